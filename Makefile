@@ -1,0 +1,43 @@
+# The list of commands; README and CI call these. `make help` explains them.
+SHELL := /bin/sh
+PYTHON := .venv/bin/python
+NODES ?= 3
+NAME ?= funswarm
+
+.PHONY: help run venv test test-fast check format bench bench-watch image swarm-up swarm-down deploy update docs
+
+help:  ## This list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+run:  ## Run poller, scheduler and api here, with a NATS of their own: http://localhost:8484
+	@.ci/venv run
+	@exec $(PYTHON) -m services
+
+venv:  ## Make .venv with all tools
+	@.ci/venv dev
+
+test: venv  ## Everything, against a real nats-server and real Swarms; installs what is missing
+	@$(PYTHON) -m pytest
+
+test-fast: venv  ## The tests without engines and servers
+	@$(PYTHON) -m pytest tests/unit tests/test_*.py
+
+check: venv  ## Format, lint, types, layers, fast tests
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy .
+	.venv/bin/lint-imports --no-cache
+	$(PYTHON) -m pytest -q tests/unit tests/test_*.py
+
+format: venv  ## Format and mend what can be mended
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+docs: venv  ## Write docs/messages.md and docs/schemas from the models
+	$(PYTHON) -m docs.generator
+
+bench: venv  ## Measure on a real engine; writes bench/RESULTS.md
+	$(PYTHON) -m bench
+
+bench-watch: venv  ## Measure the watch, on a real engine and on the simulator
+	$(PYTHON) -m bench.watch

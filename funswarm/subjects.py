@@ -1,0 +1,137 @@
+"""Every NATS name of Funswarm, written once: subjects, streams, buckets.
+
+Pure. `<prefix>` is the setting FUNSWARM_PREFIX (default `funswarm`): one prefix per Swarm, so one NATS serves many.
+A part of a subject that NATS would split or refuse is percent-encoded (`token`): a node `a.example` is `a%2Eexample`.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import unquote
+
+DEFAULT_PREFIX: Final = "funswarm"
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9_~!$&'()+,:;=@/|^{}\[\]-]")  # NATS: no dot, star, greater-than, white space, controls
+_PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
+
+
+def token(name: str) -> str:
+    """`name` as one token of a subject: unsafe characters (and `%`) percent-encoded as UTF-8, empty as `%00`."""
+    return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name) or "%00"
+
+
+def untoken(text: str) -> str:
+    """The name that `token` made `text` of."""
+    return "" if text == "%00" else unquote(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Subjects:
+    """The names under one prefix.
+
+    Raises:
+        ValueError: the prefix is not made of letters, digits, `_`, `-`, in parts joined by dots.
+    """
+
+    prefix: str = DEFAULT_PREFIX
+
+    def __post_init__(self) -> None:
+        if not _PREFIX.fullmatch(self.prefix):
+            raise ValueError(f"{self.prefix!r} cannot be a prefix: use letters, digits, '_' and '-', joined by dots")
+
+    # Streams and buckets: NATS allows no dot in their names.
+    def _stream(self, name: str) -> str:
+        return f"{self.prefix.upper().replace('.', '_')}_{name}"
+
+    @property
+    def events_stream(self) -> str:
+        """Limits: every change of the Swarm."""
+        return self._stream("EVENTS")
+
+    @property
+    def state_bucket(self) -> str:
+        """Key-value: one value per object, key `<kind>.<id>`."""
+        return self._stream("STATE")
+
+    @property
+    def commands_stream(self) -> str:
+        """Work queue: what is to be done."""
+        return self._stream("COMMANDS")
+
+    @property
+    def results_stream(self) -> str:
+        """Last per subject: how each command ended."""
+        return self._stream("RESULTS")
+
+    @property
+    def dead_stream(self) -> str:
+        """Limits: what could not be done or understood, with the original."""
+        return self._stream("DEAD")
+
+    @property
+    def lease_bucket(self) -> str:
+        """Key-value: who is the active copy of `poller` and `scheduler`."""
+        return self._stream("LEASES")
+
+    # Events and state.
+    def event(self, kind: str, action: str, *names: str) -> str:
+        """`<p>.event.<kind>.<action>.<name>`; a task has two names: its service's, and its slot or node."""
+        return ".".join([self.prefix, "event", kind, action, *(token(name) for name in names)])
+
+    def events(self, kind: str = "*", action: str = "*") -> str:
+        """The filter for all events of a kind and action."""
+        return f"{self.prefix}.event.{kind}.{action}.>"
+
+    @property
+    def all_events(self) -> str:
+        return f"{self.prefix}.event.>"
+
+    @staticmethod
+    def state_key(kind: str, object_id: str) -> str:
+        """The key in the state bucket."""
+        return f"{kind}.{token(object_id)}"
+
+    def state(self, kind: str, object_id: str) -> str:
+        """The subject under which the bucket keeps a key."""
+        return f"$KV.{self.state_bucket}.{self.state_key(kind, object_id)}"
+
+    # Commands.
+    def command(self, verb: str, target: str) -> str:
+        return f"{self.prefix}.command.{verb}.{token(target)}"
+
+    @property
+    def all_commands(self) -> str:
+        return f"{self.prefix}.command.>"
+
+    def result(self, command_id: str) -> str:
+        return f"{self.prefix}.result.{token(command_id)}"
+
+    @property
+    def all_results(self) -> str:
+        return f"{self.prefix}.result.>"
+
+    def dead(self, verb: str, target: str) -> str:
+        return f"{self.prefix}.dead.{token(verb)}.{token(target)}"
+
+    @property
+    def all_dead(self) -> str:
+        return f"{self.prefix}.dead.>"
+
+    # Requests (NATS micro services): captured by no stream, else JetStream's PubAck answers before the service does.
+    def query(self, name: str) -> str:
+        """A question to the active poller: `health`, `services`, `service`, `tasks`, `nodes`."""
+        return f"{self.prefix}.query.{name}"
+
+    def request(self, verb: str) -> str:
+        """Submit a command and wait for its result, in one request to the active scheduler."""
+        return f"{self.prefix}.request.{verb}"
+
+    @property
+    def part_health(self) -> str:
+        """Asked of all copies of all parts at once; each answers with its `PartHealth`."""
+        return f"{self.prefix}.part.health"
+
+    @property
+    def part_metrics(self) -> str:
+        """Asked of all copies of all parts at once; each answers with its metrics in Prometheus' text format."""
+        return f"{self.prefix}.part.metrics"

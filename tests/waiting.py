@@ -1,0 +1,29 @@
+"""Awaiting a condition instead of sleeping: the bound is generous, the condition ends the wait."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+PATIENCE_S = 60.0
+
+
+async def until(
+    condition: Callable[[], T | Awaitable[T]], what: str, timeout_s: float = PATIENCE_S, every_s: float = 0.02
+) -> T:
+    """The first true value of `condition` (a plain or an async function).
+
+    Raises:
+        AssertionError: `what` did not come within `timeout_s`; with the last value seen.
+    """
+    end = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if isinstance(value, Awaitable):
+            value = await value
+        if value:
+            return value
+        assert time.monotonic() < end, f"waited {timeout_s:g} s in vain for {what}: last seen {value!r}"
+        await asyncio.sleep(every_s)
