@@ -1,7 +1,7 @@
 """The messages on NATS: events, commands, results, dead letters, answers to queries.
 
-Pure pydantic models, frozen; an unknown field is refused. Each is described in docs/messages.md, which is generated from
-these models. How a command travels: Client -> COMMANDS -> scheduler -> Result in RESULTS.
+Pure pydantic models, frozen; an unknown field is refused. Each is described in docs/messages.md, which is generated
+from these models. How a command travels: Client -> COMMANDS -> scheduler -> Result in RESULTS.
 """
 
 import hashlib
@@ -35,10 +35,11 @@ class Change(Value):
 
 
 class Event(Value):
-    """One change of one object. `before` is the previous event's `after` (null at `created`), `after` null at `removed`.
+    """One change of one object.
 
-    `id`: `<kind>/<object id>@<version>`, with `/<action>.<revision>` where the version did not move, `@removed.<revision>`
-    for a removal.
+    `before` is the previous event's `after`, null at `created`; `after` is null at `removed`.
+    `id`: `<kind>/<object id>@<version>`, with `/<action>.<revision>` where the version did not move,
+    `@removed.<revision>` for a removal.
     `time` is Swarm's, `observed_at` the poller's clock. `command`: the command that wrote this spec, where one did.
     """
 
@@ -159,7 +160,10 @@ class Code(StrEnum):
 
 
 class Result(Value):
-    """How a command ended. `service_id` and `version` as written (None where nothing was); `changed` False: held already."""
+    """How a command ended.
+
+    `service_id` and `version` as written, None where nothing was; `changed` False: it held already.
+    """
 
     command_id: str
     verb: str
@@ -190,7 +194,10 @@ class DeadLetter(Value):
 
 
 class PartHealth(Value):
-    """One copy of one part. `active`: it holds the lease (the api: always). `data_age_s`: since it last knew all was so."""
+    """One copy of one part.
+
+    `active`: it holds the lease (the api: always). `data_age_s`: since it last knew all to be so.
+    """
 
     part: Literal["poller", "scheduler", "api"]
     instance: str
@@ -230,7 +237,7 @@ class Health(Value):
 
 
 class Query(Value):
-    """A question to the poller. None: not asked. Answers come in pages of at most `limit`, from after the id `after`."""
+    """A question to the poller. None: not asked. Answers come in pages of up to `limit`, from after the id `after`."""
 
     name: str | None = Field(None, description="A service's, task's or node's name or id, exactly")
     service: str | None = Field(None, description="Tasks of this service, by name or id")

@@ -138,7 +138,10 @@ class NodeState(State):
 
 
 class EngineState(State):
-    """The watched engine as the poller reaches it; id `engine`. `reason`: why it is not reached, or its stream not open."""
+    """The watched engine as the poller reaches it; id `engine`.
+
+    `reason`: why it is not reached, or why its event stream is not open.
+    """
 
     kind: Literal["engine"] = "engine"
     reachable: bool
