@@ -6,12 +6,10 @@ FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY funswarm/ funswarm/
-# Byte code is compiled once here, not by each container into its writable layer.
-RUN python3 -m venv /opt/funswarm \
-    && /opt/funswarm/bin/pip install --no-cache-dir --disable-pip-version-check '.[services]' \
-    && /opt/funswarm/bin/pip uninstall --yes --quiet pip setuptools wheel 2>/dev/null; \
-    /opt/funswarm/bin/python -c "import fastapi, docker, nats, uvloop, funswarm"
+RUN python3 -m venv --without-pip /opt/funswarm \
+    && python3 -m pip --python /opt/funswarm/bin/python install --no-cache-dir --disable-pip-version-check '.[services]'
 COPY services/ /opt/funswarm/app/services/
+# Byte code is compiled once here, not by each container into its writable layer.
 RUN rm -rf /opt/funswarm/app/services/simulator && /opt/funswarm/bin/python -m compileall -q /opt/funswarm
 
 FROM ${PYTHON_IMAGE}
