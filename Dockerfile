@@ -20,7 +20,8 @@ LABEL org.opencontainers.image.title="Funswarm" \
 COPY --from=build /opt/funswarm /opt/funswarm
 # Non-root. The engine's socket belongs to a group whose number is the host's: stack.yml adds it where it is needed.
 RUN useradd --system --uid 10001 --home-dir /opt/funswarm --shell /usr/sbin/nologin funswarm
-ENV PATH=/opt/funswarm/bin:$PATH PYTHONPATH=/opt/funswarm/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1
+ENV PATH=/opt/funswarm/bin:$PATH PYTHONPATH=/opt/funswarm/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    FUNSWARM_ALIVE_FILE=/tmp/funswarm-alive
 WORKDIR /opt/funswarm/app
 USER funswarm
 STOPSIGNAL SIGTERM

@@ -1,0 +1,136 @@
+"""The settings of the services. Reads os.environ and the files that `…_FILE` names, once at start.
+
+Every setting is `FUNSWARM_<NAME>`; a secret may come from a file instead, `FUNSWARM_<NAME>_FILE` (a Swarm secret's
+path). `NATS_URL` and docker's own variables (`DOCKER_HOST` …) are read under their usual names. docs/operations.md
+lists them all. Each service takes what it needs as its own small dataclass, built in its `__main__` only.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import AliasChoices, Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from funswarm.state import OPTIONAL_KINDS
+from funswarm.subjects import DEFAULT_PREFIX, Subjects
+
+PREFIX: Final = "FUNSWARM_"
+DAY_S: Final = 24 * 3600
+
+
+class SettingsError(Exception):
+    """The environment is not usable; the text names each variable that is wrong."""
+
+
+class Settings(BaseSettings):
+    """All settings of all parts. Bytes and seconds; None: not set."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, validate_by_name=True)
+
+    prefix: str = DEFAULT_PREFIX
+    cluster: str | None = Field(None, description="The name in events; default: the Swarm's cluster id")
+
+    nats_url: str = Field("nats://127.0.0.1:4222", validation_alias=AliasChoices("FUNSWARM_NATS_URL", "NATS_URL"))
+    nats_user: str | None = None
+    nats_password: str | None = Field(None, repr=False)
+    nats_token: str | None = Field(None, repr=False)
+    nats_creds: Path | None = Field(None, description="A NATS credentials file")
+    nats_tls_ca: Path | None = None
+    nats_tls_cert: Path | None = None
+    nats_tls_key: Path | None = None
+    nats_connect_timeout_s: float = Field(30.0, gt=0, description="How long a part waits for NATS before it gives up")
+
+    docker_host: str | None = Field(None, validation_alias="DOCKER_HOST")
+    docker_tls_verify: bool = Field(False, validation_alias="DOCKER_TLS_VERIFY")
+    docker_cert_path: Path | None = Field(None, validation_alias="DOCKER_CERT_PATH")
+
+    watch: Annotated[tuple[str, ...], NoDecode] = Field((), description="Also: network, secret, config")
+    list_share: float = Field(0.01, gt=0, le=0.5, description="The share of time that full lists may take")
+    interval_max_s: float = Field(600.0, gt=0)
+    data_age_max_s: float = Field(90.0, gt=0)
+
+    events_max_age_s: float = Field(7.0 * DAY_S, gt=0)
+    events_max_bytes: int = Field(2**30, gt=0)
+    stream_replicas: int = Field(1, ge=1, le=5)
+
+    http_host: str = "0.0.0.0"
+    http_port: int = Field(8484, ge=0, le=65535)
+    default_service: Annotated[dict[str, Any] | None, NoDecode] = Field(None, description="What GET /create creates")
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    simulator: bool = Field(False, description="Said by `make run` to its children: the engine is the simulator")
+    alive_file: Path | None = Field(None, description="Touched every few seconds, for services.healthcheck")
+
+    @field_validator("prefix")
+    @classmethod
+    def _usable_prefix(cls, value: str) -> str:
+        return Subjects(value).prefix
+
+    @field_validator("docker_tls_verify", mode="before")
+    @classmethod
+    def _as_docker_does(cls, value: Any) -> bool:
+        return bool(value)  # docker's rule: any text that is not empty, "0" too
+
+    @field_validator("watch", mode="before")
+    @classmethod
+    def _kinds(cls, value: Any) -> tuple[str, ...]:
+        kinds = tuple(kind.strip() for kind in value.split(",") if kind.strip()) if isinstance(value, str) else value
+        for kind in kinds:
+            if kind not in OPTIONAL_KINDS:
+                raise ValueError(f"{kind!r} cannot be watched: choose from {', '.join(OPTIONAL_KINDS)}")
+        return tuple(kinds)
+
+    @field_validator("default_service", mode="before")
+    @classmethod
+    def _inline_or_file(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return json.loads(value if value.lstrip().startswith("{") else Path(value).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise ValueError(f"neither JSON nor the path of a JSON file: {error}") from error
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _lower(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+
+def load() -> Settings:
+    """The settings that the environment gives.
+
+    Raises:
+        SettingsError: a value is wrong or a file cannot be read; the text names each variable.
+    """
+    from_files: dict[str, Any] = {}
+    for name in Settings.model_fields:
+        variable = f"{PREFIX}{name.upper()}_FILE"
+        if os.environ.get(variable):
+            from_files[name] = _read(variable)
+    try:
+        return Settings(**from_files)
+    except ValidationError as error:
+        raise SettingsError("; ".join(_problem(problem) for problem in error.errors())) from error
+
+
+def unknown() -> list[str]:
+    """The variables that look like settings and are none: most likely typing errors."""
+    known = {PREFIX + name.upper() for name in Settings.model_fields}
+    known |= {f"{name}_FILE" for name in known}
+    return sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
+
+
+def _read(variable: str) -> str:
+    path = Path(os.environ[variable])
+    try:
+        return path.read_text(encoding="utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{variable}={path} cannot be read: {error}") from error
+
+
+def _problem(problem: Any) -> str:
+    place = ".".join(str(part) for part in problem["loc"])
+    variable = place if place.isupper() else PREFIX + place.upper()
+    return f"{variable}={problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
