@@ -1,0 +1,31 @@
+"""Ends a run with a line per suite: how many passed, in how long, against what. In CI a skip counts as a failure."""
+
+import pytest
+
+from tests.report import lines, skips_fail, suite_of, suites
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    suite = suites[suite_of(report.nodeid)]
+    suite.duration_s += report.duration
+    if report.when == "call" or report.outcome != "passed":
+        suite.outcomes[report.outcome] += 1
+
+
+def pytest_collectreport(report: pytest.CollectReport) -> None:
+    if report.outcome != "passed":
+        suites[suite_of(report.nodeid)].outcomes[report.outcome] += 1
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    skipped = sum(suite.outcomes["skipped"] for suite in suites.values())
+    if skipped and skips_fail() and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.section("what ran against what")
+    for line in lines():
+        terminalreporter.write_line(line)
+    if skips_fail() and any(suite.outcomes["skipped"] for suite in suites.values()):
+        terminalreporter.write_line("CI is set: a skipped test counts as failed", red=True)
