@@ -1,0 +1,133 @@
+"""Debian's packages and root file systems: what a machine without an image registry builds its images from. I/O only.
+
+Used by `engine` (to install one) and by `images`. On other distributions nothing here works, and says so.
+"""
+
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from testbed.shell import SetupError, cache_folder, run, say, succeeds
+
+# Not needed in an image that is rebuilt and never upgraded: a third of a root file system.
+_LEFT_OUT = (
+    "./usr/share/doc/*",
+    "./usr/share/man/*",
+    "./usr/share/locale/*",
+    "./var/cache/apt/*",
+    "./var/lib/apt/lists/*",
+    "./var/log/*",
+    "./dev/*",
+    "./proc/*",
+    "./sys/*",
+)
+
+
+def install(needs: dict[str, str]) -> None:
+    """Install the packages of those commands that are missing: {command: package}.
+
+    Raises `SetupError` where this cannot be done: not root, or not Debian.
+    """
+    missing = sorted({package for command, package in needs.items() if shutil.which(command) is None})
+    if not missing:
+        return
+    way_out = f"install {', '.join(missing)} yourself, or start Docker and set DOCKER_HOST"
+    if os.geteuid() != 0:
+        raise SetupError(f"not root, so packages cannot be installed: {way_out}")
+    if shutil.which("apt-get") is None:
+        raise SetupError(f"no apt-get on this machine: {way_out}")
+    say(f"installing {' '.join(missing)}")
+    _refresh_lists()
+    _apt("install", "--yes", "--no-install-recommends", *missing)
+    still = [command for command in needs if shutil.which(command) is None]
+    if still:
+        raise SetupError(f"installed {', '.join(missing)}, but still no command {', '.join(still)}: {way_out}")
+
+
+def unpack_package(package: str, target: Path) -> None:
+    """Download a package and unpack its files into a folder, without installing it."""
+    if shutil.which("apt-get") is None:
+        raise SetupError(f"no apt-get on this machine to download {package} with")
+    _refresh_lists()
+    with tempfile.TemporaryDirectory(prefix="funswarm-") as folder:
+        # As user _apt the download would not be allowed to write here.
+        script = f"cd {folder} && apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=3 download {package}"
+        run("sh", "-c", script, timeout_s=180)
+        (archive,) = Path(folder).glob("*.deb")
+        run("dpkg-deb", "--extract", str(archive), str(target))
+
+
+def root_file_system(
+    name: str, suite: str, packages: tuple[str, ...], finish: Callable[[Path], None] | None = None
+) -> Path:
+    """The tar file of a minimal Debian with those packages, from the cache or made with debootstrap (30 to 60 s).
+
+    `finish` changes the unpacked tree before it is packed. A change of these arguments needs another `name`.
+    """
+    archive = cache_folder() / f"{name}.tar"
+    if archive.exists():
+        return archive
+    install({"debootstrap": "debootstrap"})
+    if os.geteuid() != 0:
+        raise SetupError(
+            "debootstrap must be run by root: run this as root once, or use an engine that can pull images"
+        )
+    say(f"building the root file system {archive.name}: debootstrap of {suite}, about a minute")
+    with tempfile.TemporaryDirectory(prefix="build-", dir=cache_folder()) as folder:
+        try:
+            tree = _debootstrap(suite, packages, Path(folder, "root"))
+        except SetupError as error:
+            say(f"once more, in case it was the network: {error}")
+            tree = _debootstrap(suite, packages, Path(folder, "again"))
+        if finish:
+            finish(tree)
+        packed = Path(folder, "root.tar")
+        run(
+            "tar", "-C", str(tree), *(f"--exclude={each}" for each in _LEFT_OUT), "-cf", str(packed), ".", timeout_s=300
+        )
+        packed.rename(archive)
+    return archive
+
+
+def pack(files: dict[str, Path], links: dict[str, str], folders: tuple[str, ...], archive: Path) -> None:
+    """Write a tar file of programs, symbolic links {path: target} and empty folders, everything owned by root."""
+    with tarfile.open(archive, "w") as tar:
+        for folder in folders:
+            entry = tarfile.TarInfo(folder)
+            entry.type, entry.mode = tarfile.DIRTYPE, 0o1777 if folder == "tmp" else 0o755
+            tar.addfile(entry)
+        for path, source in files.items():
+            entry = tarfile.TarInfo(path)
+            entry.mode, entry.size = 0o755, source.stat().st_size
+            with source.open("rb") as content:
+                tar.addfile(entry, content)
+        for path, target in links.items():
+            entry = tarfile.TarInfo(path)
+            entry.type, entry.linkname = tarfile.SYMTYPE, target
+            tar.addfile(entry)
+
+
+def _debootstrap(suite: str, packages: tuple[str, ...], tree: Path) -> Path:
+    try:
+        run("debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, str(tree), timeout_s=600)
+    finally:
+        # One that was stopped half-way leaves these mounted, and removing the tree would reach into them.
+        for mounted in ("proc", "sys"):
+            succeeds("umount", "--recursive", "--lazy", str(tree / mounted))
+    return tree
+
+
+def _refresh_lists() -> None:
+    """Read the lists of packages anew: an old list names files that the mirror may no longer have."""
+    if os.geteuid() == 0:
+        _apt("update")
+
+
+def _apt(*arguments: str) -> None:
+    # Another apt may be running on a machine that was just started.
+    options = ("-q", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=180")
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    run("apt-get", *options, *arguments, timeout_s=600, env=env)

