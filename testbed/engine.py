@@ -135,7 +135,7 @@ def _start_own() -> Engine:
     say(f"starting dockerd, log: {_log()}")
     # Detached: it is to outlive this process and its terminal. The shell stays to log how it ends.
     script = f'{shlex.join(_command())}; echo "{_ENDED} with status $?"'
-    run("setsid", "--fork", "sh", "-c", f"({script}) >{_log()} 2>&1 </dev/null")
+    run("setsid", "--fork", "sh", "-c", f"cd /; exec >{_log()} 2>&1 </dev/null; {script}")
     answer = wait_for(lambda: _own_answer() or _end(), "dockerd to answer", _START_S, log=log_file(_log()))
     if not isinstance(answer, Engine):
         raise SetupError(f"{answer}. The end of its log, {_log()}:\n{last_lines(log_file(_log())())}")
