@@ -41,3 +41,17 @@ bench: venv  ## Measure on a real engine; writes bench/RESULTS.md
 
 bench-watch: venv  ## Measure the watch, on a real engine and on the simulator
 	$(PYTHON) -m bench.watch
+
+image:  ## Build the image funswarm:build
+	@docker build --tag funswarm:build .
+
+swarm-up: venv  ## A local Swarm of NODES=3 nodes with the network fun-swarm
+	@$(PYTHON) -m testbed up --name $(NAME) --nodes $(NODES)
+
+deploy: venv  ## Deploy the stack and a test service onto the local Swarm
+	@$(PYTHON) -m testbed deploy --name $(NAME)
+
+update: deploy  ## Build this checkout anew and roll it out
+
+swarm-down: venv  ## Remove the local Swarm
+	@$(PYTHON) -m testbed down --name $(NAME)

@@ -7,7 +7,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from testbed import engine, images, swarm
+from testbed import deploy, engine, images, swarm
 from testbed.shell import SetupError, say
 from testbed.swarm import Swarm
 
@@ -49,6 +49,8 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser("load", help="copy images of the host's engine to every node")
     _add_name(command)
     command.add_argument("images", nargs="+", metavar="IMAGE")
+
+    _add_name(commands.add_parser("deploy", help="build this checkout, and deploy or update its stack on a Swarm"))
 
     commands.add_parser("status", help="the engine and the Swarms that are there")
     commands.add_parser("images", help="pull or build the images that the tests need, where missing")
@@ -97,6 +99,14 @@ def _load(options: argparse.Namespace) -> int:
     return 0
 
 
+def _deploy(options: argparse.Namespace) -> int:
+    made = deploy.deploy_local(_existing(options.name))
+    say("the stack is healthy: " + " ".join(f"{url}/health" for url in made.http_urls))
+    print(f"export NATS_URL={made.nats_url} FUNSWARM_NATS_USER={made.nats_user}")
+    print(f"export FUNSWARM_NATS_PASSWORD={made.nats_password} FUNSWARM_HTTP_URL={made.http_urls[0]}")
+    return 0
+
+
 def _status(_: argparse.Namespace) -> int:
     found = engine.find()
     say(f"engine: {found.host} (Docker {found.version})" if found else "engine: none answers")
@@ -129,6 +139,7 @@ _COMMANDS = {
     "down": _down,
     "env": _env,
     "load": _load,
+    "deploy": _deploy,
     "status": _status,
     "images": _images,
 }
