@@ -110,6 +110,14 @@ class Subjects:
     def all_results(self) -> str:
         return f"{self.prefix}.result.>"
 
+    def intent(self, command_id: str) -> str:
+        """What the scheduler is about to do where the effect itself leaves no mark (remove, rollback)."""
+        return f"{self.prefix}.intent.{token(command_id)}"
+
+    @property
+    def all_intents(self) -> str:
+        return f"{self.prefix}.intent.>"
+
     def dead(self, verb: str, target: str) -> str:
         return f"{self.prefix}.dead.{token(verb)}.{token(target)}"
 
