@@ -25,6 +25,7 @@ from funswarm.errors import FunswarmError
 from services.settings import Settings, SettingsError, load, unknown
 
 STOP_TIMEOUT_S: Final = 10.0  # below the stop_grace_period of all in stack.yml
+CANCEL_TIMEOUT_S: Final = 3.0
 ALIVE_INTERVAL_S: Final = 5.0
 
 Main = Callable[[Settings, asyncio.Event], Coroutine[None, None, None]]
@@ -91,7 +92,7 @@ async def _until_done(work: asyncio.Task[None], stop: asyncio.Event) -> None:
         await asyncio.wait({work}, timeout=STOP_TIMEOUT_S)
     if not work.done():
         work.cancel()
-        await asyncio.wait({work}, timeout=STOP_TIMEOUT_S)
+        await asyncio.wait({work}, timeout=CANCEL_TIMEOUT_S)
         if not work.done():
             structlog.get_logger().error("does not let itself be stopped: ending the process")
             os._exit(1)

@@ -60,8 +60,13 @@ class Settings(BaseSettings):
     default_service: Annotated[dict[str, Any] | None, NoDecode] = Field(None, description="What GET /create creates")
 
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    simulator: bool = Field(False, description="Said by `make run` to its children: the engine is the simulator")
+    simulator: bool = Field(False, description="The engine is the simulator: every answer says so")
     alive_file: Path | None = Field(None, description="Touched every few seconds, for services.healthcheck")
+
+    # Of `make run` alone:
+    data_dir: Path = Path(".funswarm/data")
+    nats_port: int = Field(4222, ge=1, le=65535, description="Where the embedded NATS listens")
+    swarm_init: bool = Field(False, validation_alias=AliasChoices("FUNSWARM_SWARM_INIT", "SWARM_INIT"))
 
     @field_validator("prefix")
     @classmethod
