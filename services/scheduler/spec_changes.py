@@ -1,0 +1,41 @@
+"""The differences of two raw specs, for results: environment values redacted, our own labels left out. Pure."""
+
+from typing import Any, Final
+
+from funswarm.messages import Change
+from funswarm.spec_types import RESERVED_LABELS
+from funswarm.state import REDACTED
+
+CHANGES_MAX: Final = 200  # a result stays small
+
+
+def spec_changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[Change, ...]:
+    """By path, as `spec.Mode.Replicated.Replicas`; lists as wholes, `Env` by name without the values."""
+    result: list[Change] = []
+    _walk("spec", before, after, result)
+    return tuple(result[:CHANGES_MAX])
+
+
+def _walk(path: str, before: Any, after: Any, result: list[Change]) -> None:
+    if before == after:
+        return
+    if path.endswith(".ContainerSpec.Env"):
+        before, after = _variables(before), _variables(after)
+    if not isinstance(before, dict | None) or not isinstance(after, dict | None):
+        result.append(Change(path=path, before=before, after=after))
+        return
+    old, new = before or {}, after or {}
+    for key in dict.fromkeys([*old, *new]):
+        if path.endswith(".Env"):
+            if old.get(key) != new.get(key):
+                result.append(Change(path=f"{path}.{key}", before=_hidden(key, old), after=_hidden(key, new)))
+        elif not (path == "spec.Labels" and key in RESERVED_LABELS):
+            _walk(f"{path}.{key}", old.get(key), new.get(key), result)
+
+
+def _variables(env: list[str] | None) -> dict[str, str]:
+    return {name: value for name, _, value in (entry.partition("=") for entry in env or [])}
+
+
+def _hidden(key: str, variables: dict[str, str]) -> str | None:
+    return REDACTED if key in variables else None
