@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from testbed.shell import SetupError, cache_folder, run, say, succeeds
+from testbed.shell import SetupError, cache_folder, locked, run, say, succeeds, wait_for
 
 # Not needed in an image that is rebuilt and never upgraded: a third of a root file system.
 _LEFT_OUT = (
@@ -31,28 +31,30 @@ def install(needs: dict[str, str]) -> None:
 
     Raises `SetupError` where this cannot be done: not root, or not Debian.
     """
-    missing = sorted({package for command, package in needs.items() if shutil.which(command) is None})
-    if not missing:
+    if not _missing(needs):
         return
-    way_out = f"install {', '.join(missing)} yourself, or start Docker and set DOCKER_HOST"
-    if os.geteuid() != 0:
-        raise SetupError(f"not root, so packages cannot be installed: {way_out}")
-    if shutil.which("apt-get") is None:
-        raise SetupError(f"no apt-get on this machine: {way_out}")
-    say(f"installing {' '.join(missing)}")
-    _refresh_lists()
-    _apt("install", "--yes", "--no-install-recommends", *missing)
-    still = [command for command in needs if shutil.which(command) is None]
-    if still:
-        raise SetupError(f"installed {', '.join(missing)}, but still no command {', '.join(still)}: {way_out}")
+    with locked("apt"):
+        missing = _missing(needs)
+        way_out = f"install {', '.join(missing)} yourself, or start Docker and set DOCKER_HOST"
+        if os.geteuid() != 0:
+            raise SetupError(f"not root, so packages cannot be installed: {way_out}")
+        if shutil.which("apt-get") is None:
+            raise SetupError(f"no apt-get on this machine: {way_out}")
+        if missing:
+            say(f"installing {' '.join(missing)}")
+            _apt("update")
+            _apt("install", "--yes", "--no-install-recommends", *missing)
+        if _missing(needs):
+            raise SetupError(f"the package {', '.join(_missing(needs))} does not bring what it should: {way_out}")
 
 
 def unpack_package(package: str, target: Path) -> None:
     """Download a package and unpack its files into a folder, without installing it."""
     if shutil.which("apt-get") is None:
         raise SetupError(f"no apt-get on this machine to download {package} with")
-    _refresh_lists()
-    with tempfile.TemporaryDirectory(prefix="funswarm-") as folder:
+    with locked("apt"), tempfile.TemporaryDirectory(prefix="funswarm-") as folder:
+        if os.geteuid() == 0:
+            _apt("update")
         # As user _apt the download would not be allowed to write here.
         script = f"cd {folder} && apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=3 download {package}"
         run("sh", "-c", script, timeout_s=180)
@@ -120,14 +122,25 @@ def _debootstrap(suite: str, packages: tuple[str, ...], tree: Path) -> Path:
     return tree
 
 
-def _refresh_lists() -> None:
-    """Read the lists of packages anew: an old list names files that the mirror may no longer have."""
-    if os.geteuid() == 0:
-        _apt("update")
+def _missing(needs: dict[str, str]) -> list[str]:
+    return sorted({package for command, package in needs.items() if shutil.which(command) is None})
 
 
 def _apt(*arguments: str) -> None:
-    # Another apt may be running on a machine that was just started.
+    """Run apt-get. `update` comes before each use: an old list names files that the mirror may no longer have."""
     options = ("-q", "-o", "Acquire::Retries=3", "-o", "DPkg::Lock::Timeout=180")
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    run("apt-get", *options, *arguments, timeout_s=600, env=env)
+
+    def outcome_of_try() -> SetupError | str:
+        try:
+            run("apt-get", *options, *arguments, timeout_s=600, env=env)
+        except SetupError as error:
+            # Another apt-get may be running on a machine that was just started; its lists' lock has no time-out.
+            if "Could not get lock" not in str(error):
+                return error
+            raise
+        return "done"
+
+    outcome = wait_for(outcome_of_try, "another apt-get to release its lock", 180, every_s=1)
+    if isinstance(outcome, SetupError):
+        raise outcome
