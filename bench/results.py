@@ -1,0 +1,53 @@
+"""bench/RESULTS.md: one section a benchmark, each written anew by its own run and by no other."""
+
+import os
+import platform
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+RESULTS: Final = Path(__file__).parent / "RESULTS.md"
+_HEAD: Final = "# Results\n\nWritten by `make bench` and `make bench-watch`; each writes its own section.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One line of the table. `limit` None: shown for comparison only; `at_most` None as well."""
+
+    what: str
+    value: float
+    unit: str
+    at_most: float | None = None
+    note: str = ""
+
+    @property
+    def reached(self) -> bool:
+        return self.at_most is None or self.value <= self.at_most
+
+    def row(self) -> str:
+        """The figure as a row of a Markdown table."""
+        limit = "" if self.at_most is None else f"≤ {self.at_most:g} {self.unit}"
+        verdict = "" if self.at_most is None else ("reached" if self.reached else "**missed**")
+        return f"| {self.what} | {self.value:.3g} {self.unit} | {limit} | {verdict} | {self.note} |"
+
+
+def machine() -> str:
+    """What the figures were taken on."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, Python {platform.python_version()}"
+
+
+def write(title: str, against: str, figures: list[Figure]) -> str:
+    """Write the section `title` and return it. `against`: which engine, NATS and versions."""
+    rows = "\n".join(figure.row() for figure in figures)
+    section = (
+        f"## {title}\n\n{datetime.now(UTC):%Y-%m-%d}, {machine()}; {against}.\n\n"
+        f"| figure | measured | to reach | | note |\n|---|---|---|---|---|\n{rows}\n"
+    )
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else _HEAD
+    found = re.search(rf"^## {re.escape(title)}$.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
+    text = text[: found.start()] + section + "\n" + text[found.end() :] if found else f"{text.rstrip()}\n\n{section}"
+    RESULTS.write_text(text.rstrip() + "\n", encoding="utf-8")
+    return section
