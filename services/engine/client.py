@@ -1,0 +1,197 @@
+"""The Docker engine, as Funswarm asks it: states, hints, raw writes. The only way to it; async outside, threads inside.
+
+Reads: engine → objects → states (the poller). Writes: raw JSON as the scheduler made it.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from funswarm.errors import Failed, UnknownObject
+from funswarm.state import AnyState, TaskState
+from services.engine.asking import Asking
+from services.engine.connection import Request
+from services.engine.elements import Misunderstood
+from services.engine.events import EventStream
+from services.engine.objects import Objects
+from services.engine.settings import EngineSettings
+from services.engine.threads import Threads
+
+
+@dataclass(frozen=True, slots=True)
+class EngineInfo:
+    """The engine and its place in the Swarm; `node_id` and `cluster_id` are empty outside of one."""
+
+    version: str
+    api_version: str
+    address: str
+    name: str
+    node_id: str
+    swarm_state: str
+    control_available: bool
+    cluster_id: str
+
+
+class Engine:
+    """One engine.
+
+    All calls raise `Unavailable` when it does not answer in time, is no manager, or its Swarm has no leader; `Failed`
+    with the engine's text when it will not.
+    """
+
+    def __init__(self, settings: EngineSettings) -> None:
+        self._asking = Asking(settings)
+        self._objects = Objects(self._asking)
+        self._threads = Threads(settings.threads)
+
+    @classmethod
+    async def connect(cls, settings: EngineSettings) -> "Engine":
+        """An engine that has answered once.
+
+        Raises:
+            Unavailable: it does not answer.
+            Failed: the settings cannot be used, or it speaks no API version that we do.
+        """
+        engine = cls(settings)
+        try:
+            await engine._threads.run(engine._asking.negotiate)
+        except BaseException:
+            await engine.close()
+            raise
+        return engine
+
+    @property
+    def address(self) -> str:
+        return self._asking.settings.address
+
+    @property
+    def misunderstood(self) -> Mapping[str, tuple[Misunderstood, ...]]:
+        """By kind: what the last list had that could not be understood."""
+        return self._objects.misunderstood
+
+    async def info(self) -> EngineInfo:
+        """How the engine is now."""
+        raw = await self._threads.run(lambda: self._asking.get("/info", "read the engine's info"))
+        swarm = raw.get("Swarm") or {}
+        return EngineInfo(
+            version=raw.get("ServerVersion") or "",
+            api_version=self._asking.api_version,
+            address=self.address,
+            name=raw.get("Name") or "",
+            node_id=swarm.get("NodeID") or "",
+            swarm_state=swarm.get("LocalNodeState") or "",
+            control_available=bool(swarm.get("ControlAvailable")),
+            cluster_id=(swarm.get("Cluster") or {}).get("ID") or "",
+        )
+
+    async def tasks(self, service_id: str, known: Mapping[str, AnyState] | None = None) -> list[TaskState]:
+        """The tasks of one service, those of the past included; `known` as in `list`."""
+        return await self._threads.run(lambda: self._objects.tasks_of(service_id, known or {}))
+
+    async def read(self, kind: str, object_id: str) -> AnyState | None:
+        """One object by its whole id; None where there is none.
+
+        Raises:
+            Failed: there is one, but it cannot be understood.
+        """
+        return await self._threads.run(lambda: self._objects.one(kind, object_id))
+
+    def events(self, kinds: Sequence[str] = ("service", "node")) -> EventStream:
+        """The engine's hints of changes of these kinds (it tells none of tasks), from when it is `opened`."""
+        query = {"filters": json.dumps({"scope": ["swarm"], "type": list(kinds)})}
+        idle_max_s = self._asking.settings.stream_idle_max_s
+        request = Request("read the engine's events", "GET", "/events", idle_max_s, query)
+        return EventStream(lambda: self._asking.stream(request), kinds)
+
+    # Writes: raw JSON, never defaults of our own.
+    async def service_json(self, name_or_id: str) -> dict[str, Any] | None:
+        """The service as the engine keeps it, without inserted defaults; None where no name or id is exactly this."""
+        if not name_or_id:
+            return None
+        path, what = f"/services/{quote(name_or_id, safe='')}", f"read service {name_or_id!r}"
+        try:
+            raw: dict[str, Any] = await self._threads.run(lambda: self._asking.get(path, what))
+        except UnknownObject:
+            return None
+        exact = name_or_id in (raw.get("ID"), (raw.get("Spec") or {}).get("Name"))  # the engine takes prefixes too
+        return raw if exact else None
+
+    async def create_service(self, spec: dict[str, Any], registry_auth: str | None = None) -> tuple[str, list[str]]:
+        """The new service's id, and the engine's warnings. `registry_auth`: as in X-Registry-Auth.
+
+        Raises:
+            Refused: NAME_TAKEN.
+        """
+        headers = {"X-Registry-Auth": registry_auth} if registry_auth else {}
+        what = f"create service {spec.get('Name')!r}"
+        try:
+            raw = await self._write(what, "POST", "/services/create", body=spec, headers=headers)
+        except UnknownObject as error:  # not the service: a network, secret or config that it names
+            raise Failed(str(error)) from error
+        return raw["ID"], _warnings(raw)
+
+    async def update_service(
+        self, service_id: str, version: int, spec: dict[str, Any], *, rollback: bool = False
+    ) -> list[str]:
+        """The engine's warnings. `rollback`: to the previous spec, by the engine itself, which then ignores `spec`.
+
+        Raises:
+            VersionConflict: the service is no longer at `version`.
+            UnknownObject: it is gone.
+        """
+        query = {"version": str(version), "registryAuthFrom": "spec"} | ({"rollback": "previous"} if rollback else {})
+        path = f"/services/{quote(service_id, safe='')}/update"
+        return _warnings(await self._write(f"update service {service_id}", "POST", path, query=query, body=spec))
+
+    async def remove_service(self, service_id: str) -> None:
+        """Removes the service.
+
+        Raises:
+            UnknownObject: it is gone already.
+        """
+        await self._write(f"remove service {service_id}", "DELETE", f"/services/{quote(service_id, safe='')}")
+
+    async def init_swarm(self, advertise: str) -> str:
+        """Makes the engine the manager of a new Swarm; its node id. Failed where it is in one already."""
+        body = {"ListenAddr": "0.0.0.0:2377", "AdvertiseAddr": advertise}
+        return str(await self._write("begin a Swarm", "POST", "/swarm/init", body=body))
+
+    async def close(self) -> None:
+        """Ends the threads; no further calls."""
+        self._threads.close()
+        await asyncio.to_thread(self._asking.close)
+
+    async def _write(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: Any = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        timeout_s = self._asking.settings.timeout_s
+        request = Request(what, method, path, timeout_s, query or {}, body, headers or {})
+        return await self._threads.run(lambda: self._asking.json(request))
+
+    async def ids(self, kind: str, names: Iterable[str]) -> dict[str, str]:
+        """Name → id of the networks, secrets or configs of exactly these names; absent ones are missing."""
+        wanted = set(names)
+        return {state.name: state.id for state in await self.list(kind) if state.name in wanted} if wanted else {}
+
+    async def list(self, kind: str, known: Mapping[str, AnyState] | None = None) -> list[AnyState]:
+        """All objects of a kind: service, task, node, network, secret, config.
+
+        An object that has not changed since its state in `known` (by id; other kinds may be in it) is returned as that
+        very state: `is` tells. A fresh state has the defaults where the engine tells nothing: `condition`, `drained`,
+        `revision`. An object that is not understood stays as known, and is in `misunderstood`.
+        """
+        return await self._threads.run(lambda: self._objects.all_of(kind, known or {}))
+
+
+def _warnings(raw: Mapping[str, Any]) -> list[str]:
+    return [*(raw.get("Warnings") or []), *([raw["Warning"]] if raw.get("Warning") else [])]

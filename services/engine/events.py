@@ -1,0 +1,180 @@
+"""The engine's event stream: hints that something happened, read in a thread of its own.
+
+Only a hint, never the truth: the engine drops events silently, and Swarm tells nothing of tasks. A stream ends with the
+reason, however it ends (end of the body, broken, silent for too long, not understood, too slow a reader); who reads it
+then lists everything and opens another.
+"""
+
+import asyncio
+import json
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final
+
+import requests
+import urllib3
+
+from funswarm.errors import FunswarmError, Unavailable
+from services.engine.connection import plain
+
+LINE_BYTES_MAX: Final = 1 << 20
+READ_BYTES: Final = 1 << 16
+HINTS_MAX: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """`action` happened to an object, says the engine; `name` as it told, often empty; `time_ns` since 1970."""
+
+    kind: str
+    action: str
+    object_id: str
+    name: str
+    time_ns: int
+
+
+class EventStream:
+    """An async iterator of `Hint`s, made by `Engine.events`.
+
+    Ends by raising `Unavailable` with the reason; after `close` simply ends.
+    """
+
+    def __init__(self, connect: Callable[[], requests.Response], kinds: Sequence[str]) -> None:
+        """`connect` blocks: it opens the stream and answers when the engine has accepted it, or raises."""
+        self._connect = connect
+        self._kinds = frozenset(kinds)
+        self._loop = asyncio.get_running_loop()
+        self._hints: asyncio.Queue[Hint | None] = asyncio.Queue()
+        self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._reason: FunswarmError | None = None
+        self._response: requests.Response | None = None
+        self._closed = threading.Event()
+        self._lock = threading.Lock()
+        threading.Thread(target=self._read, name="engine-events", daemon=True).start()
+
+    async def opened(self) -> None:
+        """Waits until the engine streams: what happens from now on is hinted.
+
+        Raises:
+            Unavailable: it does not answer.
+        """
+        await asyncio.shield(self._opened)
+
+    def __aiter__(self) -> "EventStream":
+        return self
+
+    async def __anext__(self) -> Hint:
+        hint = None if self._hints.empty() and self._ended else await self._hints.get()
+        if hint is not None:
+            return hint
+        if self._closed.is_set() or self._reason is None:
+            raise StopAsyncIteration
+        raise self._reason
+
+    def close(self) -> None:
+        """Ends the stream at once; safe to call twice and from any thread."""
+        self._closed.set()
+        with self._lock:
+            response = self._response
+        if response is not None:
+            with suppress(ValueError, RuntimeError, OSError):  # its connection is gone already
+                response.raw.shutdown()
+        self._call(self._end, None)
+
+    @property
+    def _ended(self) -> bool:
+        return self._closed.is_set() or self._reason is not None
+
+    def _read(self) -> None:
+        try:
+            response = self._connect()
+        except FunswarmError as error:
+            self._call(self._end, error)
+            return
+        with response:
+            with self._lock:
+                self._response = response
+            if self._closed.is_set():
+                return
+            self._call(self._open)
+            self._call(self._end, self._read_all(response))
+
+    def _read_all(self, response: requests.Response) -> FunswarmError:
+        """Reads to the end, and why it ended."""
+        try:
+            for lines in _lines(response):
+                hints = [hint for line in lines if (hint := understood_hint(line, self._kinds)) is not None]
+                if hints:
+                    self._call(self._give, hints)
+        except ValueError as error:
+            return Unavailable(f"the engine's event stream is not understood: {error}")
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            return Unavailable(f"the engine's event stream broke: {plain(error)}")
+        return Unavailable("the engine ended its event stream")
+
+    def _call(self, call: Callable[..., None], *arguments: Any) -> None:
+        with suppress(RuntimeError):  # the event loop is closed: nobody is there to be told
+            self._loop.call_soon_threadsafe(call, *arguments)
+
+    def _open(self) -> None:
+        if not self._opened.done():
+            self._opened.set_result(None)
+
+    def _give(self, hints: list[Hint]) -> None:
+        if self._hints.qsize() + len(hints) > HINTS_MAX:
+            self._end(Unavailable(f"the engine's events come faster than they are read: over {HINTS_MAX} wait"))
+            self.close()
+            return
+        for hint in hints:
+            self._hints.put_nowait(hint)
+
+    def _end(self, reason: FunswarmError | None) -> None:
+        if self._reason is None:
+            self._reason = reason or Unavailable("the event stream was closed")
+            self._hints.put_nowait(None)
+        if not self._opened.done():
+            self._opened.set_exception(self._reason)
+            self._opened.exception()  # nobody has to ask for it
+
+
+def _lines(response: requests.Response) -> Iterator[list[bytes]]:
+    """Whole lines as they come, several at a time.
+
+    Raises:
+        ValueError: a line is longer than `LINE_BYTES_MAX`.
+    """
+    rest = b""
+    while data := response.raw.read1(READ_BYTES):
+        *lines, rest = (rest + data).split(b"\n")
+        if len(rest) > LINE_BYTES_MAX:
+            raise ValueError(f"a line of more than {LINE_BYTES_MAX} bytes")
+        yield lines
+
+
+def understood_hint(line: bytes, kinds: frozenset[str]) -> Hint | None:
+    """The hint in a line of the stream; None for an empty line and for other kinds of objects.
+
+    Engines of API ≥ 1.52 leave out `id`, `status` and `from`: only `Type`, `Action` and `Actor` are read.
+
+    Raises:
+        ValueError: the line is no event.
+    """
+    if not line.strip():
+        return None
+    raw = json.loads(line)
+    actor = raw.get("Actor") if isinstance(raw, dict) else None
+    object_id = actor.get("ID") if isinstance(actor, dict) else None
+    if not isinstance(actor, dict) or not object_id:
+        raise ValueError(f"no event: {line[:200].decode(errors='replace')}")
+    if raw.get("Type") not in kinds:
+        return None
+    attributes = actor.get("Attributes") or {}
+    return Hint(
+        kind=raw["Type"],
+        action=str(raw.get("Action") or ""),
+        object_id=str(object_id),
+        name=str(attributes.get("name") or ""),
+        time_ns=int(raw.get("timeNano") or 0),
+    )

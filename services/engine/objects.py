@@ -1,0 +1,139 @@
+"""The Swarm's objects as states, read from the engine: whole lists, single ones, and the names between them.
+
+Blocking, in threads. Path of a list: engine → `elements` → `understood` → states with names.
+"""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+import structlog
+
+from funswarm.errors import Failed, Unavailable, UnknownObject
+from funswarm.state import AnyState, TaskState
+from services.engine import elements, understood
+from services.engine.asking import Asking
+from services.engine.connection import Request
+from services.engine.elements import Misunderstood
+from services.engine.names import Names
+
+ASK_ONE_BY_ONE: Final = 3  # up to so many unknown names are asked for singly, more by a list
+LOGGED_MAX: Final = 10
+PATHS: Final = {kind: f"/{kind}s" for kind in ("service", "task", "node", "network", "secret", "config")}
+_BAD_SHAPE: Final = (ValueError, TypeError, KeyError, AttributeError)
+
+log = structlog.get_logger(__name__)
+
+
+class Objects:
+    """Reads of one engine; what its lists told of names is kept. `misunderstood`: by kind, of the last list."""
+
+    def __init__(self, asking: Asking) -> None:
+        self._asking = asking
+        self._names = Names()
+        self.misunderstood: dict[str, tuple[Misunderstood, ...]] = {}
+
+    def all_of(self, kind: str, known: Mapping[str, AnyState]) -> list[AnyState]:
+        """All objects of a kind; those unchanged since `known` as the very states there."""
+        query = {"filters": json.dumps({"scope": ["swarm"]})} if kind == "network" else {}
+        if kind != "task":
+            states = self._listed(kind, query, known)
+            self._names.learn_all(kind, states)
+            return states
+        for named in ("service", "node"):
+            if not self._names.of(named):
+                self.all_of(named, {})
+        return [*self._named(self._listed("task", query, known), known)]
+
+    def tasks_of(self, service_id: str, known: Mapping[str, AnyState]) -> list[TaskState]:
+        """The tasks of one service, those of the past included."""
+        query = {"filters": json.dumps({"service": [service_id]})}
+        tasks = self._named(self._listed("task", query, known), known)
+        return [task for task in tasks if task.service_id == service_id]
+
+    def one(self, kind: str, object_id: str) -> AnyState | None:
+        """The object with exactly this id; None where there is none.
+
+        Raises:
+            Failed: it cannot be understood.
+        """
+        what = f"read {kind} {object_id!r}"
+        query = {"scope": "swarm"} if kind == "network" else {}
+        try:
+            raw = self._asking.get(f"{PATHS[kind]}/{quote(object_id, safe='')}", what, query)
+        except UnknownObject:
+            self._names.note_absent(kind, object_id)
+            return None
+        try:
+            state = self._converted(kind, raw)
+        except _BAD_SHAPE as error:
+            raise Failed(f"{what}: not understood: {type(error).__name__}: {error}") from error
+        if state is None or state.id != object_id:  # the engine takes names and prefixes of ids too
+            return None
+        if isinstance(state, TaskState):
+            return self._named([state], {})[0]
+        self._names.learn(kind, state)
+        return state
+
+    def _listed(self, kind: str, query: Mapping[str, str], known: Mapping[str, AnyState]) -> list[AnyState]:
+        what = f"list {kind}s"
+        answer = self._asking.ask(Request(what, "GET", PATHS[kind], self._asking.settings.list_timeout_s, query))
+        try:
+            states, problems = elements.understood(
+                elements.elements(answer.body.decode()),
+                known,
+                lambda raw: self._converted(kind, raw),
+                understood.unchanged,
+            )
+        except ValueError as error:
+            raise Unavailable(f"{what}: the engine's answer is no list: {error}") from error
+        self._report(kind, problems)
+        return states
+
+    def _converted(self, kind: str, raw: dict[str, Any]) -> AnyState | None:
+        networks = self._names.of("network")
+        match kind:
+            case "service":
+                return understood.service_state(raw, networks)
+            case "task":
+                return understood.task_state(raw, self._names.of("service"), self._names.of("node"), networks)
+            case "node":
+                return understood.node_state(raw)
+            case "network":
+                return understood.network_state(raw)
+            case "secret":
+                return understood.secret_state(raw)
+            case "config":
+                return understood.config_state(raw)
+            case _:
+                raise ValueError(f"the engine has no {kind!r}")
+
+    def _named(self, states: Iterable[AnyState], known: Mapping[str, AnyState]) -> list[TaskState]:
+        """The tasks with the names of their services and nodes: unknown ones are asked for.
+
+        A service that is gone keeps the name that its known tasks have.
+        """
+        tasks = [state for state in states if isinstance(state, TaskState)]
+        self._learn("node", self._names.unknown("node", (task.node_id or "" for task in tasks)))
+        self._learn("service", self._names.unknown("service", (task.service_id for task in tasks)))
+        names = self._names.of("service")
+        if any(task.service_id not in names for task in tasks):
+            old = {task.service_id: task.service_name for task in known.values() if isinstance(task, TaskState)}
+            names = old | {**names}
+        return [understood.named(task, names, self._names.of("node")) for task in tasks]
+
+    def _learn(self, kind: str, unknown: list[str]) -> None:
+        if len(unknown) > ASK_ONE_BY_ONE:
+            self.all_of(kind, {})
+            for object_id in self._names.unknown(kind, unknown):
+                self._names.note_absent(kind, object_id)
+            return
+        for object_id in unknown:
+            self.one(kind, object_id)
+
+    def _report(self, kind: str, problems: list[Misunderstood]) -> None:
+        before = self.misunderstood.get(kind, ())
+        self.misunderstood[kind] = tuple(problems)
+        for problem in [problem for problem in problems if problem not in before][:LOGGED_MAX]:
+            log.warning("engine_object_misunderstood", kind=kind, id=problem.object_id, reason=problem.reason)
