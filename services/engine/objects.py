@@ -80,11 +80,9 @@ class Objects:
         what = f"list {kind}s"
         answer = self._asking.ask(Request(what, "GET", PATHS[kind], self._asking.settings.list_timeout_s, query))
         try:
+            raws = elements.elements(answer.body.decode())
             states, problems = elements.understood(
-                elements.elements(answer.body.decode()),
-                known,
-                lambda raw: self._converted(kind, raw),
-                understood.unchanged,
+                kind, raws, known, lambda raw: self._converted(kind, raw), understood.unchanged
             )
         except ValueError as error:
             raise Unavailable(f"{what}: the engine's answer is no list: {error}") from error
