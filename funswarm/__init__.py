@@ -1,1 +1,60 @@
 """Funswarm: a durable feed of a Docker Swarm's changes on NATS, and commands that are applied exactly once."""
+
+from funswarm.changes import Changed, Changes, Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
+from funswarm.client import Client
+from funswarm.errors import (
+    Failed,
+    FunswarmError,
+    InvalidRequest,
+    PermanentError,
+    Refused,
+    Relist,
+    TemporaryError,
+    Unavailable,
+    UnknownObject,
+    VersionConflict,
+)
+from funswarm.messages import Change, Code, Event, Expect, Health, PartHealth, Result, ResultStatus, ServiceSummary
+from funswarm.outcome import Accepted, check
+from funswarm.spec import ServicePatch, ServiceSpec
+from funswarm.state import Condition, ConditionStatus, NodeState, ServiceState, TaskState
+from funswarm.subjects import Subjects
+
+__all__ = [
+    "Accepted",
+    "Change",
+    "Changed",
+    "Changes",
+    "Client",
+    "Code",
+    "Condition",
+    "ConditionStatus",
+    "Event",
+    "Expect",
+    "Failed",
+    "FunswarmError",
+    "Health",
+    "InvalidRequest",
+    "NodeState",
+    "PartHealth",
+    "PermanentError",
+    "Refused",
+    "Relist",
+    "Relisted",
+    "Result",
+    "ResultStatus",
+    "ServicePatch",
+    "ServiceSpec",
+    "ServiceState",
+    "ServiceSummary",
+    "SnapshotBegin",
+    "SnapshotEnd",
+    "Snapshotted",
+    "Subjects",
+    "TaskState",
+    "TemporaryError",
+    "Unavailable",
+    "UnknownObject",
+    "VersionConflict",
+    "check",
+]

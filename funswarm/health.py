@@ -1,0 +1,101 @@
+"""How Funswarm is: every copy of every part is asked at once, and the active poller for the services.
+
+`assess` is pure; asking is I/O by `Link`.
+"""
+
+import asyncio
+from collections.abc import Sequence
+
+from nats.aio.msg import Msg
+from pydantic import ValidationError
+
+from funswarm.errors import FunswarmError
+from funswarm.link import Link
+from funswarm.messages import Health, PartHealth, Query, ServiceSummary, SummaryPage
+from funswarm.metrics import merge
+from funswarm.querying import ask
+from funswarm.subjects import Subjects
+
+GATHER_TIMEOUT_S = 1.0
+NEEDED_PARTS = ("poller", "scheduler")
+
+
+def assess(
+    parts: Sequence[PartHealth], services: Sequence[ServiceSummary], cluster: str | None, reasons: Sequence[str] = ()
+) -> Health:
+    """Well is: of each needed part an active copy, no active copy with a reason, and no `reasons` from elsewhere."""
+    found = list(reasons)
+    for part in NEEDED_PARTS:
+        copies = [copy for copy in parts if copy.part == part]
+        if not copies:
+            found.append(f"no {part} answers: start one")
+        elif not any(copy.active for copy in copies):
+            found.append(f"no {part} is active: {len(copies)} on standby, one takes over within seconds")
+    found += [
+        f"{copy.part} {copy.instance}: {copy.reason or 'not well'}" for copy in parts if copy.active and not copy.ok
+    ]
+    return Health(
+        ok=not found,
+        reasons=tuple(found),
+        cluster=cluster,
+        simulator=any(copy.simulator for copy in parts),
+        parts=tuple(sorted(parts, key=lambda copy: (copy.part, not copy.active, copy.instance))),
+        services=tuple(services),
+    )
+
+
+async def ask_health(link: Link, subjects: Subjects) -> Health:
+    """How all is; what cannot be asked is among the reasons."""
+    try:
+        await link.open()
+        parts, (services, cluster, why_not) = await asyncio.gather(
+            gather_parts(link, subjects), _summaries(link, subjects)
+        )
+    except FunswarmError as error:
+        return Health(ok=False, reasons=(str(error),))
+    return assess(parts, services, cluster, why_not)
+
+
+async def gather_parts(link: Link, subjects: Subjects) -> list[PartHealth]:
+    """What all copies say; answers that are not understood (of another version) are left out."""
+    understood: dict[int, PartHealth | None] = {}
+
+    def parts(answers: list[Msg]) -> list[PartHealth]:
+        for number in range(len(understood), len(answers)):
+            understood[number] = _part(answers[number].data)
+        return [part for part in understood.values() if part is not None]
+
+    def enough(answers: list[Msg]) -> bool:
+        return {part.part for part in parts(answers) if part.active}.issuperset(NEEDED_PARTS)
+
+    return parts(await link.gather(subjects.part_health, b"", GATHER_TIMEOUT_S, enough))
+
+
+async def gather_metrics(link: Link, subjects: Subjects) -> str:
+    """All copies' metrics on one page. How many copies there are is nowhere known: they have a fixed time."""
+    answers = await link.gather(subjects.part_metrics, b"", GATHER_TIMEOUT_S, lambda pages: len(pages) > 1, 0.25)
+    return merge(answer.data.decode(errors="replace") for answer in answers)
+
+
+async def _summaries(link: Link, subjects: Subjects) -> tuple[list[ServiceSummary], str | None, list[str]]:
+    """The services, the cluster, and why these are not known."""
+    services: list[ServiceSummary] = []
+    cluster = None
+    query = Query(limit=1000)
+    try:
+        while True:
+            page = await ask(link, subjects.query("summary"), query, SummaryPage.model_validate_json)
+            services += page.items
+            cluster = page.cluster
+            if page.next is None or page.next == query.after:
+                return services, cluster, []
+            query = query.model_copy(update={"after": page.next})
+    except FunswarmError as error:
+        return services, cluster, [f"the services are not known: {error}"]
+
+
+def _part(body: bytes) -> PartHealth | None:
+    try:
+        return PartHealth.model_validate_json(body)
+    except ValidationError:
+        return None

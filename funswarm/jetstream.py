@@ -1,0 +1,137 @@
+"""The few words of JetStream that a reader and a sender of commands need, in its documented JSON API. I/O by `Link`.
+
+Spelled out here instead of nats-py's JetStream context: these calls know what a missing stream means and never hang.
+"""
+
+import base64
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+from nats.aio.msg import Msg
+
+from funswarm.errors import PermanentError, Unavailable
+from funswarm.link import Link, NobodyAnswers
+
+API_TIMEOUT_S: Final = 5.0
+_STREAM_NOT_FOUND: Final = 10059
+_MESSAGE_NOT_FOUND: Final = 10037
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """NATS keeps the message. `duplicate`: it kept one with this Nats-Msg-Id before, under `sequence`."""
+
+    sequence: int
+    duplicate: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a stream holds: `first`..`last`, empty when `first` > `last`. `created` tells it from a later namesake."""
+
+    first: int
+    last: int
+    created: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One message of a stream. `pending`: how many more the consumer had for us then."""
+
+    sequence: int
+    subject: str
+    headers: dict[str, str]
+    body: bytes
+    pending: int = 0
+
+
+async def publish(link: Link, stream: str, subject: str, body: bytes, headers: dict[str, str]) -> Ack:
+    """Stores one message; with a Nats-Msg-Id, a repeat within the stream's window stores nothing.
+
+    Raises:
+        Unavailable: NATS did not say that it keeps the message (it may).
+        PermanentError: NATS will not take it.
+    """
+    headers = {**headers, "Nats-Expected-Stream": stream}
+    try:
+        answer = await link.request(subject, body, API_TIMEOUT_S, headers)
+    except NobodyAnswers as error:
+        raise _no_stream(stream) from error
+    ack = _answer(answer, stream)
+    return Ack(sequence=int(ack["seq"]), duplicate=bool(ack.get("duplicate", False)))
+
+
+async def bounds(link: Link, stream: str) -> Bounds:
+    """What the stream holds now."""
+    info = await _call(link, f"STREAM.INFO.{stream}", {}, stream)
+    state = info["state"]
+    return Bounds(int(state["first_seq"]), int(state["last_seq"]), str(info["created"]))
+
+
+async def last_message(link: Link, stream: str, subject: str) -> bytes | None:
+    """The body of the stream's last message on `subject`; None where it has none."""
+    return await _message(link, stream, {"last_by_subj": subject})
+
+
+async def message(link: Link, stream: str, sequence: int) -> bytes | None:
+    """The body of the stream's message `sequence`; None where it is gone."""
+    return await _message(link, stream, {"seq": sequence})
+
+
+async def create_consumer(link: Link, stream: str, config: dict[str, Any]) -> int:
+    """An ephemeral consumer as `config` says (NATS' own field names); how many messages it has to deliver."""
+    body = {"stream_name": stream, "config": config}
+    info = await _call(link, f"CONSUMER.CREATE.{stream}", body, stream)
+    return int(info["num_pending"])
+
+
+def stored(delivered: Msg) -> Stored:
+    """A message as a consumer delivers it."""
+    place = _place(delivered)
+    return Stored(int(place[0]), delivered.subject, delivered.headers or {}, delivered.data, pending=int(place[3]))
+
+
+def consumer_sequence(delivered: Msg) -> int:
+    """How many messages the consumer has delivered, this one included."""
+    return int(_place(delivered)[1])
+
+
+def _place(delivered: Msg) -> list[str]:
+    """Stream sequence, consumer sequence, time in ns, pending: from the reply subject, which is (ADR-15 of NATS)
+    `$JS.ACK.<stream>.<consumer>.<deliveries>.…` or `$JS.ACK.<domain>.<account>.<stream>.<consumer>.<deliveries>.…`.
+    """
+    tokens = delivered.reply.split(".")
+    return tokens[5:] if len(tokens) == 9 else tokens[7:]
+
+
+async def _message(link: Link, stream: str, query: dict[str, Any]) -> bytes | None:
+    found = await _call(link, f"STREAM.MSG.GET.{stream}", query, stream, absent=_MESSAGE_NOT_FOUND)
+    return base64.b64decode(found["message"].get("data", "")) if found else None
+
+
+async def _call(link: Link, name: str, body: dict[str, Any], stream: str, absent: int = 0) -> dict[str, Any]:
+    try:
+        answer = await link.request(f"$JS.API.{name}", json.dumps(body).encode(), API_TIMEOUT_S)
+    except NobodyAnswers as error:
+        raise Unavailable("NATS answers, its JetStream does not: switch JetStream on in the server") from error
+    return _answer(answer, stream, absent)
+
+
+def _answer(answer: Msg, stream: str, absent: int = 0) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(answer.data)
+    error = content.get("error")
+    if error is None:
+        return content
+    if absent and error.get("err_code") == absent:
+        return {}
+    if error.get("err_code") == _STREAM_NOT_FOUND:
+        raise _no_stream(stream)
+    text = f"NATS' JetStream says of {stream}: {error.get('description', error)}"
+    if int(error.get("code", 500)) < 500:
+        raise PermanentError(text)
+    raise Unavailable(text)
+
+
+def _no_stream(stream: str) -> Unavailable:
+    return Unavailable(f"NATS has no stream {stream}: has Funswarm run here yet, and with this prefix?")

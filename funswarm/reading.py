@@ -1,0 +1,189 @@
+"""Reading a stream without a gap or a duplicate, through reconnects and restarts of NATS. I/O by `Link`.
+
+An ephemeral push consumer with heartbeats and flow control, like nats-py's ordered consumer, and distrusted: each
+message's number is checked against the one before, three heartbeats that did not come or a lost connection make a new
+consumer after the last message read, and what the stream has dropped before it was read is noticed (`Gap`), also
+behind a filter. nats-py's own is not used: it replays a stream from its start after a reset, and is blind for 14 s.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from datetime import datetime
+from typing import Any, Final
+
+from nats.aio.msg import Msg
+
+from funswarm.errors import Unavailable
+from funswarm.jetstream import Bounds, Stored, bounds, consumer_sequence, create_consumer, stored
+from funswarm.link import Inbox, Link
+
+HEARTBEAT_S: Final = 1.0
+HEARTBEATS_MISSED: Final = 3
+RETRY_S: Final = 0.5
+VERIFY_INTERVAL_S: Final = 1.0
+
+
+class Gap(Exception):
+    """What comes next in the stream is gone: dropped by its limits, or the stream is another one than before."""
+
+
+class _Restart(Exception):
+    """This consumer is of no more use."""
+
+
+class Reader:
+    """Reads one stream from after a sequence, or from a time on.
+
+    `position`: the sequence up to which all that the filters select has been read; None until NATS says where a time
+    is. Behind a filter it moves on with the stream, so that it can be resumed from after a quiet week.
+    """
+
+    def __init__(self, link: Link, stream: str, filters: Sequence[str], start: int | datetime) -> None:
+        self.position: int | None = start if isinstance(start, int) else None
+        self._link = link
+        self._stream = stream
+        self._filters = list(filters)
+        self._start_time = start if isinstance(start, datetime) else None
+        self._created: str | None = None  # the stream's own time of birth
+        self._unverified: int | None = None  # from after here on nothing must have been dropped: to be asked for
+        self._verify_at = 0.0
+
+    async def messages(self) -> AsyncGenerator[Stored, None]:
+        """All that is there and all that comes, without an end; NATS may be away for as long as it likes.
+
+        Raises:
+            Gap: a message was dropped before it was read; nothing after it was given.
+            Unavailable: only before the first consumer is made.
+            PermanentError: NATS does not permit it.
+        """
+        while True:
+            inbox = None
+            try:
+                inbox = await self._link.subscribe(self._link.new_inbox())
+                async with aclosing(self._consume(inbox)) as consumed:
+                    async for message in consumed:
+                        yield message
+            except Unavailable:
+                if self._created is None:
+                    raise
+                await asyncio.sleep(RETRY_S)
+            except _Restart:
+                pass
+            finally:
+                if inbox is not None:
+                    await inbox.close()
+
+    async def _consume(self, inbox: Inbox) -> AsyncGenerator[Stored, None]:
+        """What one consumer delivers, until it cannot be trusted any more (`_Restart`)."""
+        epoch = self._link.epoch
+        await create_consumer(self._link, self._stream, self._config(inbox.subject))
+        self._check_bounds(await bounds(self._link, self._stream), self.position)
+        delivered = missed = 0
+        while True:
+            message = await inbox.next(HEARTBEAT_S)
+            if message is None:
+                missed += 1
+                if missed >= HEARTBEATS_MISSED or epoch != self._link.epoch:
+                    raise _Restart
+                continue
+            missed = 0
+            if _is_control(message):
+                await self._on_control(message, delivered)
+                continue
+            if consumer_sequence(message) != delivered + 1:
+                raise _Restart
+            delivered += 1
+            item = stored(message)
+            await self._move(item.sequence, item.sequence - 1)
+            yield item
+
+    def _config(self, deliver_subject: str) -> dict[str, Any]:
+        config: dict[str, Any] = {
+            "deliver_subject": deliver_subject, "ack_policy": "none", "max_deliver": 1, "mem_storage": True,
+            "num_replicas": 1, "flow_control": True, "idle_heartbeat": int(HEARTBEAT_S * 1e9),
+            "inactive_threshold": 10_000_000_000, "filter_subjects": self._filters,
+        }  # fmt: skip
+        if self.position is not None:
+            return config | {"deliver_policy": "by_start_sequence", "opt_start_seq": self.position + 1}
+        assert self._start_time is not None
+        return config | {"deliver_policy": "by_start_time", "opt_start_time": self._start_time.isoformat()}
+
+    async def _on_control(self, message: Msg, delivered: int) -> None:
+        """Flow control is answered when all before it has been taken: so the reader's pace is the consumer's."""
+        headers = message.headers or {}
+        reply = message.reply or headers.get("Nats-Consumer-Stalled", "")
+        if reply:
+            await self._link.reply(reply)
+        if "Nats-Last-Consumer" not in headers:
+            return
+        if int(headers["Nats-Last-Consumer"]) != delivered:
+            raise _Restart
+        last = int(headers.get("Nats-Last-Stream", 0))
+        if self.position is None or last > self.position:
+            await self._move(last, last)
+
+    async def _move(self, position: int, read_up_to: int) -> None:
+        """All up to `position` is read. What was skipped over on the way must have been filtered, not dropped."""
+        before, self.position = self.position, position
+        if before is not None and read_up_to > before and self._unverified is None:
+            self._unverified = before
+        now = asyncio.get_running_loop().time()
+        if self._unverified is not None and now >= self._verify_at:
+            self._verify_at = now + VERIFY_INTERVAL_S
+            self._check_bounds(await bounds(self._link, self._stream), self._unverified)
+            self._unverified = None
+
+    def _check_bounds(self, now: Bounds, position: int | None) -> None:
+        created, self._created = self._created, now.created
+        if created not in (None, now.created):
+            raise Gap(f"the stream {self._stream} was made anew at {now.created}")
+        if position is None:
+            return
+        if now.last < position:
+            raise Gap(f"the stream {self._stream} ends at {now.last}, before {position}: it is another one")
+        if now.first > position + 1:
+            raise Gap(f"the stream {self._stream} no longer has what follows {position}: it begins at {now.first}")
+
+
+async def read_last_values(link: Link, stream: str) -> list[Stored]:
+    """The last message of each subject of a stream, all as they are at one moment, in the stream's order.
+
+    Raises:
+        Unavailable: NATS or the stream is not there, or the connection was lost half-way.
+        PermanentError: NATS does not permit it.
+    """
+    inbox = await link.subscribe(link.new_inbox())
+    values: dict[str, Stored] = {}
+    try:
+        epoch = link.epoch
+        config = {
+            "deliver_subject": inbox.subject, "deliver_policy": "last_per_subject", "ack_policy": "none",
+            "max_deliver": 1, "mem_storage": True, "num_replicas": 1, "flow_control": True,
+            "idle_heartbeat": int(HEARTBEAT_S * 1e9), "inactive_threshold": 10_000_000_000,
+        }  # fmt: skip
+        pending = await create_consumer(link, stream, config)
+        delivered = 0
+        while pending:
+            message = await inbox.next(HEARTBEAT_S * HEARTBEATS_MISSED)
+            if message is None or epoch != link.epoch:
+                raise Unavailable(f"reading {stream} broke off")
+            if _is_control(message):
+                reply = message.reply or (message.headers or {}).get("Nats-Consumer-Stalled", "")
+                if reply:
+                    await link.reply(reply)
+                continue
+            delivered += 1
+            if consumer_sequence(message) != delivered:
+                raise Unavailable(f"reading {stream} missed a message")
+            item = stored(message)
+            values.pop(item.subject, None)
+            values[item.subject] = item
+            pending = item.pending
+    finally:
+        await inbox.close()
+    return list(values.values())
+
+
+def _is_control(message: Msg) -> bool:
+    return bool(message.headers) and (message.headers or {}).get("Status") == "100"

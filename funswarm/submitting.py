@@ -1,0 +1,106 @@
+"""Handing over a command and waiting for its result. I/O by `Link`; the flow: COMMANDS -> scheduler -> RESULTS.
+
+The result is listened for before the command is published, and looked up in RESULTS whenever listening may have missed
+it (a lost connection), so that waiting ends with the result or with the bound. An id that NATS has seen is not done
+again: its first result is the answer, if it was the same command (`digest`).
+"""
+
+import asyncio
+import contextlib
+from typing import Final
+
+from pydantic import ValidationError
+
+from funswarm.errors import Refused, Unavailable
+from funswarm.jetstream import Ack, last_message, message, publish
+from funswarm.link import Inbox, Link
+from funswarm.messages import COMMANDS, MSG_ID_HEADER, TRACEPARENT_HEADER, Code, Command, Result
+from funswarm.outcome import Accepted
+from funswarm.subjects import Subjects
+from funswarm.tracing import traceparent_or_new
+
+LOOK_FIRST_S: Final = 0.1
+LOOK_INTERVAL_MAX_S: Final = 2.0
+PUBLISH_TRIES: Final = 3
+
+
+async def submit(
+    link: Link, subjects: Subjects, command: Command, wait_s: float, traceparent: str | None = None
+) -> Result | Accepted:
+    """Makes the command durable; waits up to `wait_s` for its result.
+
+    Raises:
+        Refused: another command has had this id.
+        Unavailable: NATS did not confirm that it keeps the command. It may: ask again with the same id.
+    """
+    end = asyncio.get_running_loop().time() + wait_s
+    inbox = await link.subscribe(subjects.result(command.id))
+    try:
+        ack = await _publish(link, subjects, command, traceparent_or_new(traceparent))
+        if ack.duplicate:
+            await _refuse_another(link, subjects, command, ack)
+            if (result := await read_result(link, subjects, command.id)) is not None:
+                return _same(command, result)
+        return await _wait(link, subjects, command, inbox, end)
+    finally:
+        await inbox.close()
+
+
+async def read_result(link: Link, subjects: Subjects, command_id: str) -> Result | None:
+    """The command's result; None: not yet, or no such command (any more)."""
+    body = await last_message(link, subjects.results_stream, subjects.result(command_id))
+    return None if body is None else Result.model_validate_json(body)
+
+
+async def _publish(link: Link, subjects: Subjects, command: Command, traceparent: str) -> Ack:
+    """Asks again on a lost answer: the Nats-Msg-Id makes that harmless."""
+    subject, body = subjects.command(command.verb, command.target), command.model_dump_json().encode()
+    headers = {MSG_ID_HEADER: command.id, TRACEPARENT_HEADER: traceparent}
+    for _ in range(PUBLISH_TRIES - 1):
+        epoch = link.epoch
+        try:
+            return await publish(link, subjects.commands_stream, subject, body, headers)
+        except Unavailable:
+            if epoch == link.epoch:
+                raise
+    return await publish(link, subjects.commands_stream, subject, body, headers)
+
+
+async def _refuse_another(link: Link, subjects: Subjects, command: Command, ack: Ack) -> None:
+    """While the first command of this id is not done, it is still in COMMANDS: compare."""
+    body = await message(link, subjects.commands_stream, ack.sequence)
+    try:
+        first = None if body is None else COMMANDS.validate_json(body)
+    except ValidationError:
+        first = None
+    if first is not None and first.digest != command.digest:
+        raise _conflict(command, f"{first.verb} {first.target}")
+
+
+async def _wait(link: Link, subjects: Subjects, command: Command, inbox: Inbox, end: float) -> Result | Accepted:
+    """Listens, and looks into RESULTS now and then: a message can be missed, a stored result cannot."""
+    clock = asyncio.get_running_loop().time
+    interval_s = LOOK_FIRST_S
+    while (left_s := end - clock()) > 0:
+        heard = await inbox.next(min(left_s, interval_s))
+        if heard is not None:
+            return _same(command, Result.model_validate_json(heard.data))
+        interval_s = min(2 * interval_s, LOOK_INTERVAL_MAX_S)
+        with contextlib.suppress(Unavailable):  # the command is safe with NATS: go on waiting
+            if (result := await read_result(link, subjects, command.id)) is not None:
+                return _same(command, result)
+    return Accepted(command.id)
+
+
+def _same(command: Command, result: Result) -> Result:
+    if result.digest is not None and result.digest != command.digest:
+        raise _conflict(command, f"{result.verb} {result.target}")
+    return result
+
+
+def _conflict(command: Command, first: str) -> Refused:
+    return Refused(
+        f"another command ({first}) has had the id {command.id!r}: nothing was done; repeat the same command with an"
+        " id, and take a new id for another one",
+        Code.CONFLICT,
+    )
