@@ -1,0 +1,208 @@
+"""What a command comes to, given the service as it is: the safe write's gates and the write itself. Pure.
+
+The rules come from how SwarmKit behaves: every update copies the spec to PreviousSpec and clears UpdateStatus, so a
+write in the middle of a rollout takes its way back (we wait, or are told `force`). The command's id goes into a label
+in the same write, so that a redelivery sees it; a rollback and a removal leave no label: an `Intent` is noted before.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from funswarm.errors import Failed, InvalidRequest, Refused, UnknownObject
+from funswarm.messages import (
+    Change,
+    Code,
+    Command,
+    CreateCommand,
+    RemoveCommand,
+    RestartCommand,
+    RollbackCommand,
+    ScaleCommand,
+    UpdateCommand,
+)
+from funswarm.spec import ServicePatch
+from funswarm.state import Value
+from services.scheduler.gates import check_expectations, check_mode
+from services.scheduler.merge import merged
+from services.scheduler.names import Names
+from services.scheduler.raw_service import ROLLING, ROLLING_BACK, Json, fingerprint, held, marked, name, version, wrote
+from services.scheduler.spec_changes import spec_changes
+from services.scheduler.to_engine import create_spec, patched_spec
+
+FORCE_UPDATE_MAX: Final = 2**63 - 1
+
+
+class Intent(Value):
+    """What was about to be done; `left`, `wanted`: fingerprints of the specs to roll back from and to."""
+
+    service_id: str
+    version: int
+    left: str = ""
+    wanted: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a decision is made from: the raw service (None: absent), and what else was asked for it.
+
+    `near`: ` (did you mean …?)` for an absent service; `intent`: noted by an earlier try of the same command.
+    """
+
+    service: Json | None = None
+    names: Names = field(default_factory=Names)
+    traceparent: str | None = None
+    intent: Intent | None = None
+    near: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """`POST /services/create`."""
+
+    spec: Json
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """Update from exactly `version`; `intent`: roll back instead. `held`: why it must wait, None where it need not."""
+
+    service_id: str
+    version: int
+    spec: Json
+    changes: tuple[Change, ...]
+    held: str | None = None
+    intent: Intent | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """`DELETE /services/{id}`."""
+
+    service_id: str
+    intent: Intent
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """Nothing to write; `changed`: because an earlier try of this very command did it."""
+
+    changed: bool
+
+
+Action = Create | Write | Remove | Nothing
+
+
+def plan(command: Command, situation: Situation) -> Action:
+    """What is to be done for `command`.
+
+    Raises:
+        Refused, InvalidRequest, UnknownObject: nothing is to be done, and why.
+        Failed: it cannot be known whether an earlier try of a rollback had its effect.
+    """
+    service = situation.service
+    if isinstance(command, CreateCommand):
+        return _create(command, situation)
+    if isinstance(command, RemoveCommand):
+        return _remove(command, situation)
+    if service is None:
+        raise UnknownObject(f"there is no service {command.target!r}{situation.near}")
+    if wrote(command, service):
+        return Nothing(changed=True)
+    if isinstance(command, RollbackCommand):
+        return _rollback(command, service, situation.intent)
+    check_expectations(command, service)
+    before = service["Spec"]
+    after = _changed_spec(command, service, situation.names)
+    if after == before:
+        return Nothing(changed=False)
+    return Write(
+        service_id=service["ID"],
+        version=version(service),
+        spec=marked(after, command, situation.traceparent),
+        changes=spec_changes(before, after),
+        held=None if command.force else held(service, ROLLING),
+    )
+
+
+def _create(command: CreateCommand, situation: Situation) -> Action:
+    if command.target != command.service.name:
+        raise InvalidRequest(
+            f"the target {command.target!r} and the service's name {command.service.name!r} must be equal"
+        )
+    service = situation.service
+    if service is not None:
+        if wrote(command, service):
+            return Nothing(changed=True)
+        raise Refused(
+            f"there is a service {command.target!r} already (id {service['ID']}): update it, or choose another name",
+            Code.NAME_TAKEN,
+        )
+    expect = command.expect
+    if expect.version is not None or expect.replicas is not None:
+        raise Refused(f"expected a service {command.target!r}, and there is none yet", Code.EXPECTATION)
+    spec = create_spec(command.service, situation.names)
+    return Create(marked(spec, command, situation.traceparent), spec_changes({}, spec))
+
+
+def _remove(command: RemoveCommand, situation: Situation) -> Action:
+    service, intent = situation.service, situation.intent
+    if intent is not None and (service is None or service["ID"] != intent.service_id):
+        return Nothing(changed=True)  # an earlier try removed it; what bears the name now came later
+    if service is None:
+        raise UnknownObject(f"there is no service {command.target!r}{situation.near}: nothing to remove")
+    if intent is None:
+        check_expectations(command, service)
+    return Remove(service["ID"], Intent(service_id=service["ID"], version=version(service)))
+
+
+def _rollback(command: RollbackCommand, service: Json, intent: Intent | None) -> Action:
+    if intent is not None and _rolled_back(service, intent):
+        return Nothing(changed=True)
+    check_expectations(command, service)
+    previous = service.get("PreviousSpec")
+    if not previous:
+        raise Refused(
+            f"{name(service)} has no previous spec to go back to: no update since it was created or rolled back",
+            Code.NO_PREVIOUS_SPEC,
+        )
+    before = service["Spec"]
+    note = Intent(
+        service_id=service["ID"], version=version(service), left=fingerprint(before), wanted=fingerprint(previous)
+    )
+    changes = spec_changes(before, previous)
+    return Write(service["ID"], version(service), before, changes, held=held(service, ROLLING_BACK), intent=note)
+
+
+def _rolled_back(service: Json, intent: Intent) -> bool:
+    """Whether an earlier try had its effect; it wrote from exactly `intent.version`, or not at all.
+
+    Raises:
+        Failed: somebody wrote in between, so it cannot be known.
+    """
+    specs = (fingerprint(service["Spec"]), fingerprint(service.get("PreviousSpec") or {}))
+    if service["ID"] == intent.service_id:
+        if version(service) == intent.version or specs == (intent.left, intent.wanted):
+            return False
+        if specs == (intent.wanted, intent.left):
+            return True
+    raise Failed(
+        f"{name(service)} was written by somebody else while this rollback was interrupted: look whether it is still "
+        "wanted, and ask again",
+        Code.CONFLICT,
+    )
+
+
+def _changed_spec(command: UpdateCommand | ScaleCommand | RestartCommand, service: Json, names: Names) -> Json:
+    spec: Json = service["Spec"]
+    if isinstance(command, UpdateCommand):
+        check_mode(command.changes, service)
+        return patched_spec(spec, command.changes, names)
+    if isinstance(command, ScaleCommand):
+        check_mode(ServicePatch(replicas=command.replicas), service)
+        change: Json = {"Mode": {"Replicated": {"Replicas": command.replicas}}}
+    else:
+        count = int((spec.get("TaskTemplate") or {}).get("ForceUpdate") or 0) + 1
+        change = {"TaskTemplate": {"ForceUpdate": count % FORCE_UPDATE_MAX}}
+    result: Json = merged(spec, change)
+    return result
