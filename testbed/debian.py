@@ -3,11 +3,13 @@
 Used by `engine` (to install one) and by `images`. On other distributions nothing here works, and says so.
 """
 
+import hashlib
 import os
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from testbed.shell import SetupError, cache_folder, locked, run, say, succeeds, wait_for
@@ -62,14 +64,29 @@ def unpack_package(package: str, target: Path) -> None:
         run("dpkg-deb", "--extract", str(archive), str(target))
 
 
-def root_file_system(
-    name: str, suite: str, packages: tuple[str, ...], finish: Callable[[Path], None] | None = None
-) -> Path:
-    """The tar file of a minimal Debian with those packages, from the cache or made with debootstrap (30 to 60 s).
+@dataclass(frozen=True, slots=True)
+class RootFiles:
+    """A minimal Debian to be made: its packages, and files of ours {path without the first slash: content}."""
 
-    `finish` changes the unpacked tree before it is packed. A change of these arguments needs another `name`.
-    """
-    archive = cache_folder() / f"{name}.tar"
+    name: str
+    suite: str
+    packages: tuple[str, ...]
+    files: Mapping[str, bytes]
+
+    def digest(self) -> str:
+        """A short name of all that goes into it: with another digest it must be made anew. Pure."""
+        parts = [self.suite, *self.packages, *(f"{path} {hash_of(self.files[path])}" for path in sorted(self.files))]
+        return hash_of("\n".join(parts).encode())
+
+
+def hash_of(content: bytes) -> str:
+    """A short hash, to tell one content from another."""
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def make(wanted: RootFiles) -> Path:
+    """The tar file of that root file system: from the cache, or made with debootstrap in 30 to 60 s."""
+    archive = cache_folder() / f"{wanted.name}-{wanted.digest()}.tar"
     if archive.exists():
         return archive
     install({"debootstrap": "debootstrap"})
@@ -77,19 +94,21 @@ def root_file_system(
         raise SetupError(
             "debootstrap must be run by root: run this as root once, or use an engine that can pull images"
         )
-    say(f"building the root file system {archive.name}: debootstrap of {suite}, about a minute")
+    say(f"building the root file system {archive.name}: debootstrap of {wanted.suite}, about a minute")
     with tempfile.TemporaryDirectory(prefix="build-", dir=cache_folder()) as folder:
         try:
-            tree = _debootstrap(suite, packages, Path(folder, "root"))
+            tree = _debootstrap(wanted, Path(folder, "root"))
         except SetupError as error:
             say(f"once more, in case it was the network: {error}")
-            tree = _debootstrap(suite, packages, Path(folder, "again"))
-        if finish:
-            finish(tree)
+            tree = _debootstrap(wanted, Path(folder, "again"))
+        for path, content in wanted.files.items():
+            (tree / path).write_bytes(content)
         packed = Path(folder, "root.tar")
         run(
             "tar", "-C", str(tree), *(f"--exclude={each}" for each in _LEFT_OUT), "-cf", str(packed), ".", timeout_s=300
         )
+        for old in cache_folder().glob(f"{wanted.name}-*.tar"):
+            old.unlink()
         packed.rename(archive)
     return archive
 
@@ -112,9 +131,10 @@ def pack(files: dict[str, Path], links: dict[str, str], folders: tuple[str, ...]
             tar.addfile(entry)
 
 
-def _debootstrap(suite: str, packages: tuple[str, ...], tree: Path) -> Path:
+def _debootstrap(wanted: RootFiles, tree: Path) -> Path:
+    include = f"--include={','.join(wanted.packages)}"
     try:
-        run("debootstrap", "--variant=minbase", f"--include={','.join(packages)}", suite, str(tree), timeout_s=600)
+        run("debootstrap", "--variant=minbase", include, wanted.suite, str(tree), timeout_s=600)
     finally:
         # One that was stopped half-way leaves these mounted, and removing the tree would reach into them.
         for mounted in ("proc", "sys"):

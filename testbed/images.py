@@ -5,6 +5,7 @@ from Debian's packages stay in the cache folder. Where the registry can be reach
 """
 
 import configparser
+import json
 import os
 import shutil
 import sys
@@ -20,15 +21,20 @@ from testbed.shell import SetupError, in_parallel, locked, run, say
 
 _CA_BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 _IMPORT_S = 300
+_RECIPE = "funswarm.recipe"
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """An image that we need: our tag for it, the public image that serves as well, and how to build it without."""
+    """An image that we need: our tag for it, the public image that serves as well, and how to build it without.
+
+    `recipe` names all that goes into a build: one that was built by another recipe is built anew.
+    """
 
     tag: str
     public: str
-    build: Callable[[Engine, str], None]
+    build: Callable[[Engine, "Image"], None]
+    recipe: Callable[[], str]
 
 
 def ensure(engine: Engine, wanted: tuple[Image, ...] | None = None) -> tuple[str, ...]:
@@ -38,26 +44,29 @@ def ensure(engine: Engine, wanted: tuple[Image, ...] | None = None) -> tuple[str
     """
     images = IMAGES if wanted is None else wanted
     with locked("images"):
-        missing = [image for image in images if not has(engine, image.tag)]
+        missing = [image for image in images if not has(engine, image)]
         # The first pull tells whether a registry can be reached at all; waiting for each would take minutes.
         reachable = bool(missing) and _pull(engine, missing[0])
 
         def make(image: Image) -> None:
             if not (reachable and _pull(engine, image)):
-                image.build(engine, image.tag)
+                image.build(engine, image)
 
         in_parallel(make, missing)
     return tuple(image.tag for image in images)
 
 
-def has(engine: Engine, tag: str) -> bool:
-    """Whether the engine has that image."""
-    return bool(engine.docker("image", "ls", "--quiet", tag))
+def has(engine: Engine, image: Image) -> bool:
+    """Whether the engine has that image: a pulled one, or one that was built by today's recipe."""
+    if not engine.docker("image", "ls", "--quiet", image.tag):
+        return False
+    labels = json.loads(engine.docker("image", "inspect", "--format", "{{json .Config.Labels}}", image.tag)) or {}
+    return labels.get(_RECIPE) in (None, image.recipe())
 
 
 def _pull(engine: Engine, image: Image) -> bool:
     try:
-        if not has(engine, image.public):
+        if not engine.docker("image", "ls", "--quiet", image.public):
             say(f"pulling {image.public}")
             engine.docker("pull", "--quiet", image.public, timeout_s=300)
         engine.docker("tag", image.public, image.tag)
@@ -67,34 +76,36 @@ def _pull(engine: Engine, image: Image) -> bool:
     return True
 
 
-def _build_node(engine: Engine, tag: str) -> None:
-    packages = ("docker.io", "docker-cli", "iptables", "ca-certificates")
-    archive = debian.root_file_system("node-trixie", "trixie", packages)
-    _import(engine, archive, tag, "CMD dockerd")
+def _node_files() -> debian.RootFiles:
+    return debian.RootFiles("node", "trixie", ("docker.io", "docker-cli", "iptables", "ca-certificates"), {})
 
 
-def _build_python(engine: Engine, tag: str) -> None:
-    packages = ("python3", "python3-pip", "python3-venv", "ca-certificates")
-    archive = debian.root_file_system("python-bookworm", "bookworm", packages, _finish_python)
-    proxies = [f"ENV {key}={value}" for key, value in os.environ.items() if key.lower() in _PROXY_SETTINGS]
-    _import(
-        engine, archive, tag, "CMD python3", f"ENV PIP_CERT=/{_CA_BUNDLE}", f"ENV SSL_CERT_FILE=/{_CA_BUNDLE}", *proxies
-    )
+def _build_node(engine: Engine, image: Image) -> None:
+    _import(engine, debian.make(_node_files()), image, "CMD dockerd")
 
 
-def _finish_python(tree: Path) -> None:
-    """Make Debian's Python look like the public image, and let its pip reach what the host's pip reaches."""
-    (tree / "usr/local/bin/python").symlink_to("/usr/bin/python3")
-    for marker in tree.glob("usr/lib/python3*/EXTERNALLY-MANAGED"):
-        marker.unlink()
-    host_bundle = Path(os.environ.get("SSL_CERT_FILE") or f"/{_CA_BUNDLE}")
-    if host_bundle.is_file():
-        shutil.copyfile(host_bundle, tree / _CA_BUNDLE)
+def _python_files() -> debian.RootFiles:
+    """Debian's Python, made to look like the public image, whose pip reaches what the host's pip reaches.
+
+    The host's certificates and settings are part of the recipe: on a machine where they change, so does the image.
+    """
     files = ("/etc/pip.conf", "~/.pip/pip.conf", "~/.config/pip/pip.conf", os.environ.get("PIP_CONFIG_FILE", ""))
     config = configparser.ConfigParser(interpolation=None)
     config.read([Path(name).expanduser() for name in files if name], encoding="utf-8")
     options = dict(config["global"]) if config.has_section("global") else {}
-    (tree / "etc/pip.conf").write_text(pip_config(options, os.environ), encoding="utf-8")
+    added = {"etc/pip.conf": pip_config(options, os.environ).encode()}
+    bundle = Path(os.environ.get("SSL_CERT_FILE") or f"/{_CA_BUNDLE}")
+    if bundle.is_file():
+        added[_CA_BUNDLE] = bundle.read_bytes()
+    packages = ("python3", "python3-pip", "python3-venv", "python-is-python3", "ca-certificates")
+    return debian.RootFiles("python", "bookworm", packages, added)
+
+
+def _build_python(engine: Engine, image: Image) -> None:
+    settings = {"PIP_CERT": f"/{_CA_BUNDLE}", "SSL_CERT_FILE": f"/{_CA_BUNDLE}"}
+    settings |= {key: value for key, value in os.environ.items() if key.lower() in _PROXY_SETTINGS}
+    changes = [f"ENV {key}={value}" for key, value in settings.items()]
+    _import(engine, debian.make(_python_files()), image, 'CMD ["python3"]', *changes)
 
 
 _PROXY_SETTINGS = ("http_proxy", "https_proxy", "no_proxy")
@@ -107,6 +118,8 @@ def pip_config(options: Mapping[str, str], environment: Mapping[str, str]) -> st
     Only what says how to reach an index is taken, and no `file:` address: the host's folders are not in a container.
     """
     lines = ["[global]", "disable-pip-version-check = true", "root-user-action = ignore"]
+    # As in the public image, pip may install into the system.
+    lines.append("break-system-packages = true")
     for name in _PIP_SETTINGS:
         value = environment.get(f"PIP_{name.upper().replace('-', '_')}") or options.get(name, "")
         words = [word for word in value.split() if not word.startswith("file:")]
@@ -115,7 +128,7 @@ def pip_config(options: Mapping[str, str], environment: Mapping[str, str]) -> st
     return "\n".join(lines) + "\n"
 
 
-def _build_busybox(engine: Engine, tag: str) -> None:
+def _build_busybox(engine: Engine, image: Image) -> None:
     with tempfile.TemporaryDirectory(prefix="funswarm-") as folder:
         program = Path(shutil.which("busybox") or "/nowhere")
         if not _is_static(program):
@@ -124,14 +137,14 @@ def _build_busybox(engine: Engine, tag: str) -> None:
         links = {f"bin/{name}": "busybox" for name in run(str(program), "--list").split() if name != "busybox"}
         archive = Path(folder, "busybox.tar")
         debian.pack({"bin/busybox": program}, links, ("bin", "etc", "tmp", "var", "www"), archive)
-        _import(engine, archive, tag, "CMD sh")
+        _import(engine, archive, image, "CMD sh")
 
 
-def _build_nats(engine: Engine, tag: str) -> None:
+def _build_nats(engine: Engine, image: Image) -> None:
     with tempfile.TemporaryDirectory(prefix="funswarm-") as folder:
         archive = Path(folder, "nats.tar")
         debian.pack({"nats-server": _nats_server(Path(folder))}, {}, ("data", "tmp"), archive)
-        _import(engine, archive, tag, 'ENTRYPOINT ["/nats-server"]', "EXPOSE 4222 8222 6222")
+        _import(engine, archive, image, 'ENTRYPOINT ["/nats-server"]', "EXPOSE 4222 8222 6222")
 
 
 def _nats_server(folder: Path) -> Path:
@@ -166,15 +179,16 @@ def _is_static(program: Path) -> bool:
     )
 
 
-def _import(engine: Engine, archive: Path, tag: str, *changes: str) -> None:
-    say(f"importing {tag}")
-    options = [word for change in changes for word in ("--change", change)]
-    engine.docker("import", *options, str(archive), tag, timeout_s=_IMPORT_S)
+def _import(engine: Engine, archive: Path, image: Image, *changes: str) -> None:
+    say(f"importing {image.tag}")
+    labelled = (*changes, f"LABEL {_RECIPE}={image.recipe()}")
+    options = [word for change in labelled for word in ("--change", change)]
+    engine.docker("import", *options, str(archive), image.tag, timeout_s=_IMPORT_S)
 
 
-NODE = Image("funswarm-node:local", "docker:dind", _build_node)
-BUSYBOX = Image("funswarm-busybox:test", "busybox:1.36", _build_busybox)
-PYTHON = Image("funswarm-python:local", "python:3.11-slim", _build_python)
-NATS = Image("funswarm-nats:local", "nats:2-alpine", _build_nats)
+NODE = Image("funswarm-node:local", "docker:dind", _build_node, lambda: _node_files().digest())
+BUSYBOX = Image("funswarm-busybox:test", "busybox:1.36", _build_busybox, lambda: "1")
+PYTHON = Image("funswarm-python:local", "python:3.11-slim", _build_python, lambda: _python_files().digest())
+NATS = Image("funswarm-nats:local", "nats:2-alpine", _build_nats, lambda: "1")
 IMAGES = (NODE, BUSYBOX, PYTHON, NATS)
 """Everything that the tests need, the slow ones first."""
