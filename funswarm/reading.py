@@ -158,7 +158,8 @@ async def read_last_values(link: Link, stream: str) -> list[Stored]:
     try:
         epoch = link.epoch
         config = {
-            "deliver_subject": inbox.subject, "deliver_policy": "last_per_subject", "ack_policy": "none",
+            "deliver_subject": inbox.subject, "deliver_policy": "last_per_subject", "filter_subjects": [">"],
+            "ack_policy": "none",
             "max_deliver": 1, "mem_storage": True, "num_replicas": 1, "flow_control": True,
             "idle_heartbeat": int(HEARTBEAT_S * 1e9), "inactive_threshold": 10_000_000_000,
         }  # fmt: skip
