@@ -99,7 +99,7 @@ def task_state(
         image=_image(spec),
         addresses=_addresses(raw.get("NetworksAttachments"), network_names),
         ports=_ports((status.get("PortStatus") or {}).get("Ports")),
-        job_iteration=_index(job_iteration) if job_iteration else None,
+        job_iteration=_index(job_iteration) if job_iteration is not None else None,
         force_update=spec.get("ForceUpdate") or 0,
     )
 

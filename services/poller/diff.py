@@ -1,6 +1,6 @@
-"""What happened between two states of an object, as events. Pure: the poller feeds states, and publishes what comes out.
+"""What happened between two states of an object, as events. Pure: the poller feeds states and publishes what comes out.
 
-Two steps: first the facts as Swarm tells them, then what is derived (a service's condition, a node up, down or drained).
+Two steps: first the facts as Swarm tells them, then what is derived: a service's condition; a node up, down, drained.
 Folding the events onto `before` gives `after`; `before` of each is `after` of the one ahead of it.
 """
 
