@@ -1,8 +1,9 @@
 """The settings of the services. Reads os.environ and the files that `…_FILE` names, once at start.
 
 Every setting is `FUNSWARM_<NAME>`; a secret may come from a file instead, `FUNSWARM_<NAME>_FILE` (a Swarm secret's
-path). `NATS_URL` and docker's own variables (`DOCKER_HOST` …) are read under their usual names. docs/operations.md
-lists them all. Each service takes what it needs as its own small dataclass, built in its `__main__` only.
+path). `NATS_URL` is read under its usual name too; docker's own variables (`DOCKER_HOST` …) are read by
+services.engine.settings. docs/operations.md lists them all. Each service takes what it needs as its own small
+dataclass, built in its `__main__` only.
 """
 
 import json
@@ -42,10 +43,6 @@ class Settings(BaseSettings):
     nats_tls_key: Path | None = None
     nats_connect_timeout_s: float = Field(30.0, gt=0, description="How long a part waits for NATS before it gives up")
 
-    docker_host: str | None = Field(None, validation_alias="DOCKER_HOST")
-    docker_tls_verify: bool = Field(False, validation_alias="DOCKER_TLS_VERIFY")
-    docker_cert_path: Path | None = Field(None, validation_alias="DOCKER_CERT_PATH")
-
     watch: Annotated[tuple[str, ...], NoDecode] = Field((), description="Also: network, secret, config")
     list_share: float = Field(0.01, gt=0, le=0.5, description="The share of time that full lists may take")
     interval_max_s: float = Field(600.0, gt=0)
@@ -72,11 +69,6 @@ class Settings(BaseSettings):
     @classmethod
     def _usable_prefix(cls, value: str) -> str:
         return Subjects(value).prefix
-
-    @field_validator("docker_tls_verify", mode="before")
-    @classmethod
-    def _as_docker_does(cls, value: Any) -> bool:
-        return bool(value)  # docker's rule: any text that is not empty, "0" too
 
     @field_validator("watch", mode="before")
     @classmethod

@@ -72,12 +72,6 @@ def test_the_default_service_is_json_or_a_file_of_it(monkeypatch, tmp_path):
     assert {"image": "nginx"} == inline == load().default_service
 
 
-@pytest.mark.parametrize(("text", "wanted"), [("1", True), ("0", True), ("", False)])
-def test_docker_tls_verify_is_any_text_as_for_docker(monkeypatch, text, wanted):
-    monkeypatch.setenv("DOCKER_TLS_VERIFY", text)
-    assert load().docker_tls_verify is wanted
-
-
 def test_a_misspelt_variable_is_found(monkeypatch):
     monkeypatch.setenv("FUNSWARM_PERFIX", "x")
     monkeypatch.setenv("FUNSWARM_NATS_PASSWORD_FILE", "x")

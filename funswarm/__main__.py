@@ -1,0 +1,5 @@
+"""`python -m funswarm`: the command line."""
+
+from funswarm.cli import main
+
+main()

@@ -1,0 +1,134 @@
+"""What people see: tables and lines. Pure: values in, rich's renderables out."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from rich.table import Table
+from rich.text import Text
+
+from funswarm.messages import Change, Health, PartHealth, Result, ResultStatus, ServiceSummary
+from funswarm.state import Condition, NodeState, Port, TaskState
+
+STYLES: Final = {
+    "converged": "green", "running": "green", "complete": "green", "ready": "green", "succeeded": "green",
+    "progressing": "yellow", "stalled": "red", "degraded": "red", "rolled-back": "red", "failed": "red",
+    "rejected": "red", "orphaned": "red", "down": "red", "refused": "red", "removed": "magenta", "created": "cyan",
+}  # fmt: skip
+VALUE_WIDTH: Final = 60
+
+
+def health(answer: Health) -> Iterator[Table | Text]:
+    """The verdict, the parts, the services."""
+    verdict = Text("healthy" if answer.ok else "NOT HEALTHY", style="green" if answer.ok else "red")
+    if answer.cluster:
+        verdict.append(f"  cluster {answer.cluster}", style="default")
+    yield verdict
+    for reason in answer.reasons:
+        yield Text(f"  {reason}", style="red")
+    table = _table("PART", "STATE", "INSTANCE", "VERSION", "SINCE")
+    for part in answer.parts:
+        table.add_row(part.part, _part_state(part), part.instance, part.version, f"{part.started_at:%Y-%m-%d %H:%M:%S}")
+    yield table
+    yield services(answer.services)
+
+
+def services(found: Iterable[ServiceSummary]) -> Table:
+    """One line a service."""
+    table = _table("NAME", "MODE", "TASKS", "CONDITION", "IMAGE", "PORTS")
+    for service in found:
+        table.add_row(
+            service.name,
+            service.mode,
+            f"{service.running}/{service.desired}",
+            condition(service.condition),
+            image(service.image),
+            ports(service.ports),
+        )
+    return table
+
+
+def tasks(found: Iterable[TaskState]) -> Table:
+    """The tasks by place; where there were several, the newest first."""
+    table = _table("NAME", "ID", "NODE", "DESIRED", "STATE", "SINCE", "ERROR")
+    newest_first = sorted(found, key=lambda task: task.created_at, reverse=True)
+    for task in sorted(newest_first, key=lambda task: (task.service_name, task.slot or 0, task.node_id or "")):
+        table.add_row(
+            task.name,
+            task.id[:12],
+            task.node_name or task.node_id or "-",
+            task.desired_state,
+            styled(task.state),
+            task.timestamp[:19].replace("T", " "),
+            task.error or "",
+        )
+    return table
+
+
+def nodes(found: Iterable[NodeState]) -> Table:
+    """One line a node."""
+    table = _table("NAME", "ID", "STATE", "AVAILABILITY", "ROLE", "ADDRESS", "ENGINE")
+    for node in found:
+        role = "leader" if node.leader else node.role
+        availability = "drained" if node.drained else node.availability
+        table.add_row(
+            node.name, node.id[:12], styled(node.state), availability, role, node.address, node.engine_version
+        )
+    return table
+
+
+def result(found: Result) -> Iterator[Text]:
+    """How a command ended, then what it changed."""
+    words = "nothing to change" if found.status is ResultStatus.SUCCEEDED and not found.changed else found.status.value
+    line = Text.assemble((words, STYLES.get(found.status.value, "")), f": {found.verb} {found.target}")
+    if found.reason:
+        line.append(f": {found.reason}")
+    yield line
+    for change in found.plan:
+        yield Text(f"  {change_words(change)}", style="dim")
+
+
+def change_words(change: Change) -> str:
+    """As `replicas 1 → 3`."""
+    return f"{change.path} {value_words(change.before)} → {value_words(change.after)}"
+
+
+def value_words(value: object) -> str:
+    """A value in short; absent as `-`."""
+    text = "-" if value is None else str(value)
+    return text if len(text) <= VALUE_WIDTH else f"{text[: VALUE_WIDTH - 1]}…"
+
+
+def condition(value: Condition) -> Text:
+    """The status, and what is in the way."""
+    text = styled(value.status.value)
+    if value.reason:
+        text.append(f": {value.reason}", style="default")
+    return text
+
+
+def styled(word: str) -> Text:
+    """A state's word in its colour."""
+    return Text(word, style=STYLES.get(word, ""))
+
+
+def image(reference: str) -> str:
+    """The image without its digest."""
+    return reference.partition("@")[0]
+
+
+def ports(found: Iterable[Port]) -> str:
+    """As `8080->80/tcp`."""
+    return ", ".join(f"{port.published or '?'}->{port.target}/{port.protocol}" for port in found)
+
+
+def _part_state(part: PartHealth) -> Text:
+    if not part.ok:
+        return Text(f"not ok: {part.reason or 'no reason given'}", style="red")
+    return Text("active" if part.active else "standby", style="green" if part.active else "")
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table

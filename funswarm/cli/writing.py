@@ -1,0 +1,137 @@
+"""`funswarm scale | restart | rollback | rm`, and what all writing commands do: submit, show, wait for convergence."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import typer
+
+from funswarm.cli import options
+from funswarm.cli.converging import wait_until_converged
+from funswarm.cli.reading import say_result
+from funswarm.cli.session import ExitCode, console, run
+from funswarm.client import Client
+from funswarm.errors import InvalidRequest
+from funswarm.messages import REPLICAS_MAX, Result
+from funswarm.outcome import Accepted
+
+TIMEOUT_S = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How to go on after the result. `wait_s` None: do not wait for convergence."""
+
+    json: bool
+    wait_s: float | None
+
+
+def scale(
+    context: typer.Context,
+    targets: Annotated[list[str], typer.Argument(metavar="SERVICE=REPLICAS...", show_default=False)],
+    force: options.Force = False,
+    dry_run: options.DryRun = False,
+    detach: options.Detach = False,
+    timeout: options.Timeout = TIMEOUT_S,
+    json: options.Json = False,
+) -> None:
+    """Set the replicas of services, as in `funswarm scale web=3 worker=10`."""
+
+    async def work(client: Client) -> int:
+        wanted = [_replicas(target) for target in targets]  # all of them understood before any is done
+        manner = Manner(json, None if detach or dry_run else timeout)
+
+        async def one(name: str, replicas: int) -> int:
+            return await finish(client, await client.scale(name, replicas, force=force, dry_run=dry_run), manner)
+
+        return max(await asyncio.gather(*(one(name, replicas) for name, replicas in wanted)))
+
+    run(context, work)
+
+
+def restart(
+    context: typer.Context,
+    service: options.Name,
+    force: options.Force = False,
+    command_id: options.CommandId = None,
+    dry_run: options.DryRun = False,
+    detach: options.Detach = False,
+    timeout: options.Timeout = TIMEOUT_S,
+    json: options.Json = False,
+) -> None:
+    """Replace all tasks of a service, as its update settings say."""
+    submit_and_finish(
+        context,
+        lambda client: client.restart(service, force=force, id=command_id, dry_run=dry_run),
+        Manner(json, None if detach or dry_run else timeout),
+    )
+
+
+def rollback(
+    context: typer.Context,
+    service: options.Name,
+    command_id: options.CommandId = None,
+    dry_run: options.DryRun = False,
+    detach: options.Detach = False,
+    timeout: options.Timeout = TIMEOUT_S,
+    json: options.Json = False,
+) -> None:
+    """Go back to the previous description of a service."""
+    submit_and_finish(
+        context,
+        lambda client: client.rollback(service, id=command_id, dry_run=dry_run),
+        Manner(json, None if detach or dry_run else timeout),
+    )
+
+
+def remove(
+    context: typer.Context,
+    services: Annotated[list[str], typer.Argument(metavar="SERVICE...", show_default=False)],
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+) -> None:
+    """Remove services."""
+
+    async def work(client: Client) -> int:
+        manner = Manner(json, None)
+
+        async def one(name: str) -> int:
+            return await finish(client, await client.remove(name, dry_run=dry_run), manner)
+
+        return max(await asyncio.gather(*(one(name) for name in services)))
+
+    run(context, work)
+
+
+def submit_and_finish(
+    context: typer.Context, submit: Callable[[Client], Awaitable[Result | Accepted]], manner: Manner
+) -> None:
+    """Submit one command and go on in that manner."""
+
+    async def work(client: Client) -> int:
+        return await finish(client, await submit(client), manner)
+
+    run(context, work)
+
+
+async def finish(client: Client, outcome: Result | Accepted, manner: Manner) -> int:
+    """Show how a command ended, wait until its service has converged; the exit code."""
+    if isinstance(outcome, Accepted):
+        console(stderr=True).print(
+            f"accepted, and not done yet: `funswarm result {outcome.command_id}` will say how it ended", style="yellow"
+        )
+        return ExitCode.UNAVAILABLE
+    code = say_result(outcome, json=manner.json)
+    for warning in outcome.warnings:
+        console(stderr=True).print(f"warning: {warning}", style="yellow")
+    if code != ExitCode.OK or manner.wait_s is None or outcome.service_id is None or not outcome.changed:
+        return code
+    return await wait_until_converged(client, outcome, manner.wait_s)
+
+
+def _replicas(target: str) -> tuple[str, int]:
+    name, _, number = target.rpartition("=")
+    if not name or not number.isdecimal() or int(number) > REPLICAS_MAX:
+        raise InvalidRequest(f"{target!r}: write SERVICE=REPLICAS, as in web=3 (0 to {REPLICAS_MAX:,})")
+    return name, int(number)

@@ -1,0 +1,86 @@
+"""The command line with a client that only remembers: `cli.run(...)`, `cli.asked`, `cli.answers`."""
+
+from datetime import UTC, datetime
+
+import pytest
+from typer.testing import CliRunner
+
+from funswarm.cli.app import app
+from funswarm.errors import UnknownObject
+from funswarm.messages import Health, Result, ResultStatus
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class FakeClient:
+    """Notes what it is asked and gives the answers that it was given, by method."""
+
+    def __init__(self):
+        self.asked = []
+        self.answers = {"health": Health(ok=True)}
+        self.items = []
+        self.access = None
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        pass
+
+    def __getattr__(self, method):
+        async def call(*args, **options):
+            self.asked.append((method, *args, {key: value for key, value in options.items() if value}))
+            answer = self.answers[method]
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+    def changes(self, **selection):
+        self.asked.append(("changes", selection))
+
+        async def items():
+            for item in self.items:
+                yield item
+
+        return items()
+
+
+class Cli:
+    def __init__(self, client):
+        self.client = client
+        self.asked = client.asked
+        self.answers = client.answers
+
+    def run(self, *args, env=None):
+        return CliRunner().invoke(app, list(args), env=env)
+
+
+@pytest.fixture
+def cli(monkeypatch):
+    client = FakeClient()
+
+    def make(url, **access):
+        client.access = {"url": url, **access}
+        return client
+
+    monkeypatch.setattr("funswarm.cli.session.Client", make)
+    for name in ("NATS_URL", "FUNSWARM_NATS_URL", "FUNSWARM_PREFIX"):
+        monkeypatch.delenv(name, raising=False)
+    return Cli(client)
+
+
+@pytest.fixture
+def done():
+    """A result as the scheduler gives it."""
+
+    def done(verb, target="web", status=ResultStatus.SUCCEEDED, **fields):
+        return Result(command_id="c1", verb=verb, target=target, status=status, finished_at=NOW, **fields)
+
+    return done
+
+
+@pytest.fixture
+def no_such_service():
+    return UnknownObject("there is no service 'web'")
