@@ -12,7 +12,7 @@ SLACK: Final = 1000  # names of removed objects are kept for their last tasks, u
 
 
 class Names:
-    """`ABSENT` ids were asked for and are gone: nobody asks again until the next list."""
+    """Ids that were asked for and are gone are kept as well: nobody asks again until the next list."""
 
     def __init__(self) -> None:
         self._by_kind: dict[str, dict[str, str]] = {"service": {}, "node": {}, "network": {}}
@@ -35,7 +35,8 @@ class Names:
         self._absent[kind] = set()
 
     def note_absent(self, kind: str, object_id: str) -> None:
-        self._absent[kind].add(object_id)
+        if kind in self._absent:
+            self._absent[kind].add(object_id)
 
     def unknown(self, kind: str, object_ids: Iterable[str]) -> list[str]:
         """Those of the ids whose names nobody has asked for yet."""
