@@ -7,7 +7,7 @@ import secrets
 from dataclasses import replace
 
 from services.simulator.container import image_exists, outcome
-from services.simulator.model import State, Task
+from services.simulator.model import Json, State, Task
 from services.simulator.swarm import Swarm
 
 _STEPS = {
@@ -78,9 +78,31 @@ def visit(swarm: Swarm, task_id: str) -> None:
 def _allocate(swarm: Swarm, task: Task) -> None:
     if not task.wanted:
         return
-    swarm.store.put(replace(task, state=State.PENDING, message="pending task scheduling", at_ns=swarm.store.now_ns()))
+    attached = replace(task, attachments=_attachments(swarm, task), state=State.PENDING)
+    swarm.store.put(replace(attached, message="pending task scheduling", at_ns=swarm.store.now_ns()))
     swarm.unplaced[task.id] = False
     swarm.place_soon()
+
+
+def _attachments(swarm: Swarm, task: Task) -> tuple[Json, ...]:
+    """The task's networks, each with an address that tells tasks apart."""
+    networks = swarm.store.resources["network"]
+    attached = [
+        networks[wanted["Target"]] for wanted in task.spec.get("Networks") or () if wanted["Target"] in networks
+    ]
+    number = swarm.store.index
+    return tuple(
+        {
+            "Network": {
+                "ID": network.id,
+                "Version": {"Index": network.version},
+                "Spec": {"Name": network.name, "Labels": network.spec.get("Labels") or {}, "Scope": "swarm"},
+            },
+            "Addresses": [f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}/24"],
+        }
+        for network in attached
+        if network.spec.get("Scope") == "swarm"
+    )
 
 
 def _work(swarm: Swarm, task: Task) -> None:

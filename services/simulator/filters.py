@@ -25,7 +25,7 @@ def parse(text: str, known: Collection[str]) -> Wanted:
         raise ApiError(400, f"invalid filter: {error}") from error
     for key in wanted:
         if key not in known:
-            raise ApiError(400, f"invalid filter '{key}'")
+            raise ApiError(400, f"Invalid filter '{key}'")
     return {key: items for key, items in wanted.items() if items}
 
 

@@ -54,6 +54,11 @@ def invalid(message: str) -> ApiError:
     return ApiError(400, f"rpc error: code = InvalidArgument desc = {message}")
 
 
+def unknown(message: str) -> ApiError:
+    """The 500 for an error that SwarmKit gives no code."""
+    return ApiError(500, f"rpc error: code = Unknown desc = {message}")
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One task. `spec` is the service's TaskTemplate at its creation; `endpoint` the service's EndpointSpec then."""
@@ -73,6 +78,8 @@ class Task:
     container_id: str = ""
     job_iteration: int | None = None
     endpoint: Json | None = None
+    attachments: tuple[Json, ...] = ()
+    """`NetworksAttachments`: its networks, with its addresses there."""
     version: int = 0
     created_ns: int = 0
     updated_ns: int = 0

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.simulator.model import Json, Node, invalid
+from services.simulator.model import Json, Node, unknown
 
 _KEY = re.compile(r"^(?i:[a-z_][a-z0-9\-_.]+)$")
 _VALUE = re.compile(r"^(?i:[a-z0-9:\-_\s.*()?+\[\]\\^$|/]+)$")
@@ -41,7 +41,7 @@ def parse_constraints(expressions: Iterable[str]) -> list[Constraint]:
     """The constraints that a spec lists.
 
     Raises:
-        ApiError: one is not of the form `key==value` or `key!=value` (400, SwarmKit's text).
+        ApiError: one is not of the form `key==value` or `key!=value` (500, as SwarmKit gives it no code).
     """
     return [_parse(expression) for expression in expressions]
 
@@ -52,11 +52,11 @@ def _parse(expression: str) -> Constraint:
             continue
         key, value = (part.strip() for part in expression.split(operator, 1))
         if not _KEY.match(key):
-            raise invalid(f"key '{key}' is invalid")
+            raise unknown(f"key '{key}' is invalid")
         if not _VALUE.match(value):
-            raise invalid(f"value '{value}' is invalid")
+            raise unknown(f"value '{value}' is invalid")
         return Constraint(key, operator == "==", value)
-    raise invalid("constraint expected one operator from ==, !=")
+    raise unknown("constraint expected one operator from ==, !=")
 
 
 def satisfies(node: Node, constraints: Iterable[Constraint]) -> bool:

@@ -35,13 +35,17 @@ def _meta(item: Task | Service | Node | Resource) -> Json:
     }
 
 
+def _index(number: int) -> Json:
+    return {"Index": number} if number else {}
+
+
 def task(item: Task) -> Json:
     """A task, as `GET /tasks` shows it; fields that Go leaves out when empty are left out."""
     status: Json = {"Timestamp": timestamp(item.at_ns), "State": item.state.word, "Message": item.message}
     if item.err:
         status["Err"] = item.err
-    if item.container_id:
-        pid = 0 if item.ended else int(item.container_id[:4], 16) + 1000
+    if item.container_id or item.state.word == "rejected":
+        pid = 0 if item.ended or item.state.word != "running" else int(item.container_id[:4], 16) + 1000
         container = {"ContainerID": item.container_id, "PID": pid, "ExitCode": item.exit_code}
         status["ContainerStatus"] = container
     status["PortStatus"] = {}
@@ -52,7 +56,9 @@ def task(item: Task) -> Json:
         shown["NodeID"] = item.node_id
     shown |= {"Status": status, "DesiredState": item.desired.word}
     if item.job_iteration is not None:
-        shown["JobIteration"] = {"Index": item.job_iteration}
+        shown["JobIteration"] = _index(item.job_iteration)
+    if item.attachments:
+        shown["NetworksAttachments"] = list(item.attachments)
     return shown
 
 
@@ -66,7 +72,7 @@ def service(item: Service, *, insert_defaults: bool = False) -> Json:
         shown["UpdateStatus"] = _update_status(item.update_status)
     if item.job_status:
         shown["JobStatus"] = {
-            "JobIteration": {"Index": item.job_status.iteration},
+            "JobIteration": _index(item.job_status.iteration),
             "LastExecution": timestamp(item.job_status.last_execution_ns),
         }
     return shown

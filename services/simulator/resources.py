@@ -43,6 +43,11 @@ class Resources:
             raise ApiError(409, f"network with name {name} already exists")
         overlay = posted.get("Driver") == "overlay"
         spec = {**posted, "Scope": "swarm" if overlay else "local"}
+        if overlay and not (posted.get("IPAM") or {}).get("Config"):
+            number = len(self._store.resources["network"])
+            block = f"10.{number >> 8 & 255}.{number & 255}"
+            subnet = {"Subnet": f"{block}.0/24", "Gateway": f"{block}.1"}
+            spec["IPAM"] = {"Driver": "default", "Options": None, "Config": [subnet]}
         return self._store.put(Resource("network", new_id() if overlay else secrets.token_hex(32), spec))
 
     def create(self, kind: str, posted: Mapping[str, Any]) -> Resource:
@@ -79,7 +84,7 @@ class Resources:
         """Attachments with their targets by ID, whichever way they were given."""
         resolved = []
         for attachment in networks:
-            network = cast("Resource", self._store.resolve("network", attachment.get("Target", "")))
+            network = self._network(attachment.get("Target", ""))
             if network.spec.get("Scope") == "local" and network.name not in {"host", "bridge", "none"}:
                 only = "Only networks scoped to the swarm can be used, such as those created with the overlay driver."
                 raise ApiError(403, f"The network {network.name} cannot be used with services. {only}")
@@ -88,11 +93,18 @@ class Resources:
             resolved.append({**attachment, "Target": network.id})
         return resolved
 
+    def _network(self, reference: str) -> Resource:
+        """Of all references only this one answers 500 when it finds nothing (daemon/cluster/helpers.go getNetwork)."""
+        try:
+            return cast("Resource", self._store.resolve("network", reference))
+        except ApiError as error:
+            raise ApiError(500, error.message) from error
+
     def endpoint(self, service: Service) -> Json | None:
         """Ports and addresses as the allocator gives them; None where the spec asks for none."""
         spec = service.spec.get("EndpointSpec")
         networks = service.template.get("Networks") or []
-        if spec is None and not networks:
+        if not (spec or {}).get("Ports") and not networks:
             return None
         ports = [{**port, "PublishedPort": self._port(service, port)} for port in (spec or {}).get("Ports") or ()]
         endpoint: Json = {"Spec": spec or {"Mode": "vip"}}

@@ -14,7 +14,7 @@ async def list_nodes(call: Call) -> Response:
     wanted = call.filters("name", "id", "label", "role", "membership", "node.label")
     for role in wanted.get("role", ()):
         if role not in {"manager", "worker"}:
-            raise ApiError(400, f"Invalid role filter: '{role}'")
+            raise ApiError(500, f"Invalid role filter: '{role}'")
     nodes = [node for node in call.cluster.store.nodes.values() if _node_matches(node, wanted)]
     return answer([render.node(node, call.cluster.version.engine) for node in nodes])
 

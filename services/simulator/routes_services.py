@@ -11,7 +11,6 @@ from services.simulator.model import ApiError, Service, State, Task
 
 _BATCH = 2000
 """Tasks made into JSON before others get their turn."""
-_MODES = {"replicated", "global", "replicated-job", "global-job"}
 _STATES = {state.word for state in State}
 
 
@@ -19,9 +18,6 @@ async def list_services(call: Call) -> Response:
     """All services, or those that match; with `status`, how many of their tasks run."""
     wanted = call.filters("name", "id", "label", "mode", "runtime")
     modes = {mode.lower().replace("-", "") for mode in wanted.get("mode", ())}
-    for mode in wanted.get("mode", ()):
-        if mode not in _MODES:
-            raise ApiError(400, f"invalid filter 'mode={mode}'")
     shown = []
     for service in call.cluster.store.services.values():
         if not _matches(service, wanted) or (modes and service.mode.lower() not in modes):
@@ -45,7 +41,8 @@ def _matches(service: Service, wanted: filters.Wanted) -> bool:
 async def create(call: Call) -> Response:
     """A new service."""
     service = call.cluster.create_service(call.request.json())
-    return answer({"ID": service.id, "Warnings": None}, 201)
+    warnings = {"Warnings": None} if call.api >= (1, 44) else {}
+    return answer({"ID": service.id, **warnings}, 201)
 
 
 async def inspect(call: Call) -> Response:
@@ -58,7 +55,7 @@ async def update(call: Call) -> Response:
     """Write a service's spec, or roll it back."""
     rollback = call.request.query.get("rollback", "")
     if rollback not in {"", "none", "previous"}:
-        raise ApiError(400, f"unrecognized rollback option {rollback}")
+        raise ApiError(500, f"unrecognized rollback option {rollback}")
     call.cluster.update_service(call.captured[0], call.version("service"), call.request.json(), rollback)
     return answer({"Warnings": None})
 
@@ -80,7 +77,7 @@ async def list_tasks(call: Call) -> Response:
     wanted = call.filters("name", "id", "label", "service", "node", "desired-state", "runtime", "_up-to-date")
     for state in wanted.get("desired-state", ()):
         if state.lower() not in _STATES:
-            raise ApiError(400, f"Invalid desired-state filter: '{state}'")
+            raise ApiError(500, f"Invalid desired-state filter: '{state}'")
     body = [b"["]
     tasks = list(_candidates(call, wanted))
     for start in range(0, len(tasks), _BATCH):

@@ -59,7 +59,7 @@ def normalised(posted: Mapping[str, Any]) -> Json:
 
 
 def _template(template: Json) -> Json:
-    if not template.get("ContainerSpec"):
+    if "ContainerSpec" not in template:
         raise ApiError(400, "mismatched Runtime and *Spec fields")
     result: Json = {"ContainerSpec": _container(template["ContainerSpec"])}
     if "Resources" in template:
@@ -145,12 +145,11 @@ def with_defaults(spec: Json) -> Json:
     """The spec with Swarm's defaults filled in, as `GET /services/{id}?insertDefaults=true` shows it."""
     template = spec["TaskTemplate"]
     container = {"StopGracePeriod": 10 * SECOND_NS, "DNSConfig": {}, **template["ContainerSpec"]}
-    resources = {"Limits": {}, "Reservations": {}, **template.get("Resources", {})}
     restart = {"Condition": "any", "Delay": 5 * SECOND_NS, "MaxAttempts": 0, **template.get("RestartPolicy", {})}
     filled = {
         **template,
         "ContainerSpec": container,
-        "Resources": resources,
+        "Resources": template.get("Resources", {}),
         "RestartPolicy": restart,
         "Placement": template.get("Placement", {}),
     }

@@ -97,13 +97,11 @@ def _check_container(container: Json) -> None:
 
 
 def _check_mode(spec: Json) -> None:
-    numbers = next(iter(spec["Mode"].values()))
-    for name, number in numbers.items():
+    """Counts that Go's decoder would not take for a uint64: it answers before SwarmKit sees the spec."""
+    for name, number in next(iter(spec["Mode"].values())).items():
         if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-            shown = f"number {number}" if isinstance(number, (int, float)) else type(number).__name__
-            raise ApiError(
-                400, f"invalid JSON: json: cannot unmarshal {shown} into Go struct field {name} of type uint64"
-            )
+            shown = f"number {number}" if isinstance(number, int | float) else "string"
+            raise ApiError(400, f"json: cannot unmarshal {shown} into Go struct field {name} of type uint64")
 
 
 def _check_update_config(config: Json) -> None:
