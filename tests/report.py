@@ -26,7 +26,7 @@ def ran_against(suite: str, what: str) -> None:
 
 def suite_of(node_id: str) -> str:
     """The suite of a test: its folder under tests/; files directly there are unit tests."""
-    parts = node_id.split("/")
+    parts = node_id.partition("::")[0].split("/")
     return parts[1] if len(parts) > 2 else "unit"
 
 

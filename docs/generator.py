@@ -1,0 +1,184 @@
+"""`python -m docs.generator` (`make docs`): writes docs/messages.md and docs/schemas/*.json from the models.
+
+tests/test_docs.py checks that they are current. `render` is pure; `main` writes files.
+"""
+
+import inspect
+import json
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, TypeAdapter
+
+from funswarm import messages, spec, spec_parts, state
+from funswarm.subjects import Subjects
+
+FOLDER: Final = Path(__file__).parent
+
+_INTRODUCTION: Final = """\
+# Messages
+
+Generated from the models by `make docs`: do not edit. JSON Schemas of all of these: [schemas/](schemas/).
+
+Every body is a JSON object in UTF-8. Unknown fields are refused. `null` and a field left out are the same, but in
+`update`, where a `null` takes a key of a map away.
+
+`<p>` is the setting FUNSWARM_PREFIX, `funswarm` where it is not set; `<P>` is the same in capitals, its dots as `_`. In
+subjects, characters of a name that NATS would split or refuse are percent-encoded: node `a.example` is `a%2Eexample`.
+"""
+
+_SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
+    (
+        "Events",
+        "Every change of the Swarm, on `<p>.event.…` in the stream `<P>_EVENTS`. The header `Nats-Msg-Id` is the "
+        "event's `id`; `ce-*` headers are CloudEvents 1.0 in binary mode; `traceparent` continues the trace of the "
+        "command that caused it.",
+        (messages.Event, messages.Change),
+    ),
+    (
+        "States",
+        "`before` and `after` of events, and the values of the bucket `<P>_STATE`, one per object. The header "
+        "`Funswarm-Event-Sequence` of a value is the sequence in `<P>_EVENTS` of the event that it reflects.",
+        (
+            state.ServiceState, state.TaskState, state.NodeState, state.EngineState, state.NetworkState,
+            state.SecretState, state.ConfigState, state.Condition, state.UpdateStatus, state.Port, state.Address,
+        ),
+    ),
+    (
+        "Commands",
+        "Published to `<p>.command.<verb>.<target>` with the header `Nats-Msg-Id` = `id`; or sent as a request to "
+        "`<p>.request.<verb>`, which answers with the result.",
+        (
+            messages.CreateCommand, messages.UpdateCommand, messages.ScaleCommand, messages.RestartCommand,
+            messages.RollbackCommand, messages.RemoveCommand, messages.Expect,
+        ),
+    ),
+    (
+        "Results and dead letters",
+        "Every command ends in one result on `<p>.result.<id>`. What cannot be understood, or is given up, lands on "
+        "`<p>.dead.<verb>.<target>` too.",
+        (messages.Result, messages.DeadLetter),
+    ),
+    (
+        "Descriptions of services",
+        "In `create` and `update`, and in HTTP's bodies.",
+        (
+            spec.ServiceSpec, spec.ServicePatch, spec_parts.NetworkUse, spec_parts.PortUse, spec_parts.Mount,
+            spec_parts.FileUse, spec_parts.Resources, spec_parts.Limits, spec_parts.Reservations,
+            spec_parts.RestartPolicy, spec_parts.RolloutConfig, spec_parts.Healthcheck, spec_parts.Dns,
+            spec_parts.Ulimit, spec_parts.LogDriver,
+        ),
+    ),
+    (
+        "Queries and health",
+        "Requests to `<p>.query.<name>` take a `Query` and answer a page. `<p>.part.health` is answered by every copy "
+        "of every part, each with its `PartHealth`.",
+        (
+            messages.Query, messages.SummaryPage, messages.ServicePage, messages.TaskPage, messages.NodePage,
+            messages.ServiceSummary, messages.PartHealth, messages.Health,
+        ),
+    ),
+)  # fmt: skip
+
+
+_SCHEMAS: Final[dict[str, TypeAdapter[Any]]] = {
+    "Command": messages.COMMANDS,
+    "State": state.STATES,
+    **{
+        model.__name__: TypeAdapter(model)
+        for model in (
+            messages.Event, messages.Result, messages.DeadLetter, messages.Query, messages.SummaryPage,
+            messages.ServicePage, messages.TaskPage, messages.NodePage, messages.PartHealth, messages.Health,
+            spec.ServiceSpec, spec.ServicePatch,
+        )
+    },
+}  # fmt: skip
+
+
+def render() -> dict[Path, str]:
+    """What each generated file has to hold."""
+    files = {FOLDER / "schemas" / f"{name}.json": _schema(adapter) for name, adapter in _SCHEMAS.items()}
+    text = "\n".join([_INTRODUCTION, _names(), *map(_section, _SECTIONS)])
+    return files | {FOLDER / "messages.md": text.rstrip() + "\n"}
+
+
+def main() -> None:
+    """Write the files, and remove schemas of models that are gone."""
+    files = render()
+    for stale in set((FOLDER / "schemas").glob("*.json")) - set(files):
+        stale.unlink()
+    for path, text in files.items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+
+
+def _names() -> str:
+    names = Subjects()
+    examples = [
+        (names.event("service", "updated", "web"), "An event of the service `web`."),
+        (names.event("task", "running", "web", "1"), "An event of the task in slot 1 of `web`; of a global: its node."),
+        (names.event("node", "down", "a.example"), "An event of the node `a.example`."),
+        (names.command("scale", "web"), "A command for the service `web`."),
+        (names.result("7f9c"), "The result of the command `7f9c`."),
+        (names.dead("scale", "web"), "A dead letter."),
+        (names.request("scale"), "A request: submit a command and wait for its result."),
+        (names.query("tasks"), "A question; also `summary`, `services`, `nodes`."),
+    ]
+    for name, member in inspect.getmembers(Subjects, lambda member: isinstance(member, property)):
+        if member.__doc__:
+            examples.append((getattr(names, name), _one_line(member.__doc__)))
+    rows = [f"| `{name}` | {what} |" for name, what in examples]
+    return "\n".join(["## Names", "", "| name, with the prefix `funswarm` | what |", "|---|---|", *rows, ""])
+
+
+def _section(section: tuple[str, str, tuple[type[BaseModel], ...]]) -> str:
+    title, text, models = section
+    return "\n".join([f"## {title}", "", text, "", *map(_model, models)])
+
+
+def _model(model: type[BaseModel]) -> str:
+    schema = model.model_json_schema(mode="validation")
+    required = schema.get("required", [])
+    rows = [
+        f"| `{name}` | {_type(field)} | {_presence(name, field, required)} | {_one_line(field.get('description'))} |"
+        for name, field in schema["properties"].items()
+    ]
+    head = [f"### {model.__name__}", "", inspect.cleandoc(model.__doc__ or ""), ""]
+    return "\n".join([*head, "| field | type | default | |", "|---|---|---|---|", *rows, ""])
+
+
+def _presence(name: str, field: dict[str, Any], required: list[str]) -> str:
+    if name in required:
+        return "required"
+    return f"`{json.dumps(field['default'])}`" if "default" in field else ""
+
+
+def _type(field: dict[str, Any]) -> str:
+    """A JSON Schema's type in words."""
+    if "$ref" in field:
+        return str(field["$ref"].rsplit("/", 1)[-1])
+    if "const" in field:
+        return f"`{json.dumps(field['const'])}`"
+    if "enum" in field:
+        return " or ".join(f"`{json.dumps(value)}`" for value in field["enum"])
+    for several in ("anyOf", "oneOf", "allOf"):
+        if several in field:
+            return " or ".join(dict.fromkeys(_type(one) for one in field[several]))
+    if field.get("type") == "array":
+        return f"list of {_type(field.get('items', {}))}"
+    if field.get("type") == "object" and isinstance(field.get("additionalProperties"), dict):
+        return f"map to {_type(field['additionalProperties'])}"
+    return str(field.get("format", field.get("type", "any")))
+
+
+def _one_line(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+def _schema(adapter: TypeAdapter[Any]) -> str:
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **adapter.json_schema(mode="validation")}
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+if __name__ == "__main__":
+    main()

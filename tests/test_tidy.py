@@ -1,0 +1,90 @@
+"""What no linter checks: docstrings of modules, lengths, where names of NATS are written, what a wheel holds."""
+
+import ast
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+FILE_LINES_MAX = 320
+FUNCTION_LINES_MAX = 60
+
+
+def tracked() -> list[Path]:
+    """What git has or would take, in a clone; without git all that is there."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+    )
+    names = listed.stdout.decode().split("\0")
+    return [ROOT / name for name in names if name and (ROOT / name).is_file()]
+
+
+FILES = tracked()
+MODULES = [path for path in FILES if path.suffix == ".py"]
+PUBLIC = [path for path in MODULES if path.relative_to(ROOT).parts[0] in ("funswarm", "services")]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def source(path: Path) -> str:
+    return path.read_text(encoding="utf-8")
+
+
+def test_a_module_begins_with_a_docstring():
+    assert [] == [name(path) for path in MODULES if not ast.get_docstring(ast.parse(source(path)))]
+
+
+def test_a_file_is_short():
+    lengths = {name(path): len(source(path).splitlines()) for path in MODULES}
+    assert {} == {path: lines for path, lines in lengths.items() if lines > FILE_LINES_MAX}
+
+
+def test_a_function_needs_no_scrolling():
+    lengths = {
+        f"{name(path)}: {node.name}": (node.end_lineno or 0) - node.lineno + 1
+        for path in MODULES
+        for node in ast.walk(ast.parse(source(path)))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {} == {function: lines for function, lines in lengths.items() if lines > FUNCTION_LINES_MAX}
+
+
+def test_the_names_on_nats_are_written_in_one_place_only():
+    subjects = re.compile(
+        r"^(\{[\w.]*prefix\}|funswarm)\.(event|command|result|dead|query|request|part|intent)\."
+        r"|^FUNSWARM_(EVENTS|STATE|COMMANDS|RESULTS|DEAD)$"
+    )
+    elsewhere = (path for path in PUBLIC if name(path) != "funswarm/subjects.py")
+    assert [] == [f"{name(path)}: {text}" for path in elsewhere for text in texts(path) if subjects.search(text)]
+
+
+def texts(path: Path) -> list[str]:
+    """The string literals of a module but its docstrings; an f-string with its fields as `{…}`."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value:
+            found.append(node.value)
+        elif isinstance(node, ast.JoinedStr):
+            found.append(ast.unparse(node).removeprefix("f")[1:-1])
+    return found
+
+
+def test_no_file_speaks_of_the_machine_it_was_written_on():
+    local = re.compile(rb"/work/|/root/|/home/\w+|\.internal\b")
+    others = (path for path in FILES if path != Path(__file__))
+    assert {} == {name(path): found for path in others if (found := local.findall(path.read_bytes()))}
+
+
+def test_a_wheel_holds_the_public_package_only(tmp_path):
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        assert {"funswarm"} == {entry.split("/")[0] for entry in wheel.namelist() if ".dist-info/" not in entry}
