@@ -1,14 +1,14 @@
 """The feed of changes: a snapshot of what there is, then every event, for as long as one reads. I/O by `reading`.
 
-A snapshot is the state bucket at one moment. Each of its values names, in a header, the event that it reflects; the
-poller writes them in the order of the events, so the events after the highest of these are what the snapshot lacks.
+A snapshot is the fold of all events up to one sequence: the state bucket, whose values name in a header the event that
+they reflect, and on top of it the events after the highest of these (the bucket follows behind the events).
 """
 
 import asyncio
 import itertools
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import Final, Self
@@ -19,7 +19,7 @@ from funswarm.errors import Failed, Unavailable
 from funswarm.jetstream import Stored, bounds
 from funswarm.link import Link
 from funswarm.messages import Event
-from funswarm.reading import RETRY_S, Gap, Reader, read_last_values
+from funswarm.reading import RETRY_S, Gap, Reader, read_stored
 from funswarm.state import KINDS, STATES, AnyState, event_names
 from funswarm.subjects import Subjects, token
 
@@ -62,10 +62,7 @@ class Changed:
         Raises:
             Failed: it is not understood.
         """
-        try:
-            return Event.model_validate_json(self.body)
-        except ValidationError as error:
-            raise Failed(f"event {self.sequence} is not understood: is the poller of another version?") from error
+        return _event(self.sequence, self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,19 +164,40 @@ class Changes(AsyncIterator[Item]):
         """What is there, and the sequence of the last event that it reflects."""
         while True:
             try:
-                values = await read_last_values(self._link, f"KV_{self._subjects.state_bucket}")
-                events = await bounds(self._link, self._subjects.events_stream)
-                break
+                return await self._fold()
             except Unavailable:
                 if not self._begun:
                     raise
                 await asyncio.sleep(RETRY_S)
+
+    async def _fold(self) -> tuple[list[AnyState], int]:
+        states: dict[tuple[str, str], AnyState] = {}
+        reflected = 0
+        bucket = f"KV_{self._subjects.state_bucket}"
+        async with aclosing(read_stored(self._link, bucket, {"deliver_policy": "last_per_subject"}, [">"])) as values:
+            async for value in values:
+                reflected = max(reflected, int(value.headers.get(EVENT_SEQUENCE_HEADER, 0)))
+                kind, key = value.subject.split(".")[-2:]
+                states.pop((kind, key), None)
+                if value.body:  # else a marker of deletion
+                    states[kind, key] = _state(value)
+        events = await bounds(self._link, self._subjects.events_stream)
+        if events.last > reflected:
+            deliver = {"deliver_policy": "by_start_sequence", "opt_start_seq": reflected + 1}
+            filters = replace(self._selection, actions=frozenset()).filters(self._subjects)
+            stream = self._subjects.events_stream
+            async with aclosing(read_stored(self._link, stream, deliver, filters)) as messages:
+                async for message in messages:
+                    if message.sequence > events.last:
+                        break
+                    event = _event(message.sequence, message.body)
+                    states.pop((event.kind, token(event.object_id)), None)
+                    if event.after is not None:
+                        states[event.kind, token(event.object_id)] = event.after
         self._begun = True
-        reflected = max((int(value.headers.get(EVENT_SEQUENCE_HEADER, 0)) for value in values), default=0)
-        states = [_state(value) for value in values if "KV-Operation" not in value.headers and value.body]
-        wanted = [state for state in states if self._selection.takes_state(state)]
+        wanted = [state for state in states.values() if self._selection.takes_state(state)]
         wanted.sort(key=lambda state: (KINDS.index(state.kind), state.name, state.id))
-        return wanted, max(reflected, events.first - 1)
+        return wanted, events.last
 
     def _changed(self, message: Stored) -> Changed | None:
         kind, action, name, *_ = message.subject.removeprefix(f"{self._subjects.prefix}.event.").split(".")
@@ -193,6 +211,13 @@ def _snapshot(states: list[AnyState], sequence: int) -> Iterator[Item]:
     for state in states:
         yield Snapshotted(state)
     yield SnapshotEnd(sequence)
+
+
+def _event(sequence: int, body: bytes) -> Event:
+    try:
+        return Event.model_validate_json(body)
+    except ValidationError as error:
+        raise Failed(f"event {sequence} is not understood: is the poller of another version?") from error
 
 
 def _state(value: Stored) -> AnyState:

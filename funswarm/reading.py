@@ -22,6 +22,7 @@ HEARTBEAT_S: Final = 1.0
 HEARTBEATS_MISSED: Final = 3
 RETRY_S: Final = 0.5
 VERIFY_INTERVAL_S: Final = 1.0
+INACTIVE_S: Final = 10.0
 
 
 class Gap(Exception):
@@ -99,22 +100,15 @@ class Reader:
             yield item
 
     def _config(self, deliver_subject: str) -> dict[str, Any]:
-        config: dict[str, Any] = {
-            "deliver_subject": deliver_subject, "ack_policy": "none", "max_deliver": 1, "mem_storage": True,
-            "num_replicas": 1, "flow_control": True, "idle_heartbeat": int(HEARTBEAT_S * 1e9),
-            "inactive_threshold": 10_000_000_000, "filter_subjects": self._filters,
-        }  # fmt: skip
+        config = _consumer(deliver_subject, self._filters)
         if self.position is not None:
             return config | {"deliver_policy": "by_start_sequence", "opt_start_seq": self.position + 1}
         assert self._start_time is not None
         return config | {"deliver_policy": "by_start_time", "opt_start_time": self._start_time.isoformat()}
 
     async def _on_control(self, message: Msg, delivered: int) -> None:
-        """Flow control is answered when all before it has been taken: so the reader's pace is the consumer's."""
+        await _answer_flow_control(self._link, message)
         headers = message.headers or {}
-        reply = message.reply or headers.get("Nats-Consumer-Stalled", "")
-        if reply:
-            await self._link.reply(reply)
         if "Nats-Last-Consumer" not in headers:
             return
         if int(headers["Nats-Last-Consumer"]) != delivered:
@@ -146,44 +140,54 @@ class Reader:
             raise Gap(f"the stream {self._stream} no longer has what follows {position}: it begins at {now.first}")
 
 
-async def read_last_values(link: Link, stream: str) -> list[Stored]:
-    """The last message of each subject of a stream, all as they are at one moment, in the stream's order.
+async def read_stored(
+    link: Link, stream: str, deliver: dict[str, Any], filters: Sequence[str]
+) -> AsyncGenerator[Stored, None]:
+    """What the stream holds now, in its order; `deliver`: from where, as a consumer's configuration says it.
+
+    With `deliver_policy` `last_per_subject` it is each subject's last message. One that is overtaken while one reads
+    comes again, newer: what was read last of all subjects is how they stood at one moment.
 
     Raises:
         Unavailable: NATS or the stream is not there, or the connection was lost half-way.
         PermanentError: NATS does not permit it.
     """
     inbox = await link.subscribe(link.new_inbox())
-    values: dict[str, Stored] = {}
     try:
         epoch = link.epoch
-        config = {
-            "deliver_subject": inbox.subject, "deliver_policy": "last_per_subject", "filter_subjects": [">"],
-            "ack_policy": "none",
-            "max_deliver": 1, "mem_storage": True, "num_replicas": 1, "flow_control": True,
-            "idle_heartbeat": int(HEARTBEAT_S * 1e9), "inactive_threshold": 10_000_000_000,
-        }  # fmt: skip
-        pending = await create_consumer(link, stream, config)
+        pending = await create_consumer(link, stream, _consumer(inbox.subject, filters) | deliver)
         delivered = 0
         while pending:
             message = await inbox.next(HEARTBEAT_S * HEARTBEATS_MISSED)
             if message is None or epoch != link.epoch:
-                raise Unavailable(f"reading {stream} broke off")
+                raise Unavailable(f"reading {stream} broke off: the connection to NATS was lost")
             if _is_control(message):
-                reply = message.reply or (message.headers or {}).get("Nats-Consumer-Stalled", "")
-                if reply:
-                    await link.reply(reply)
+                await _answer_flow_control(link, message)
                 continue
             delivered += 1
             if consumer_sequence(message) != delivered:
                 raise Unavailable(f"reading {stream} missed a message")
             item = stored(message)
-            values.pop(item.subject, None)
-            values[item.subject] = item
             pending = item.pending
+            yield item
     finally:
         await inbox.close()
-    return list(values.values())
+
+
+def _consumer(deliver_subject: str, filters: Sequence[str]) -> dict[str, Any]:
+    """An ephemeral push consumer without acks; NATS forgets it when its subject has no reader."""
+    return {
+        "deliver_subject": deliver_subject, "filter_subjects": list(filters), "ack_policy": "none", "max_deliver": 1,
+        "mem_storage": True, "num_replicas": 1, "flow_control": True, "idle_heartbeat": int(HEARTBEAT_S * 1e9),
+        "inactive_threshold": int(INACTIVE_S * 1e9),
+    }  # fmt: skip
+
+
+async def _answer_flow_control(link: Link, message: Msg) -> None:
+    """It is answered when all before it has been taken: so the reader's pace is the consumer's."""
+    reply = message.reply or (message.headers or {}).get("Nats-Consumer-Stalled", "")
+    if reply:
+        await link.reply(reply)
 
 
 def _is_control(message: Msg) -> bool:
