@@ -122,7 +122,9 @@ class Everything:
         own = _own_nats(settings)
         if own:
             url = f"nats://{nats_server.HOST}:{settings.nats_port}"
-            self._start(nats_server.embedded(settings.nats_port, settings.data_dir / "nats", self._lock), self._ground)
+            # The simulator's Swarm is another one: its events must not mix with a real one's.
+            folder = settings.data_dir / ("nats" if isinstance(self._found, engines.Found) else "nats-simulator")
+            self._start(nats_server.embedded(settings.nats_port, folder.resolve(), self._lock), self._ground)
         self._env["FUNSWARM_NATS_URL"] = url
         info = await nats_server.wait_until_up(url)
         whose = "started here" if own else "as NATS_URL says"
@@ -132,7 +134,8 @@ class Everything:
         if isinstance(self._found, engines.Found):
             say(NAME, self._found.said)
             return
-        say(NAME, f"!!! NO DOCKER ENGINE, ALL IS SIMULATED: a Swarm that only pretends. {self._found.why}")
+        say(NAME, f"!!! NO DOCKER ENGINE, ALL IS SIMULATED: this Swarm only pretends. Why: {self._found.why}")
+        say(NAME, f"docker -H unix://{self._engine_socket} service ls  talks to the simulator")
         self._start(engines.simulator(self._engine_socket), self._ground)
         await engines.wait_for_socket(self._engine_socket)
         for name in ("DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
