@@ -102,9 +102,9 @@ class Engine:
     def events(self, kinds: Sequence[str] = ("service", "node")) -> EventStream:
         """The engine's hints of changes of these kinds (it tells none of tasks), from when it is `opened`."""
         query = {"filters": json.dumps({"scope": ["swarm"], "type": list(kinds)})}
-        idle_max_s = self._asking.settings.stream_idle_max_s
-        request = Request("read the engine's events", "GET", "/events", idle_max_s, query)
-        return EventStream(lambda: self._asking.stream(request), kinds)
+        settings = self._asking.settings
+        request = Request("read the engine's events", "GET", "/events", settings.stream_idle_max_s, query)
+        return EventStream(lambda: self._asking.stream(request), kinds, settings.timeout_s)
 
     # Writes: raw JSON, never defaults of our own.
     async def service_json(self, name_or_id: str) -> dict[str, Any] | None:
@@ -143,8 +143,13 @@ class Engine:
             UnknownObject: it is gone.
         """
         query = {"version": str(version), "registryAuthFrom": "spec"} | ({"rollback": "previous"} if rollback else {})
-        path = f"/services/{quote(service_id, safe='')}/update"
-        return _warnings(await self._write(f"update service {service_id}", "POST", path, query=query, body=spec))
+        path, what = f"/services/{quote(service_id, safe='')}/update", f"update service {service_id}"
+        try:
+            return _warnings(await self._write(what, "POST", path, query=query, body=spec))
+        except UnknownObject as error:
+            if f"service {service_id} not found" in str(error):
+                raise
+            raise Failed(str(error)) from error  # a network, secret or config that it names
 
     async def remove_service(self, service_id: str) -> None:
         """Removes the service.

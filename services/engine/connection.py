@@ -5,7 +5,6 @@ docker-py finds the engine (socket, TCP, TLS, SSH) and is used for nothing else:
 requests' reading of the environment (proxies, netrc, CA bundles) for a local socket.
 """
 
-import socket
 import threading
 import time
 from collections.abc import Mapping
@@ -68,21 +67,26 @@ class Connection:
         self._settings = settings
         self._local = threading.local()
         self._sessions: list[APIClient] = []
+        self._streams: APIClient | None = None
         self._lock = threading.Lock()
 
     def ask(self, request: Request) -> Answer:
         """One request and its whole answer; `timeout_s` bounds it in whole."""
         end = time.monotonic() + request.timeout_s
         try:
-            with self._send(request) as response:
+            with _send(self._session(), request) as response:
                 return Answer(response.status_code, self._body(response, end, request.what))
         except _BROKEN as error:
             raise self._away(error) from error
 
     def stream(self, request: Request) -> requests.Response:
         """An answer whose body comes bit by bit, at most `timeout_s` apart: the caller reads and closes it."""
+        with self._lock:  # one session for all streams: each has a thread of its own, and they come and go
+            if self._streams is None:
+                self._streams = open_session(self._settings)
+                self._sessions.append(self._streams)
         try:
-            return self._send(request)
+            return _send(self._streams, request)
         except _BROKEN as error:
             raise self._away(error) from error
 
@@ -91,19 +95,6 @@ class Connection:
             for session in self._sessions:
                 session.close()
             self._sessions.clear()
-
-    def _send(self, request: Request) -> requests.Response:
-        session = self._session()
-        return session.request(
-            request.method,
-            f"{session.base_url}{request.path}",
-            params=dict(request.query),
-            json=request.body,
-            headers=dict(request.headers),
-            timeout=(CONNECT_TIMEOUT_S, request.timeout_s),
-            stream=True,
-            allow_redirects=False,
-        )
 
     def _session(self) -> APIClient:
         session: APIClient | None = getattr(self._local, "session", None)
@@ -128,6 +119,19 @@ class Connection:
 
     def _away(self, error: Exception) -> Unavailable:
         return Unavailable(f"the engine at {self._settings.address} does not answer: {plain(error)}")
+
+
+def _send(session: APIClient, request: Request) -> requests.Response:
+    return session.request(
+        request.method,
+        f"{session.base_url}{request.path}",
+        params=dict(request.query),
+        json=request.body,
+        headers=dict(request.headers),
+        timeout=(CONNECT_TIMEOUT_S, request.timeout_s),
+        stream=True,
+        allow_redirects=False,
+    )
 
 
 def open_session(settings: EngineSettings) -> APIClient:
@@ -160,6 +164,8 @@ def plain(error: BaseException) -> str:
     cause: BaseException = error
     while (inner := cause.__cause__ or cause.__context__) is not None:
         cause = inner
-    if isinstance(cause, TimeoutError | socket.timeout):
+    if isinstance(cause, TimeoutError):
         return "it took too long"
+    if isinstance(cause, PermissionError):
+        return f"{cause}: this user may not use Docker (on Linux: is not in the group `docker`)"
     return str(cause) or type(cause).__name__

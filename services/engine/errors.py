@@ -18,9 +18,10 @@ _NAME_TAKEN = re.compile(r"name conflicts with|already exists", re.IGNORECASE)
 _AWAY = re.compile(
     r"not a swarm manager|does not have a leader|has no leader|lost leadership|context deadline exceeded|"
     r"context canceled|code = (Unavailable|DeadlineExceeded|Canceled|Aborted)|connection (error|refused)|"
-    r"error while dialing|transport is closing|node is not (yet )?(part|initialized)|swarm is encrypted|raft: ",
+    r"error while dialing|transport is closing|swarm is encrypted|raft: (stopped|failed)",
     re.IGNORECASE,
 )
+_ALREADY_THERE = re.compile(r"already part of a swarm", re.IGNORECASE)
 _OTHER_API_VERSION = re.compile(r"client version \S+ is too (old|new)", re.IGNORECASE)
 _AWAY_STATUSES: Final = frozenset({429, 502, 503, 504})
 
@@ -46,6 +47,8 @@ def engine_error(status: int, body: bytes, what: str) -> FunswarmError:
     said = f"{what}: the engine says: {text}"
     if _OUT_OF_SEQUENCE.search(text):
         return VersionConflict(said, delay_s=0.05)
+    if _ALREADY_THERE.search(text):  # a 503, but no waiting helps
+        return Failed(said)
     if status in _AWAY_STATUSES or _AWAY.search(text) or is_other_api_version(text):
         return Unavailable(said)
     if status == 404:

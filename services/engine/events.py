@@ -41,10 +41,11 @@ class EventStream:
     Ends by raising `Unavailable` with the reason; after `close` simply ends.
     """
 
-    def __init__(self, connect: Callable[[], requests.Response], kinds: Sequence[str]) -> None:
+    def __init__(self, connect: Callable[[], requests.Response], kinds: Sequence[str], open_timeout_s: float) -> None:
         """`connect` blocks: it opens the stream and answers when the engine has accepted it, or raises."""
         self._connect = connect
         self._kinds = frozenset(kinds)
+        self._open_timeout_s = open_timeout_s
         self._loop = asyncio.get_running_loop()
         self._hints: asyncio.Queue[Hint | None] = asyncio.Queue()
         self._opened: asyncio.Future[None] = self._loop.create_future()
@@ -58,16 +59,21 @@ class EventStream:
         """Waits until the engine streams: what happens from now on is hinted.
 
         Raises:
-            Unavailable: it does not answer.
+            Unavailable: it does not, and the stream is closed.
         """
-        await asyncio.shield(self._opened)
+        try:
+            await asyncio.wait_for(asyncio.shield(self._opened), self._open_timeout_s)
+        except TimeoutError:
+            self.close()
+            raise Unavailable(f"the engine opened no event stream in {self._open_timeout_s:g} s") from None
 
     def __aiter__(self) -> "EventStream":
         return self
 
     async def __anext__(self) -> Hint:
-        hint = None if self._hints.empty() and self._ended else await self._hints.get()
-        if hint is not None:
+        ended = self._reason is not None and self._hints.empty()
+        hint = None if ended or self._closed.is_set() else await self._hints.get()
+        if hint is not None and not self._closed.is_set():
             return hint
         if self._closed.is_set() or self._reason is None:
             raise StopAsyncIteration
@@ -76,30 +82,32 @@ class EventStream:
     def close(self) -> None:
         """Ends the stream at once; safe to call twice and from any thread."""
         self._closed.set()
+        self._hang_up()
+        self._call(self._end, Unavailable("the event stream was closed"))
+
+    def _hang_up(self) -> None:
+        """Wakes the reading thread: it finds the end of the stream and cleans up."""
         with self._lock:
             response = self._response
         if response is not None:
             with suppress(ValueError, RuntimeError, OSError):  # its connection is gone already
                 response.raw.shutdown()
-        self._call(self._end, None)
-
-    @property
-    def _ended(self) -> bool:
-        return self._closed.is_set() or self._reason is not None
 
     def _read(self) -> None:
+        reason: FunswarmError = Unavailable("the reader of the engine's events failed")
         try:
-            response = self._connect()
+            with self._connect() as response:
+                with self._lock:
+                    self._response = response
+                if not self._closed.is_set():
+                    self._call(self._open)
+                    reason = self._read_all(response)
         except FunswarmError as error:
-            self._call(self._end, error)
-            return
-        with response:
+            reason = error
+        finally:
             with self._lock:
-                self._response = response
-            if self._closed.is_set():
-                return
-            self._call(self._open)
-            self._call(self._end, self._read_all(response))
+                self._response = None
+            self._call(self._end, reason)
 
     def _read_all(self, response: requests.Response) -> FunswarmError:
         """Reads to the end, and why it ended."""
@@ -108,8 +116,10 @@ class EventStream:
                 hints = [hint for line in lines if (hint := understood_hint(line, self._kinds)) is not None]
                 if hints:
                     self._call(self._give, hints)
-        except ValueError as error:
+        except (ValueError, TypeError, AttributeError) as error:
             return Unavailable(f"the engine's event stream is not understood: {error}")
+        except urllib3.exceptions.ReadTimeoutError:
+            return Unavailable("the engine's event stream was silent for too long")
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             return Unavailable(f"the engine's event stream broke: {plain(error)}")
         return Unavailable("the engine ended its event stream")
@@ -125,17 +135,19 @@ class EventStream:
     def _give(self, hints: list[Hint]) -> None:
         if self._hints.qsize() + len(hints) > HINTS_MAX:
             self._end(Unavailable(f"the engine's events come faster than they are read: over {HINTS_MAX} wait"))
-            self.close()
+            self._hang_up()
+        if self._reason is not None:
             return
         for hint in hints:
             self._hints.put_nowait(hint)
 
-    def _end(self, reason: FunswarmError | None) -> None:
-        if self._reason is None:
-            self._reason = reason or Unavailable("the event stream was closed")
-            self._hints.put_nowait(None)
+    def _end(self, reason: FunswarmError) -> None:
+        if self._reason is not None:
+            return
+        self._reason = reason
+        self._hints.put_nowait(None)
         if not self._opened.done():
-            self._opened.set_exception(self._reason)
+            self._opened.set_exception(reason)
             self._opened.exception()  # nobody has to ask for it
 
 

@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 
 
 class Objects:
-    """Reads of one engine; what its lists told of names is kept. `misunderstood`: by kind, of the last list."""
+    """Reads of one engine; keeps the names that its lists told. `misunderstood`: by kind, since the last whole list."""
 
     def __init__(self, asking: Asking) -> None:
         self._asking = asking
@@ -49,7 +49,7 @@ class Objects:
     def tasks_of(self, service_id: str, known: Mapping[str, AnyState]) -> list[TaskState]:
         """The tasks of one service, those of the past included."""
         query = {"filters": json.dumps({"service": [service_id]})}
-        tasks = self._named(self._listed("task", query, known), known)
+        tasks = self._named(self._listed("task", query, known, whole=False), known)
         return [task for task in tasks if task.service_id == service_id]
 
     def one(self, kind: str, object_id: str) -> AnyState | None:
@@ -76,7 +76,9 @@ class Objects:
         self._names.learn(kind, state)
         return state
 
-    def _listed(self, kind: str, query: Mapping[str, str], known: Mapping[str, AnyState]) -> list[AnyState]:
+    def _listed(
+        self, kind: str, query: Mapping[str, str], known: Mapping[str, AnyState], *, whole: bool = True
+    ) -> list[AnyState]:
         what = f"list {kind}s"
         answer = self._asking.ask(Request(what, "GET", PATHS[kind], self._asking.settings.list_timeout_s, query))
         try:
@@ -86,7 +88,7 @@ class Objects:
             )
         except ValueError as error:
             raise Unavailable(f"{what}: the engine's answer is no list: {error}") from error
-        self._report(kind, problems)
+        self._report(kind, problems, whole=whole)
         return states
 
     def _converted(self, kind: str, raw: dict[str, Any]) -> AnyState | None:
@@ -130,8 +132,8 @@ class Objects:
         for object_id in unknown:
             self.one(kind, object_id)
 
-    def _report(self, kind: str, problems: list[Misunderstood]) -> None:
+    def _report(self, kind: str, problems: list[Misunderstood], *, whole: bool) -> None:
         before = self.misunderstood.get(kind, ())
-        self.misunderstood[kind] = tuple(problems)
+        self.misunderstood[kind] = tuple(problems) if whole else tuple({*before, *problems})
         for problem in [problem for problem in problems if problem not in before][:LOGGED_MAX]:
             log.warning("engine_object_misunderstood", kind=kind, id=problem.object_id, reason=problem.reason)
