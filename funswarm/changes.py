@@ -15,7 +15,7 @@ from typing import Final, Self
 
 from pydantic import ValidationError
 
-from funswarm.errors import Failed, Unavailable
+from funswarm.errors import Failed, Relist, Unavailable
 from funswarm.jetstream import Stored, bounds
 from funswarm.link import Link
 from funswarm.messages import Event
@@ -122,6 +122,8 @@ class Changes(AsyncIterator[Item]):
         self._begun = False
         self._reader: Reader | None = None
         self._items = self._run()
+        self._coming: asyncio.Task[Item] | None = None
+        self._standing = asyncio.Event()
 
     @property
     def sequence(self) -> int | None:
@@ -135,11 +137,47 @@ class Changes(AsyncIterator[Item]):
         return self
 
     async def __anext__(self) -> Item:
-        return await anext(self._items)
+        if self._coming is None:
+            return await anext(self._items)
+        item = await asyncio.shield(self._coming)
+        self._coming = None
+        return item
+
+    async def open(self) -> None:
+        """Waits until the feed stands; what comes is not lost.
+
+        Raises:
+            Relist: what follows the start is gone; the feed itself would go on with a snapshot.
+            Unavailable, PermanentError: it cannot stand.
+        """
+        coming = self._ask()
+        standing = asyncio.ensure_future(self._standing.wait())
+        try:
+            await asyncio.wait({coming, standing}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            standing.cancel()
+        if coming.done() and isinstance(item := coming.result(), Relisted):
+            raise Relist(item.reason)
+
+    async def next(self, timeout_s: float) -> Item | None:
+        """The next item, or None after `timeout_s`; nothing is lost."""
+        done, _ = await asyncio.wait({self._ask()}, timeout=timeout_s)
+        if not done:
+            return None
+        self._coming = None
+        return done.pop().result()
 
     async def aclose(self) -> None:
         """Ends the feed and its subscription; `contextlib.aclosing` calls it."""
+        if self._coming is not None:
+            self._coming.cancel()
+            await asyncio.wait({self._coming})
         await self._items.aclose()
+
+    def _ask(self) -> asyncio.Task[Item]:
+        if self._coming is None:
+            self._coming = asyncio.get_running_loop().create_task(self._items.__anext__())
+        return self._coming
 
     async def _run(self) -> AsyncGenerator[Item, None]:
         start = self._start
@@ -149,7 +187,7 @@ class Changes(AsyncIterator[Item]):
                 for item in _snapshot(states, start):
                     yield item
             filters = self._selection.filters(self._subjects)
-            self._reader = Reader(self._link, self._subjects.events_stream, filters, start)
+            self._reader = Reader(self._link, self._subjects.events_stream, filters, start, self._standing)
             try:
                 async with aclosing(self._reader.messages()) as messages:
                     async for message in messages:

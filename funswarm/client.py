@@ -18,9 +18,22 @@ from pydantic import ValidationError
 from funswarm.changes import Changes, Selection
 from funswarm.errors import InvalidRequest, UnknownObject
 from funswarm.explain import explain
-from funswarm.health import ask_health, gather_metrics
+from funswarm.health import ask_health, gather_metrics, gather_parts
 from funswarm.link import DEFAULT_SERVERS, Access, Link
-from funswarm.messages import COMMANDS, Command, Expect, Health, NodePage, Query, Result, ServicePage, TaskPage
+from funswarm.messages import (
+    COMMANDS,
+    Command,
+    Expect,
+    Health,
+    NodePage,
+    PartHealth,
+    Query,
+    Result,
+    ServicePage,
+    ServiceSummary,
+    SummaryPage,
+    TaskPage,
+)
 from funswarm.outcome import Accepted
 from funswarm.querying import ask_pages
 from funswarm.since import Since, starting_point
@@ -204,6 +217,15 @@ class Client:
         return await read_result(self._link, self._subjects, command_id)
 
     # Queries.
+
+    async def parts(self) -> tuple[PartHealth, ...]:
+        """What each copy of each part says of itself; empty where none answers."""
+        return tuple(await gather_parts(self._link, self._subjects))
+
+    async def summaries(self) -> tuple[ServiceSummary, ...]:
+        """All services at a glance, by name."""
+        query, understand = Query(limit=1000), SummaryPage.model_validate_json
+        return await ask_pages(self._link, self._subjects.query("summary"), query, understand)
 
     async def health(self) -> Health:
         """How the parts are and which services run; also says it where NATS is away (`ok` False, with the reason)."""

@@ -13,7 +13,7 @@ from funswarm.errors import FunswarmError
 from funswarm.link import Link
 from funswarm.messages import Health, PartHealth, Query, ServiceSummary, SummaryPage
 from funswarm.metrics import merge
-from funswarm.querying import ask
+from funswarm.querying import ask_pages
 from funswarm.subjects import Subjects
 
 GATHER_TIMEOUT_S = 1.0
@@ -77,21 +77,20 @@ async def gather_metrics(link: Link, subjects: Subjects) -> str:
     return merge(answer.data.decode(errors="replace") for answer in answers)
 
 
-async def _summaries(link: Link, subjects: Subjects) -> tuple[list[ServiceSummary], str | None, list[str]]:
+async def _summaries(link: Link, subjects: Subjects) -> tuple[tuple[ServiceSummary, ...], str | None, list[str]]:
     """The services, the cluster, and why these are not known."""
-    services: list[ServiceSummary] = []
     cluster = None
-    query = Query(limit=1000)
+
+    def page(body: bytes) -> SummaryPage:
+        nonlocal cluster
+        understood = SummaryPage.model_validate_json(body)
+        cluster = understood.cluster
+        return understood
+
     try:
-        while True:
-            page = await ask(link, subjects.query("summary"), query, SummaryPage.model_validate_json)
-            services += page.items
-            cluster = page.cluster
-            if page.next is None or page.next == query.after:
-                return services, cluster, []
-            query = query.model_copy(update={"after": page.next})
+        return await ask_pages(link, subjects.query("summary"), Query(limit=1000), page), cluster, []
     except FunswarmError as error:
-        return services, cluster, [f"the services are not known: {error}"]
+        return (), cluster, [f"the services are not known: {error}"]
 
 
 def _part(body: bytes) -> PartHealth | None:

@@ -38,10 +38,14 @@ class Reader:
 
     `position`: the sequence up to which all that the filters select has been read; None until NATS says where a time
     is. Behind a filter it moves on with the stream, so that it can be resumed from after a quiet week.
+    `standing` is set when the first consumer stands, and all from the start on is there.
     """
 
-    def __init__(self, link: Link, stream: str, filters: Sequence[str], start: int | datetime) -> None:
+    def __init__(
+        self, link: Link, stream: str, filters: Sequence[str], start: int | datetime, standing: asyncio.Event
+    ) -> None:
         self.position: int | None = start if isinstance(start, int) else None
+        self._standing = standing
         self._link = link
         self._stream = stream
         self._filters = list(filters)
@@ -80,6 +84,7 @@ class Reader:
         epoch = self._link.epoch
         await create_consumer(self._link, self._stream, self._config(inbox.subject))
         self._check_bounds(await bounds(self._link, self._stream), self.position)
+        self._standing.set()
         delivered = missed = 0
         while True:
             message = await inbox.next(HEARTBEAT_S)
