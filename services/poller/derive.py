@@ -1,0 +1,44 @@
+"""What is published of an object: its facts, what follows from other objects, and its place in the chain. Pure.
+
+view + known -> `published` -> diff. A service's condition follows from its tasks, a node's `drained` from the tasks on
+it. States that would not fit into a NATS message twice (an event has `before` and `after`) are slimmed here, before
+they are compared, so that chain, fold and bucket agree about them.
+"""
+
+from typing import Final
+
+from funswarm.state import AnyState, NodeState, ServiceState
+from services.poller.condition import condition
+from services.poller.known import Key, Known
+from services.poller.view import View
+
+STATE_BYTES_MAX: Final = 450_000  # two of them and the rest of an event stay below NATS' 1 MB
+ENDED: Final = frozenset({"complete", "failed", "rejected", "shutdown", "orphaned", "remove"})
+
+
+def published(key: Key, view: View, known: Known) -> AnyState | None:
+    """The state of the object as it is to be published (`revision` is the diff's business); None: it is gone."""
+    state = view.get(key)
+    if isinstance(state, ServiceState):
+        before = known.get(key)
+        previous = before if isinstance(before, ServiceState) else None
+        now = condition(state, view.tasks_of(state.id), view.nodes(), previous)
+        return slim(state if now == state.condition else state.model_copy(update={"condition": now}))
+    if isinstance(state, NodeState):
+        drained = is_drained(state, view)
+        return slim(state if drained == state.drained else state.model_copy(update={"drained": drained}))
+    return state
+
+
+def is_drained(node: NodeState, view: View) -> bool:
+    """Whether it is to be left by its tasks, and they have left it."""
+    return node.availability == "drain" and all(task.state in ENDED for task in view.tasks_on(node.id))
+
+
+def slim(state: AnyState) -> AnyState:
+    """The state itself, or if it is too large for a message the state with an empty `spec`, then with no labels."""
+    for field in ("spec", "labels"):
+        if field not in type(state).model_fields or len(state.model_dump_json()) <= STATE_BYTES_MAX:
+            continue
+        state = state.model_copy(update={field: {}})
+    return state

@@ -1,0 +1,73 @@
+"""How this copy of the poller is: what it answers to `part.health`. Reads clocks, nothing else."""
+
+from datetime import UTC, datetime
+from typing import Final, Protocol
+
+from funswarm.messages import PartHealth
+
+AGE_PACES: Final = 3  # data older than so many intervals between full lists is too old
+
+
+class Troubles:
+    """What is wrong now, by where; each place sets and clears its own."""
+
+    def __init__(self) -> None:
+        self._by_place: Final[dict[str, str]] = {}
+
+    def set(self, place: str, reason: str) -> None:
+        self._by_place[place] = reason
+
+    def clear(self, place: str) -> None:
+        self._by_place.pop(place, None)
+
+    @property
+    def reason(self) -> str | None:
+        """All that is wrong, None when nothing is."""
+        return "; ".join(self._by_place.values()) or None
+
+
+class DataAge(Protocol):
+    """How old the data is (None: not all was listed yet), and the interval between full lists; in seconds."""
+
+    @property
+    def age_s(self) -> float | None: ...
+
+    @property
+    def interval_s(self) -> float: ...
+
+
+class Standing:
+    """This copy: since when it is, what is wrong, whether it is the active one and how old its data is."""
+
+    def __init__(self, instance: str, version: str, data_age_max_s: float, *, simulator: bool) -> None:
+        self.troubles: Final = Troubles()
+        self.active = False
+        self.engine: str | None = None
+        self.data: DataAge | None = None  # of the active copy
+        self._instance = instance
+        self._version = version
+        self._data_age_max_s = data_age_max_s
+        self._simulator = simulator
+        self._started_at = datetime.now(UTC)
+
+    def health(self) -> PartHealth:
+        """The answer; not ok where something is wrong, or the active copy's data is too old."""
+        reason = self.troubles.reason
+        age_s = self.data.age_s if self.data else None
+        limit_s = max(self._data_age_max_s, AGE_PACES * (self.data.interval_s if self.data else 0.0))
+        if self.active and age_s is None:
+            reason = reason or "the first full list is not complete yet"
+        elif self.active and age_s is not None and age_s > limit_s:
+            reason = reason or f"the data is {age_s:.0f} s old; more than {limit_s:.0f} s is too old"
+        return PartHealth(
+            part="poller",
+            instance=self._instance,
+            version=self._version,
+            started_at=self._started_at,
+            active=self.active,
+            ok=reason is None,
+            reason=reason,
+            data_age_s=age_s,
+            simulator=self._simulator,
+            engine=self.engine,
+        )

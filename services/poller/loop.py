@@ -1,0 +1,154 @@
+"""The life of one copy of the poller: NATS, the engine, standby, active, and standby again.
+
+It answers for its health and metrics as soon as NATS is there, before the engine is.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from funswarm.errors import FunswarmError, Unavailable
+from services.bus.connection import Bus
+from services.bus.journal import Superseded
+from services.bus.lease import Lease
+from services.bus.settings import NatsSettings
+from services.engine.client import Engine, EngineInfo
+from services.engine.settings import EngineSettings
+from services.poller.active import Copy, run_active
+from services.poller.health import Standing
+from services.poller.metrics import Metrics
+from services.poller.pacing import Backoff
+from services.poller.settings import PollerSettings
+
+T = TypeVar("T")
+
+PART: Final = "poller"
+YIELD_S: Final = 1.0  # who was superseded leaves the lease to others for so long
+
+_log = structlog.get_logger()
+
+
+async def run_poller(nats: NatsSettings, engine: EngineSettings, settings: PollerSettings, stop: asyncio.Event) -> None:
+    """Work until `stop` is set.
+
+    Raises:
+        Unavailable: NATS is not there in time, or closed the connection for good.
+        PermanentError: NATS refuses us.
+    """
+    async with AsyncExitStack() as stack:
+        bus = await Bus.connect(nats, f"funswarm-{PART} {settings.instance}")
+        stack.push_async_callback(bus.close)
+        standing = Standing(settings.instance, settings.version, settings.data_age_max_s, simulator=settings.simulator)
+        copy = Copy(bus, settings, standing, Metrics())
+
+        async def health(_: bytes) -> bytes:
+            return standing.health().model_dump_json().encode()
+
+        async def metrics(_: bytes) -> bytes:
+            return copy.metrics.text()
+
+        for subject, answer in ((bus.subjects.part_health, health), (bus.subjects.part_metrics, metrics)):
+            stack.push_async_callback((await bus.answer_all(subject, answer)).stop)
+        await _until_stopped(_Life(copy, engine).run(), bus, stop)
+
+
+async def _until_stopped(life: Coroutine[Any, Any, None], bus: Bus, stop: asyncio.Event) -> None:
+    tasks: set[asyncio.Task[Any]] = {asyncio.create_task(work) for work in (life, bus.watch(), stop.wait())}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        await task
+
+
+class _Life:
+    """What comes after the connection to NATS."""
+
+    def __init__(self, copy: Copy, engine_settings: EngineSettings) -> None:
+        self._copy = copy
+        self._troubles = copy.standing.troubles
+        self._engine_settings = engine_settings
+
+    async def run(self) -> None:
+        """Declare the streams, find the engine, then take part in the lease for ever."""
+        await self._persist("streams", self._copy.bus.declare)
+        engine = await self._persist("engine", lambda: Engine.connect(self._engine_settings))
+        lease = Lease(self._copy.bus, PART, self._copy.settings.instance)
+        try:
+            while True:
+                await self._persist("active", lambda: self._hold(lease, engine))
+                await asyncio.sleep(YIELD_S)
+        finally:
+            await engine.close()
+
+    async def _persist(self, place: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Try until it succeeds; why it does not is in the health meanwhile."""
+        backoff = Backoff()
+        while True:
+            try:
+                result = await attempt()
+            except FunswarmError as error:
+                _log.warning("trying again", what=place, reason=str(error))
+                self._troubles.set(place, str(error))
+                await asyncio.sleep(backoff.wait_s())
+            else:
+                self._troubles.clear(place)
+                return result
+
+    async def _info(self, engine: Engine) -> EngineInfo:
+        """
+        Raises:
+            Unavailable: the engine does not answer, or is in no Swarm.
+        """
+        info = await engine.info()
+        if not info.cluster_id and self._copy.settings.cluster is None:
+            raise Unavailable(
+                f"the engine at {info.address} is no manager of a Swarm (it says {info.swarm_state or 'nothing'}): "
+                "run `docker swarm init`, or watch a manager"
+            )
+        return info
+
+    async def _hold(self, lease: Lease, engine: Engine) -> None:
+        """Be standby, then active, until the lease is lost or somebody else wrote."""
+        info = await self._info(engine)
+        self._copy.standing.engine = f"{info.version} at {info.address}"
+        async with lease.hold():
+            self._copy.metrics.takeovers.inc()
+            self._set_active(active=True)
+            session = asyncio.create_task(run_active(self._copy, engine, info))
+            lost = asyncio.create_task(lease.lost.wait())
+            try:
+                await asyncio.wait({session, lost}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                self._set_active(active=False)
+                lost.cancel()
+                session.cancel()
+                await asyncio.wait({session, lost})
+            _log.warning("standby again", reason=_reason(session))
+
+    def _set_active(self, *, active: bool) -> None:
+        self._copy.standing.active = active
+        self._copy.metrics.active.set(active)
+        if not active:
+            for place in ("events", "state"):
+                self._troubles.clear(place)
+
+
+def _reason(session: asyncio.Task[None]) -> str:
+    """Why the session ended; raises what is neither a lost lease nor another writer."""
+    if session.cancelled():
+        return "the lease is lost"
+    error = session.exception()
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, Superseded):
+        return str(error)
+    if error is not None:
+        raise error
+    return "the session ended"

@@ -1,0 +1,119 @@
+"""Polls the tasks of services in motion: Swarm emits no events for tasks. Reads the engine, writes the view.
+
+A service is in motion after any hint or change of it or its tasks, and while its condition is not a settled one.
+Which service is due when is `pacing.Moving`'s; here it is asked for, task lists of one service or of all.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from funswarm.errors import FunswarmError
+from funswarm.state import ConditionStatus, ServiceState
+from services.poller.engine_link import EngineLink
+from services.poller.known import Known
+from services.poller.lists import Lists
+from services.poller.pacing import Backoff, Cost, Moving
+from services.poller.view import View
+
+SETTLED: Final = frozenset({ConditionStatus.CONVERGED, ConditionStatus.ROLLED_BACK})
+QUIET_S: Final = 0.25  # Swarm acts on a write within so long
+BATCH: Final = 8
+PARALLEL: Final = 2
+
+
+class TaskPolls:
+    """The task polls of one session.
+
+    `unchanged(service_id)` is called for a service that is not settled when a poll found it quiet for `QUIET_S`.
+    """
+
+    def __init__(
+        self, link: EngineLink, view: View, known: Known, lists: Lists, unchanged: Callable[[str], None]
+    ) -> None:
+        self._link = link
+        self._view = view
+        self._known = known
+        self._lists = lists
+        self._unchanged = unchanged
+        self._moving: Final = Moving()
+        self._woken: Final = asyncio.Event()
+        self._free: Final = asyncio.Semaphore(PARALLEL)
+        self._cost: Final = Cost(0.003)
+
+    def __len__(self) -> int:
+        return len(self._moving)
+
+    def touch(self, service_id: str) -> None:
+        """The service or its tasks changed, or may have: poll at once, then less and less often."""
+        self._moving.touch(service_id, time.monotonic())
+        self._woken.set()
+
+    def keep(self, service_ids: Iterable[str]) -> None:
+        """These are not settled: poll them slowly."""
+        self._moving.keep(service_ids, time.monotonic())
+        self._woken.set()
+
+    async def run(self) -> None:
+        """Poll what is due, for ever."""
+        backoff = Backoff()
+        while True:
+            tier, due = self._moving.due(time.monotonic())
+            if not due:
+                await self._wait()
+                continue
+            began_at = time.monotonic()
+            try:
+                await self._poll_all(due)
+                backoff.reset()
+            except FunswarmError as error:
+                self._link.failed(error)
+                await asyncio.sleep(backoff.wait_s())
+            now = time.monotonic()
+            self._moving.spent(tier, now - began_at, now)
+
+    async def _wait(self) -> None:
+        self._woken.clear()
+        try:
+            await asyncio.wait_for(self._woken.wait(), self._moving.wait_s(time.monotonic()))
+        except TimeoutError:
+            return
+
+    async def _poll_all(self, service_ids: list[str]) -> None:
+        if len(service_ids) * self._cost.mean_s > self._lists.costs["task"].mean_s:
+            await self._lists.only("task")
+            for service_id in service_ids:
+                self._polled(service_id)
+            return
+        polls = [self._poll(service_id) for service_id in service_ids[:BATCH]]
+        for failure in await asyncio.gather(*polls, return_exceptions=True):
+            if isinstance(failure, BaseException):
+                raise failure
+
+    async def _poll(self, service_id: str) -> None:
+        async with self._free:
+            began_at = time.monotonic()
+            with self._view.reading() as reading:
+                known = {task.id: task for task in self._view.tasks_of(service_id)}
+                tasks = await self._link.engine.tasks(service_id, known)
+                self._link.answered()
+                for task in tasks:
+                    self._view.observe(reading, task)
+                ids = [task.id for task in self._view.tasks_of(service_id)]
+                for key in self._view.missing(reading, ids, "task", {task.id for task in tasks}):
+                    self._view.remove(key)
+            self._cost.note(time.monotonic() - began_at)
+        self._polled(service_id)
+
+    def _polled(self, service_id: str) -> None:
+        service = self._known.get(("service", service_id))
+        settled = is_settled(service) if isinstance(service, ServiceState) else True
+        quiet_s = self._moving.polled(service_id, time.monotonic(), settled=settled)
+        if not settled and quiet_s >= QUIET_S:
+            self._unchanged(service_id)
+
+
+def is_settled(service: ServiceState) -> bool:
+    """Whether nothing more is to be expected of the service by itself."""
+    return service.condition.status in SETTLED

@@ -1,0 +1,43 @@
+"""An event as a NATS message: subject, headers, body. Pure.
+
+Headers: `Nats-Msg-Id` is the event's id; CloudEvents 1.0 in binary mode; `traceparent` where the service carries one.
+"""
+
+from typing import Final
+
+from funswarm.messages import MSG_ID_HEADER, TRACEPARENT_HEADER, Event
+from funswarm.state import TRACE_LABEL, AnyState, ServiceState, TaskState, event_names
+from funswarm.subjects import Subjects
+from services.bus.journal import Outgoing
+from services.poller.view import View
+
+EVENT_BYTES_MAX: Final = 1_000_000  # NATS takes 1 MiB with the headers
+
+
+def outgoing(event: Event, subjects: Subjects, traceparent: str | None) -> Outgoing:
+    """The message of an event. One that would be too large goes without its `changes`, which follow from the rest."""
+    state = event.after or event.before
+    if state is None:
+        raise ValueError(f"event {event.id} has no state")
+    body = event.model_dump_json().encode()
+    if len(body) > EVENT_BYTES_MAX:
+        body = event.model_copy(update={"changes": ()}).model_dump_json().encode()
+    headers = {
+        MSG_ID_HEADER: event.id,
+        "ce-specversion": "1.0",
+        "ce-id": event.id,
+        "ce-type": f"funswarm.{event.kind}.{event.action}",
+        "ce-source": f"/funswarm/{event.cluster}",
+        "ce-time": event.time,
+        "ce-subject": f"{event.kind}/{event.object_id}",
+        "content-type": "application/json",
+    }
+    if traceparent:
+        headers[TRACEPARENT_HEADER] = traceparent
+    return Outgoing(subjects.event(event.kind, event.action, *event_names(state)), body, headers)
+
+
+def traceparent_of(state: AnyState | None, view: View) -> str | None:
+    """The trace context of the command that wrote the service last, for the service's and its tasks' events."""
+    service = view.service(state.service_id) if isinstance(state, TaskState) else state
+    return service.labels.get(TRACE_LABEL) if isinstance(service, ServiceState) else None

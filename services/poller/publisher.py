@@ -1,0 +1,180 @@
+"""Owed differences to NATS: view, known -> diff -> EVENTS -> known -> STATE. Writes NATS, through fenced journals.
+
+Only keys are owed, each once: what is published is the difference between what subscribers know and what is true when
+its turn comes, however much happened in between. An event counts once NATS has acknowledged it; the bucket follows
+behind, its values naming the event that they stand for (header `Funswarm-Event-Sequence`).
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+
+from funswarm.errors import FunswarmError
+from funswarm.messages import Event
+from funswarm.state import AnyState, ServiceState
+from funswarm.subjects import Subjects
+from services.bus.journal import Journal, Superseded
+from services.bus.state import StateBucket
+from services.poller.derive import published
+from services.poller.diff import EventContext, diff
+from services.poller.health import Troubles
+from services.poller.known import Key, Known
+from services.poller.metrics import Metrics
+from services.poller.motion import is_settled
+from services.poller.outgoing import outgoing, traceparent_of
+from services.poller.pacing import Backoff, Due
+from services.poller.restore import SEQUENCE_HEADER
+from services.poller.view import View
+
+KEYS_MAX: Final = 200  # in one write: NATS takes at most 1000 messages in a batch, a key gives up to 3
+
+_log = structlog.get_logger()
+
+
+class Publisher:
+    """The one writer of events and states in one session as the active poller.
+
+    `unsettled(service_ids)` is called with published services whose condition is yet to change.
+    """
+
+    def __init__(
+        self,
+        *,
+        view: View,
+        known: Known,
+        subjects: Subjects,
+        cluster: str,
+        troubles: Troubles,
+        metrics: Metrics,
+        unsettled: Callable[[list[str]], None],
+        behind: dict[Key, int],
+    ) -> None:
+        self._view = view
+        self._known = known
+        self._subjects = subjects
+        self._cluster = cluster
+        self._troubles = troubles
+        self._metrics = metrics
+        self._unsettled = unsettled
+        self._owed: Final = Due()
+        self._woken: Final = asyncio.Event()
+        self._behind: Final = behind  # keys whose value in the bucket is yet to follow the event of this sequence
+        self._behind_woken: Final = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._owed)
+
+    def owe(self, key: Key) -> None:
+        """The object may differ from what is published."""
+        self._owed.add(key)
+        self._woken.set()
+
+    async def run(self, journal: Journal) -> None:
+        """Publish what is owed, for ever.
+
+        Raises:
+            Superseded: another poller wrote: this one is no longer the active one.
+        """
+        while True:
+            keys = self._owed.take(KEYS_MAX, time.monotonic())
+            if not keys:
+                await self._wait()
+                continue
+            now = datetime.now(UTC)
+            events = [event for key in keys for event in self._differences(key, now)]
+            if events:
+                await self._publish(journal, events)
+
+    async def run_states(self, bucket: StateBucket) -> None:
+        """Write the states behind the events, in their order, for ever; what was overtaken is written once.
+
+        Deletions go first: they name no event, so a value never names a later event than one that is yet to be written.
+        """
+        while True:
+            while not self._behind:
+                self._behind_woken.clear()
+                await self._behind_woken.wait()
+            batch = dict(list(self._behind.items())[:KEYS_MAX])
+            await self._put(bucket, batch)
+            for key, sequence in batch.items():
+                if self._behind.get(key) == sequence:
+                    del self._behind[key]
+
+    def _differences(self, key: Key, now: datetime) -> list[Event]:
+        before, after = self._known.get(key), published(key, self._view, self._known)
+        events = diff(before, after, EventContext(self._cluster, now))
+        if not events and before is not None:
+            self._view.settle(before)
+        return events
+
+    async def _publish(self, journal: Journal, events: list[Event]) -> None:
+        messages = [
+            outgoing(event, self._subjects, traceparent_of(event.after or event.before, self._view)) for event in events
+        ]
+        start = journal.last
+        last = await self._persist(lambda: journal.write(messages[journal.last - start :]), "events")
+        now = datetime.now(UTC)
+        for sequence, event in enumerate(events, last - len(events) + 1):
+            self._known.apply(event)
+            self._metrics.published(event, now)
+            key = (event.kind, event.object_id)
+            self._behind.pop(key, None)  # to the end: the bucket is written in the order of the events
+            self._behind[key] = sequence
+            if event.after is not None:
+                self._keep(event.after)
+        self._behind_woken.set()
+
+    def _keep(self, state: AnyState) -> None:
+        self._view.settle(state)
+        if isinstance(state, ServiceState) and not is_settled(state):
+            self._unsettled([state.id])
+
+    async def _put(self, bucket: StateBucket, batch: dict[Key, int]) -> None:
+        puts, deletes = self._values(batch)
+        await self._persist(lambda: bucket.write({}, deletes), "state")
+        await self._persist(lambda: bucket.write(puts), "state")
+
+    def _values(self, batch: dict[Key, int]) -> tuple[dict[str, tuple[bytes, dict[str, str]]], list[str]]:
+        """The values to put, by the bucket's keys, and the keys to delete."""
+        puts: dict[str, tuple[bytes, dict[str, str]]] = {}
+        deletes: list[str] = []
+        for key, sequence in batch.items():
+            state = self._known.get(key)
+            name = self._subjects.state_key(*key)
+            if state is None:
+                deletes.append(name)
+            else:
+                puts[name] = (state.model_dump_json().encode(), {SEQUENCE_HEADER: str(sequence)})
+        return puts, deletes
+
+    async def _persist(self, write: Callable[[], Awaitable[int]], place: str) -> int:
+        """Write until NATS has it; what `write` returned.
+
+        Raises:
+            Superseded: somebody else wrote, or NATS stored a write that it had not answered: begin anew.
+        """
+        backoff = Backoff()
+        while True:
+            try:
+                last = await write()
+            except Superseded:
+                raise
+            except FunswarmError as error:
+                self._troubles.set(place, str(error))
+                self._metrics.retries.inc()
+                _log.warning("NATS does not take what is to be published", what=place, reason=str(error))
+                await asyncio.sleep(backoff.wait_s())
+            else:
+                self._troubles.clear(place)
+                return last
+
+    async def _wait(self) -> None:
+        self._woken.clear()
+        try:
+            await asyncio.wait_for(self._woken.wait(), self._owed.wait_s(time.monotonic()))
+        except TimeoutError:
+            return

@@ -1,0 +1,175 @@
+"""When the poller looks, and how often: with a clock that the tests move."""
+
+from itertools import pairwise
+
+from services.poller.pacing import BURST, Backoff, Due, ListPace, Moving
+
+WEB = ("service", "web")
+TASK = ("task", "t1")
+
+
+def drain(due: Due, now: float) -> list[tuple[str, str]]:
+    return due.take(1000, now)
+
+
+def test_a_key_that_is_added_twice_is_handed_out_once():
+    due = Due()
+    due.add(WEB)
+    due.add(WEB)
+
+    assert drain(due, 0.0) == [WEB]
+
+
+def test_services_go_before_tasks():
+    due = Due()
+    due.add(TASK)
+    due.add(WEB)
+
+    assert drain(due, 0.0) == [WEB, TASK]
+
+
+def test_no_more_than_the_limit_is_taken():
+    due = Due()
+    for number in range(5):
+        due.add(("service", str(number)))
+
+    assert len(due.take(3, 0.0)) == 3
+    assert len(due) == 2
+
+
+def test_an_object_in_a_frenzy_is_handed_out_at_its_rate():
+    due, handed_out = Due(), 0
+    for millisecond in range(10_000):
+        due.add(WEB)
+        handed_out += len(due.take(1, millisecond / 1000))
+
+    assert 115 <= handed_out <= 121  # a burst of 20, then 10 a second for 10 s
+
+
+def test_a_frenzy_does_not_hold_up_others():
+    due = Due()
+    for _ in range(100):
+        due.add(WEB)
+        due.take(1, 0.0)
+    due.add(TASK)
+
+    assert drain(due, 0.0) == [TASK]
+
+
+def test_a_held_key_comes_when_its_time_has_come():
+    due = Due()
+    for _ in range(int(BURST) + 1):
+        due.add(WEB)
+        due.take(1, 0.0)
+
+    assert WEB in due
+    wait_s = due.wait_s(0.0)
+    assert wait_s
+    assert drain(due, wait_s + 1e-6) == [WEB]
+
+
+def test_nothing_due_waits_for_ever():
+    assert Due().wait_s(0.0) is None
+
+
+def test_buckets_of_quiet_objects_are_forgotten():
+    due = Due()
+    for number in range(1000):
+        due.add(("service", str(number)))
+    drain(due, 0.0)
+    due.take(1, 100.0)
+
+    assert not due._buckets
+
+
+def test_lists_take_their_share_of_time():
+    pace = ListPace(share=0.01, interval_max_s=600, interval_min_s=3)
+    pace.note(0.5)
+
+    assert pace.interval_s == 50
+
+
+def test_cheap_lists_keep_a_least_interval_and_dear_ones_a_longest():
+    pace = ListPace(share=0.01, interval_max_s=600, interval_min_s=3)
+    pace.note(0.001)
+    assert pace.interval_s == 3
+
+    pace.note(60)
+    assert pace.interval_s == 600
+
+
+def test_backoff_doubles_up_to_its_end_and_starts_again_after_a_reset():
+    backoff = Backoff(first_s=1, max_s=4)
+    assert [backoff.wait_s() for _ in range(4)] == [1, 2, 4, 4]
+
+    backoff.reset()
+    assert backoff.wait_s() == 1
+
+
+def polls_of_one_service(seconds: int, cost_s: float, settled: bool = False) -> list[float]:
+    """When one service is polled that is touched at 1000.0 and never changes."""
+    moving, now, polls = Moving(), 1000.0, []
+    moving.touch("web", now)
+    while now < 1000.0 + seconds:
+        tier, due = moving.due(now)
+        if due:
+            polls.append(now - 1000.0)
+            now += cost_s
+            moving.polled("web", now, settled=settled)
+            moving.spent(tier, cost_s, now)
+        wait_s = moving.wait_s(now)
+        if wait_s is None:
+            break
+        now += wait_s + 1e-6
+    return polls
+
+
+def test_a_touched_service_is_polled_at_once_and_quickly():
+    polls = polls_of_one_service(1, 0.003)
+
+    assert polls[0] == 0
+    assert polls[1] < 0.03
+
+
+def test_a_service_that_does_not_settle_is_polled_four_times_a_second_for_a_minute():
+    polls = polls_of_one_service(60, 0.003)
+    gaps = [later - earlier for earlier, later in pairwise(polls)]
+
+    assert max(gaps) < 0.3
+
+
+def test_a_service_that_never_settles_takes_half_a_percent_of_the_time_in_the_end():
+    polls = [at for at in polls_of_one_service(600, 0.003) if at > 120]
+
+    assert len(polls) * 0.003 / 480 <= 0.006
+
+
+def test_a_settled_service_leaves_motion_after_five_quiet_seconds():
+    polls = polls_of_one_service(600, 0.003, settled=True)
+
+    assert 5 <= polls[-1] < 6
+
+
+def test_a_slow_engine_is_not_asked_more_than_a_quarter_of_the_time():
+    polls = polls_of_one_service(60, 2.0)
+
+    assert len(polls) <= 60 / 8 + 1
+
+
+def test_a_thousand_waiting_services_do_not_delay_a_fresh_one():
+    moving = Moving()
+    moving.keep([str(number) for number in range(1000)], 0.0)
+    tier, _ = moving.due(4.0)
+    moving.spent(tier, 3.0, 4.0)
+    moving.touch("fresh", 4.1)
+
+    assert moving.due(4.1) == (0, ["fresh"])
+
+
+def test_keeping_a_service_that_is_in_motion_does_not_slow_it():
+    moving = Moving()
+    moving.touch("web", 0.0)
+    moving.keep(["web"], 0.0)
+
+    assert moving.due(0.0) == (0, ["web"])
+    assert len(moving) == 1
