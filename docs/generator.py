@@ -1,6 +1,6 @@
-"""`python -m docs.generator` (`make docs`): writes docs/messages.md and docs/schemas/*.json from the models.
+"""`python -m docs.generator` (`make docs`): writes docs/messages.md, docs/settings.md and docs/schemas/*.json.
 
-tests/test_docs.py checks that they are current. `render` is pure; `main` writes files.
+The models are the source; tests/test_docs.py checks that the files are current. `render` is pure; `main` writes files.
 """
 
 import inspect
@@ -12,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from funswarm import messages, spec, spec_parts, state
 from funswarm.subjects import Subjects
+from services.settings import PREFIX, Settings
 
 FOLDER: Final = Path(__file__).parent
 
@@ -25,6 +26,19 @@ Every body is a JSON object in UTF-8. Unknown fields are refused. `null` and a f
 
 `<p>` is the setting FUNSWARM_PREFIX, `funswarm` where it is not set; `<P>` is the same in capitals, its dots as `_`. In
 subjects, characters of a name that NATS would split or refuse are percent-encoded: node `a.example` is `a%2Eexample`.
+"""
+
+_SETTINGS: Final = """\
+# Settings
+
+Generated from `services/settings.py` by `make docs`: do not edit.
+
+All settings are environment variables. Each may come from a file instead: `FUNSWARM_<NAME>_FILE` is its path, so that a
+password can be a Swarm secret. A variable that begins with `FUNSWARM_` and is none of these is named in a warning at the
+start; a wrong value ends the start with its name (exit code 2).
+
+The poller, the scheduler and `make run` find the engine by docker's own variables: `DOCKER_HOST`, `DOCKER_TLS_VERIFY`,
+`DOCKER_CERT_PATH`; without them at `/var/run/docker.sock`.
 """
 
 _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
@@ -99,7 +113,7 @@ def render() -> dict[Path, str]:
     """What each generated file has to hold."""
     files = {FOLDER / "schemas" / f"{name}.json": _schema(adapter) for name, adapter in _SCHEMAS.items()}
     text = "\n".join([_INTRODUCTION, _names(), *map(_section, _SECTIONS)])
-    return files | {FOLDER / "messages.md": text.rstrip() + "\n"}
+    return files | {FOLDER / "messages.md": text.rstrip() + "\n", FOLDER / "settings.md": _settings()}
 
 
 def main() -> None:
@@ -110,6 +124,18 @@ def main() -> None:
     for path, text in files.items():
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
+
+
+def _settings() -> str:
+    rows = [
+        f"| `{PREFIX}{name.upper()}` | {_default(field.default)} | {_one_line(field.description)} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join([_SETTINGS, "| variable | default | |", "|---|---|---|", *rows, ""])
+
+
+def _default(value: Any) -> str:
+    return "" if value in (None, ()) else f"`{value}`"
 
 
 def _names() -> str:

@@ -30,40 +30,52 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, env_ignore_empty=True, validate_by_name=True)
 
-    prefix: str = DEFAULT_PREFIX
+    prefix: str = Field(DEFAULT_PREFIX, description="The first part of all subjects: one per Swarm")
     cluster: str | None = Field(None, description="The name in events; default: the Swarm's cluster id")
 
-    nats_url: str = Field("nats://127.0.0.1:4222", validation_alias=AliasChoices("FUNSWARM_NATS_URL", "NATS_URL"))
-    nats_user: str | None = None
-    nats_password: str | None = Field(None, repr=False)
-    nats_token: str | None = Field(None, repr=False)
-    nats_creds: Path | None = Field(None, description="A NATS credentials file")
-    nats_tls_ca: Path | None = None
-    nats_tls_cert: Path | None = None
-    nats_tls_key: Path | None = None
+    nats_url: str = Field(
+        "nats://127.0.0.1:4222",
+        validation_alias=AliasChoices("FUNSWARM_NATS_URL", "NATS_URL"),
+        description="One or more servers, joined by commas; NATS_URL is read too",
+    )
+    nats_user: str | None = Field(None, description="The user at NATS")
+    nats_password: str | None = Field(None, repr=False, description="Its password")
+    nats_token: str | None = Field(None, repr=False, description="A token instead of user and password")
+    nats_creds: Path | None = Field(None, description="The path of a .creds file instead")
+    nats_tls_ca: Path | None = Field(None, description="The path of the CA's certificate that signed NATS's")
+    nats_tls_cert: Path | None = Field(None, description="The path of our certificate, where NATS wants one")
+    nats_tls_key: Path | None = Field(None, description="The path of its key")
     nats_connect_timeout_s: float = Field(30.0, gt=0, description="How long a part waits for NATS before it gives up")
 
-    watch: Annotated[tuple[str, ...], NoDecode] = Field((), description="Also: network, secret, config")
+    watch: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="Watched besides services, tasks and nodes: network, secret, config, joined by commas"
+    )
     list_share: float = Field(0.01, gt=0, le=0.5, description="The share of time that full lists may take")
-    interval_max_s: float = Field(600.0, gt=0)
-    data_age_max_s: float = Field(90.0, gt=0)
+    interval_max_s: float = Field(600.0, gt=0, description="The longest time between two full lists")
+    data_age_max_s: float = Field(90.0, gt=0, description="The poller is unhealthy when its knowledge is older")
 
-    events_max_age_s: float = Field(7.0 * DAY_S, gt=0)
-    events_max_bytes: int = Field(2**30, gt=0)
-    stream_replicas: int = Field(1, ge=1, le=5)
+    events_max_age_s: float = Field(7.0 * DAY_S, gt=0, description="How long events are kept")
+    events_max_bytes: int = Field(2**30, gt=0, description="How many bytes of events are kept")
+    stream_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream in a NATS cluster: 3 in production")
 
-    http_host: str = "0.0.0.0"
-    http_port: int = Field(8484, ge=0, le=65535)
-    default_service: Annotated[dict[str, Any] | None, NoDecode] = Field(None, description="What GET /create creates")
+    http_host: str = Field("0.0.0.0", description="The address to listen on; `make run`: 127.0.0.1")
+    http_port: int = Field(8484, ge=0, le=65535, description="The api's port")
+    default_service: Annotated[dict[str, Any] | None, NoDecode] = Field(
+        None, description="What GET /create creates: a description in JSON, or the path of a file; default: an nginx"
+    )
 
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    simulator: bool = Field(False, description="The engine is the simulator: every answer says so")
-    alive_file: Path | None = Field(None, description="Touched every few seconds, for services.healthcheck")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Logs from this level on")
+    simulator: bool = Field(False, description="The engine is the simulator; `make run`: use it in any case")
+    alive_file: Path | None = Field(None, description="A file to touch every few seconds, for the health check")
 
     # Of `make run` alone:
-    data_dir: Path = Path(".funswarm/data")
-    nats_port: int = Field(4222, ge=1, le=65535, description="Where the embedded NATS listens")
-    swarm_init: bool = Field(False, validation_alias=AliasChoices("FUNSWARM_SWARM_INIT", "SWARM_INIT"))
+    data_dir: Path = Field(Path(".funswarm/data"), description="`make run`: where the data are")
+    nats_port: int = Field(4222, ge=1, le=65535, description="`make run`: the port of the NATS that it starts")
+    swarm_init: bool = Field(
+        False,
+        validation_alias=AliasChoices("FUNSWARM_SWARM_INIT", "SWARM_INIT"),
+        description="`make run`: make a Swarm where the engine is in none; SWARM_INIT is read too",
+    )
 
     @field_validator("prefix")
     @classmethod
