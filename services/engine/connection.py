@@ -161,11 +161,13 @@ def open_session(settings: EngineSettings) -> APIClient:
 
 def plain(error: BaseException) -> str:
     """What went wrong, out of the wrappings of requests and urllib3."""
-    cause: BaseException = error
+    cause, cut_off = error, False
     while (inner := cause.__cause__ or cause.__context__) is not None:
-        cause = inner
+        cause, cut_off = inner, cut_off or isinstance(cause, urllib3.exceptions.ProtocolError)
     if isinstance(cause, TimeoutError):
         return "it took too long"
     if isinstance(cause, PermissionError):
         return f"{cause}: this user may not use Docker (on Linux: is not in the group `docker`)"
+    if cut_off and not isinstance(cause, OSError):
+        return "the connection was cut off in the middle"
     return str(cause) or type(cause).__name__
