@@ -34,8 +34,8 @@ _SETTINGS: Final = """\
 Generated from `services/settings.py` by `make docs`: do not edit.
 
 All settings are environment variables. Each may come from a file instead: `FUNSWARM_<NAME>_FILE` is its path, so that a
-password can be a Swarm secret. A variable that begins with `FUNSWARM_` and is none of these is named in a warning at the
-start; a wrong value ends the start with its name (exit code 2).
+password can be a Swarm secret. A variable that begins with `FUNSWARM_` and is none of these is named in a warning at
+the start; a wrong value ends the start with its name (exit code 2).
 
 The poller, the scheduler and `make run` find the engine by docker's own variables: `DOCKER_HOST`, `DOCKER_TLS_VERIFY`,
 `DOCKER_CERT_PATH`; without them at `/var/run/docker.sock`.
