@@ -4,6 +4,7 @@ Exit status: 0 done, 1 it could not be done (with the reason), 2 wrong usage.
 """
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -15,6 +16,8 @@ from testbed.swarm import Swarm
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
     options = _parser().parse_args(arguments)
+    # As after Ctrl-C, what is half-made is to be removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         return _COMMANDS[options.command](options)
     except SetupError as error:

@@ -15,21 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from testbed import debian
-from testbed.shell import (
-    SetupError,
-    cache_folder,
-    last_lines,
-    locked,
-    log_file,
-    run,
-    run_folder,
-    say,
-    succeeds,
-    wait_for,
-)
+from testbed.shell import SetupError, cache_folder, locked, log_file, run, run_folder, say, succeeds, wait_for
 
 _START_S = 90
 _STOP_S = 60
+_PROGRAMS = ("dockerd", "containerd")
 _ENDED = "testbed: dockerd ended"
 
 
@@ -92,11 +82,12 @@ def stop() -> bool:
             return False
         os.kill(pid, signal.SIGTERM)
         try:
-            wait_for(lambda: _own_pid("dockerd") is None, "dockerd to stop", _STOP_S, log=log_file(_log()))
+            wait_for(lambda: not any(map(_own_pid, _PROGRAMS)), "dockerd to stop", _STOP_S, log=log_file(_log()))
         except SetupError as error:
             say(f"killing it: {error}")
             os.kill(pid, signal.SIGKILL)
-        _clean_run_folder()
+        else:
+            _clean_mounts()
         return True
 
 
@@ -131,14 +122,14 @@ def _start_own() -> Engine:
     if _own_pid("dockerd") is not None:
         say("our engine runs but does not answer: waiting for it")
         return wait_for(_own_answer, "our engine, which runs already", _START_S, log=log_file(_log()))
-    _clean_run_folder()
+    _remove_stale_pids()
     say(f"starting dockerd, log: {_log()}")
     # Detached: it is to outlive this process and its terminal. The shell stays to log how it ends.
     script = f'{shlex.join(_command())}; echo "{_ENDED} with status $?"'
     run("setsid", "--fork", "sh", "-c", f"cd /; exec >{_log()} 2>&1 </dev/null; {script}")
     answer = wait_for(lambda: _own_answer() or _end(), "dockerd to answer", _START_S, log=log_file(_log()))
     if not isinstance(answer, Engine):
-        raise SetupError(f"{answer}. The end of its log, {_log()}:\n{last_lines(log_file(_log())())}")
+        raise SetupError(f"{answer}. The end of its log, {_log()}:\n{log_file(_log())()}")
     return answer
 
 
@@ -190,27 +181,34 @@ def _log() -> Path:
     return _folder() / "dockerd.log"
 
 
+def _pid_file(program: str) -> Path:
+    return _folder() / "dockerd.pid" if program == "dockerd" else _exec_root() / "containerd" / "containerd.pid"
+
+
 def _own_pid(program: str) -> int | None:
     """The process id of our dockerd or containerd if it runs. A pid file alone proves nothing: pids are used again."""
-    path = _folder() / "dockerd.pid" if program == "dockerd" else _exec_root() / "containerd" / "containerd.pid"
     try:
-        pid = int(path.read_text())
+        pid = int(_pid_file(program).read_text())
         command = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace")
     except (OSError, ValueError):
         return None
     return pid if program in command and str(_exec_root()) in command else None
 
 
-def _clean_run_folder() -> None:
-    """Remove what a dead engine left, so that nothing of it (a pid, a socket, a mount) confuses the next one."""
-    try:
-        wait_for(lambda: _own_pid("containerd") is None, "containerd to end with its dockerd", 5)
-    except SetupError:
-        # dockerd was killed: the next one takes over its containerd, and with it the containers.
-        return
+def _remove_stale_pids() -> None:
+    """Remove the pid files of a dead engine, whose numbers may by now be another process's.
+
+    Nothing else: when dockerd was killed its containers run on, and the next one finds them by its exec-root.
+    """
+    for program in _PROGRAMS:
+        if _own_pid(program) is None:
+            _pid_file(program).unlink(missing_ok=True)
+
+
+def _clean_mounts() -> None:
+    """Remove what an engine that has stopped in an orderly way, with all its containers, leaves mounted."""
     mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
     ours = (str(_exec_root()), str(cache_folder() / "engine"))
     for mount in reversed([path for path in mounts if path.startswith(ours)]):
         succeeds("umount", "--lazy", mount)
-    (_folder() / "dockerd.pid").unlink(missing_ok=True)
     shutil.rmtree(_exec_root(), ignore_errors=True)

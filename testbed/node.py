@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from testbed.engine import docker
-from testbed.shell import SetupError, wait_for
+from testbed.shell import SetupError, last_lines, wait_for
 
 _START_S = 120
 _CHANGE_S = 60
@@ -81,7 +81,7 @@ class Node:
     def log(self) -> str:
         """The last lines of this node's dockerd."""
         try:
-            return docker(self.engine, "logs", "--tail", "60", self.container)
+            return last_lines(docker(self.engine, "logs", "--tail", "20", self.container))
         except SetupError as error:
             return f"(no log: {error})"
 

@@ -19,6 +19,7 @@ T = TypeVar("T")
 U = TypeVar("U")
 
 _LOG_LINES = 30
+_LINE_LENGTH = 300
 
 
 class SetupError(Exception):
@@ -65,7 +66,7 @@ def wait_for(
     """Call `condition` until its result is truthy, and return that result.
 
     A `SetupError` from the condition means "not yet". When `timeout_s` is over, raises `SetupError` with the last of
-    those and the last lines of `log()`.
+    those and with what `log()` tells.
     """
     ends = time.monotonic() + timeout_s
     reason = ""
@@ -79,7 +80,7 @@ def wait_for(
                 return result
             reason = ""
         if time.monotonic() >= ends:
-            lines = f"\n--- log ---\n{last_lines(log())}" if log else ""
+            lines = f"\n--- log ---\n{log()}" if log else ""
             raise SetupError(f"waited {timeout_s:.0f} s in vain for {what}{reason}{lines}")
         time.sleep(every_s)
 
@@ -95,13 +96,13 @@ def in_parallel(function: Callable[[T], U], values: Iterable[T]) -> list[U]:
 
 
 def last_lines(text: str, lines: int = _LOG_LINES) -> str:
-    """The end of a text, at most so many lines."""
-    return "\n".join(text.strip().splitlines()[-lines:])
+    """The end of a text, at most so many lines, each cut to what is worth reading. Pure."""
+    return "\n".join(line[:_LINE_LENGTH] for line in text.strip().splitlines()[-lines:])
 
 
 def log_file(path: Path) -> Callable[[], str]:
-    """A reader of that file's text for `wait_for(log=…)`; a missing file reads as a line that says so."""
-    return lambda: path.read_text(errors="replace") if path.exists() else f"(no log at {path})"
+    """A reader of that file's last lines for `wait_for(log=…)`; a missing file reads as a line that says so."""
+    return lambda: last_lines(path.read_text(errors="replace")) if path.exists() else f"(no log at {path})"
 
 
 @contextlib.contextmanager

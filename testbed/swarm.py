@@ -61,7 +61,7 @@ def up(name: str, nodes: int = 3, managers: int = 1, network: str = NETWORK, *, 
             _remove(engine, name)
         existing = find(name)
         if existing:
-            return _revive(existing, nodes, managers)
+            return _revive(existing, nodes, managers, network)
         try:
             return _make(engine, name, nodes, managers, network)
         except BaseException:
@@ -127,9 +127,15 @@ def wait_ready(swarm: Swarm, timeout_s: float = _READY_S) -> None:
         return len(rows) == len(swarm.nodes) and reachable == managers and all(row.startswith("Ready") for row in rows)
 
     def log() -> str:
-        return "\n".join(f"{node.name}: {node.log()}" for node in swarm.nodes)
+        return "\n".join(f"{node.name}:\n{node.log()}" for node in swarm.nodes)
 
     wait_for(ready, f"{len(swarm.nodes)} nodes of {swarm.name} to be Ready", timeout_s, log=log)
+
+
+def make_network(swarm: Swarm, network: str) -> None:
+    """Make an attachable overlay network unless the Swarm has one of that name."""
+    if network not in swarm.manager.docker("network", "ls", "--format", "{{.Name}}").splitlines():
+        swarm.manager.docker("network", "create", "--driver=overlay", "--attachable", network)
 
 
 def _make(engine: Engine, name: str, nodes: int, managers: int, network: str) -> Swarm:
@@ -158,7 +164,7 @@ def _make(engine: Engine, name: str, nodes: int, managers: int, network: str) ->
     swarm = Swarm(name, tuple(made), owned=True)
     _join(swarm)
     wait_ready(swarm)
-    swarm.manager.docker("network", "create", "--driver=overlay", "--attachable", network)
+    make_network(swarm, network)
     return swarm
 
 
@@ -178,7 +184,7 @@ def _join(swarm: Swarm) -> None:
     in_parallel(join, [node for node in swarm.nodes if node.role == "worker"])
 
 
-def _revive(swarm: Swarm, nodes: int, managers: int) -> Swarm:
+def _revive(swarm: Swarm, nodes: int, managers: int, network: str) -> Swarm:
     way_out = f"remove it first: python -m testbed down --name {swarm.name}"
     labels = _labels_of(swarm.manager)
     wanted, found = (str(nodes), str(managers)), (labels["nodes"], labels["managers"])
@@ -190,10 +196,17 @@ def _revive(swarm: Swarm, nodes: int, managers: int) -> Swarm:
         raise SetupError(f"the Swarm {swarm.name} has only {len(swarm.nodes)} of its {nodes} nodes left; {way_out}")
     try:
         in_parallel(start_node, [node for node in swarm.nodes if not is_running(node)])
+        in_parallel(_check_joined, swarm.nodes)
         wait_ready(swarm)
+        make_network(swarm, network)
     except SetupError as error:
         raise SetupError(f"the Swarm {swarm.name} is there, but broken; {way_out}\n{error}") from error
     return swarm
+
+
+def _check_joined(node: Node) -> None:
+    if node.docker("info", "--format", "{{.Swarm.LocalNodeState}}") == "inactive":
+        raise SetupError(f"{node.name} never joined it, or has left it")
 
 
 def _remove(engine: Engine, name: str) -> bool:
