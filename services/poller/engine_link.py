@@ -34,11 +34,10 @@ class EngineLink:
         self._versions = versions
         self._why_away: str | None = None
         self._why_closed: str | None = None
-        self._told = False
 
     def answered(self) -> None:
         """The engine answered a question."""
-        if self._why_away is not None or not self._told:
+        if self._why_away is not None:
             self._why_away = None
             self._troubles.clear("engine")
             self._tell()
@@ -79,7 +78,6 @@ class EngineLink:
         self._tell()
 
     def _tell(self) -> None:
-        self._told = True
         engine_version, api_version = self._versions
         self._view.set_engine(
             EngineState(

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Final
 
-from funswarm.errors import FunswarmError
+from funswarm.errors import FunswarmError, UnknownObject
 from funswarm.state import ConditionStatus, ServiceState
 from services.poller.engine_link import EngineLink
 from services.poller.known import Known
@@ -20,6 +20,7 @@ from services.poller.view import View
 SETTLED: Final = frozenset({ConditionStatus.CONVERGED, ConditionStatus.ROLLED_BACK})
 QUIET_S: Final = 0.25  # Swarm acts on a write within so long
 BATCH: Final = 8
+READ_MAX: Final = 5
 PARALLEL: Final = 2
 
 
@@ -94,21 +95,41 @@ class TaskPolls:
     async def _poll(self, service_id: str) -> None:
         async with self._free:
             began_at = time.monotonic()
-            with self._view.reading() as reading:
-                known = {task.id: task for task in self._view.tasks_of(service_id)}
-                tasks = await self._link.engine.tasks(service_id, known)
-                self._link.answered()
-                for task in tasks:
-                    self._view.observe(reading, task)
-                ids = [task.id for task in self._view.tasks_of(service_id)]
-                for key in self._view.missing(reading, ids, "task", {task.id for task in tasks}):
-                    self._view.remove(key)
+            try:
+                await self._list(service_id)
+            except UnknownObject:
+                await self._read_each(service_id)
+            self._link.answered()
             self._cost.note(time.monotonic() - began_at)
         self._polled(service_id)
 
+    async def _list(self, service_id: str) -> None:
+        with self._view.reading() as reading:
+            known = {task.id: task for task in self._view.tasks_of(service_id)}
+            tasks = await self._link.engine.tasks(service_id, known)
+            for task in tasks:
+                self._view.observe(reading, task)
+            ids = [task.id for task in self._view.tasks_of(service_id)]
+            for key in self._view.missing(reading, ids, "task", {task.id for task in tasks}):
+                self._view.remove(key)
+
+    async def _read_each(self, service_id: str) -> None:
+        """The last tasks of a removed service: the engine does not list by a service that is gone."""
+        tasks = list(self._view.tasks_of(service_id))
+        if len(tasks) > READ_MAX:
+            await self._lists.only("task")
+            return
+        for task in tasks:
+            with self._view.reading() as reading:
+                state = await self._link.engine.read("task", task.id)
+                if state is None:
+                    self._view.remove(("task", task.id))
+                else:
+                    self._view.observe(reading, state)
+
     def _polled(self, service_id: str) -> None:
         service = self._known.get(("service", service_id))
-        settled = is_settled(service) if isinstance(service, ServiceState) else True
+        settled = is_settled(service) if isinstance(service, ServiceState) else not self._view.tasks_of(service_id)
         quiet_s = self._moving.polled(service_id, time.monotonic(), settled=settled)
         if not settled and quiet_s >= QUIET_S:
             self._unchanged(service_id)
