@@ -1,0 +1,155 @@
+"""The event stream: hints as the engines of all times spell them, and an end with a reason, whatever ends it."""
+
+import asyncio
+import json
+import queue
+from typing import Any
+
+import pytest
+import requests
+import urllib3
+
+from funswarm.errors import Unavailable
+from services.engine.events import HINTS_MAX, EventStream, Hint, understood_hint
+from tests.waiting import until
+
+KINDS = frozenset({"service", "node"})
+EVENT = {
+    "Type": "service",
+    "Action": "update",
+    "Actor": {"ID": "s1", "Attributes": {"name": "web", "replicas.new": "3"}},
+    "scope": "swarm",
+    "time": 1,
+    "timeNano": 1_000_000_007,
+}
+HINT = Hint(kind="service", action="update", object_id="s1", name="web", time_ns=1_000_000_007)
+
+
+def line(**others: Any) -> bytes:
+    return json.dumps(EVENT | others).encode() + b"\n"
+
+
+class FakeResponse(requests.Response):
+    """A response whose body is fed by the test; an exception fed is raised, b"" is the end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fed: queue.Queue[bytes | Exception] = queue.Queue()
+        self.raw = self
+        self.was_closed = False
+
+    def read1(self, _amount: int) -> bytes:
+        data = self.fed.get()
+        if isinstance(data, Exception):
+            raise data
+        return data
+
+    def shutdown(self) -> None:
+        self.fed.put(b"")
+
+    def __exit__(self, *_: object) -> None:
+        self.was_closed = True
+
+
+def a_stream(*fed: bytes | Exception) -> tuple[EventStream, FakeResponse]:
+    response = FakeResponse()
+    for data in fed:
+        response.fed.put(data)
+    return EventStream(lambda: response, ("service", "node"), 60.0), response
+
+
+async def reason_of(stream: EventStream) -> str:
+    with pytest.raises(Unavailable) as caught:
+        [hint async for hint in stream]
+    return str(caught.value)
+
+
+def test_an_event_is_a_hint():
+    assert HINT == understood_hint(line(), KINDS)
+
+
+def test_an_event_of_an_old_engine_is_the_same_hint():
+    assert HINT == understood_hint(line(status="update", id="s1"), KINDS)
+
+
+@pytest.mark.parametrize("other", [b"", b"  \r", line(Type="container")])
+def test_empty_lines_and_other_kinds_are_passed_over(other):
+    assert understood_hint(other, KINDS) is None
+
+
+@pytest.mark.parametrize("garbage", [b"{", b"[]", b"{}", b"7", b'{"Actor":{}}', b'{"message":"no"}', b"\xff"])
+def test_garbage_is_no_event(garbage):
+    with pytest.raises(ValueError):
+        understood_hint(garbage, KINDS)
+
+
+async def test_hints_come_however_the_bytes_are_cut():
+    body = line() + b"\n" + line(Action="remove")
+    stream, _ = a_stream(body[:5], body[5:90], body[90:])
+    assert ["update", "remove"] == [(await anext(stream)).action, (await anext(stream)).action]
+    stream.close()
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [
+        (b"", "ended its event stream"),
+        (b"garbage\n", "not understood"),
+        (b'{"Type":"service","Actor":{"ID":"x","Attributes":[1]}}\n', "not understood"),
+        (b"x" * (2 << 20), "not understood"),
+        (urllib3.exceptions.ProtocolError("cut"), "broke"),
+        (urllib3.exceptions.ReadTimeoutError(None, "", ""), "silent for too long"),  # type: ignore[arg-type]
+        (ConnectionResetError("reset by peer"), "reset by peer"),
+    ],
+)
+async def test_a_stream_ends_with_its_reason_after_all_hints(last, expected):
+    stream, response = a_stream(line(), last)
+    assert HINT == await anext(stream)
+    assert expected in await reason_of(stream)
+    await until(lambda: response.was_closed, "the response is closed")
+
+
+async def test_the_reason_stays_for_whoever_asks_again():
+    stream, _ = a_stream(b"")
+    assert await reason_of(stream) == await reason_of(stream)
+
+
+async def test_a_closed_stream_simply_ends():
+    stream, response = a_stream()
+    await stream.opened()
+    asyncio.get_running_loop().call_soon(stream.close)
+    assert [] == [hint async for hint in stream]
+    await until(lambda: response.was_closed, "the response is closed")
+
+
+async def test_closing_twice_is_well():
+    stream, _ = a_stream()
+    stream.close()
+    stream.close()
+    assert [] == [hint async for hint in stream]
+
+
+async def test_an_engine_that_is_away_is_told_by_opening():
+    def away() -> requests.Response:
+        raise Unavailable("the engine is away")
+
+    stream = EventStream(away, ("service",), 60.0)
+    with pytest.raises(Unavailable, match="is away"):
+        await stream.opened()
+    assert "the engine is away" == await reason_of(stream)
+
+
+async def test_a_stream_that_does_not_open_in_time_is_closed():
+    gate: queue.Queue[FakeResponse] = queue.Queue()
+    response = FakeResponse()
+    stream = EventStream(gate.get, ("service",), 0.01)
+    with pytest.raises(Unavailable, match="opened no event stream"):
+        await stream.opened()
+    gate.put(response)
+    await until(lambda: response.was_closed, "the late response is closed")
+
+
+async def test_a_reader_that_is_too_slow_is_told_so():
+    stream, response = a_stream(line() * HINTS_MAX, line())
+    await until(lambda: response.was_closed, "the stream is given up")
+    assert "faster than they are read" in await reason_of(stream)
