@@ -67,7 +67,7 @@ def tasks(found: Iterable[TaskState]) -> Table:
 def nodes(found: Iterable[NodeState]) -> Table:
     """One line a node."""
     table = _table("NAME", "ID", "STATE", "AVAILABILITY", "ROLE", "ADDRESS", "ENGINE")
-    for node in found:
+    for node in sorted(found, key=lambda node: node.name):
         role = "leader" if node.leader else node.role
         availability = "drained" if node.drained else node.availability
         table.add_row(

@@ -18,6 +18,7 @@ from funswarm.state import KINDS, ServiceState, TaskState
 NOW = "0s"
 CHANGES_MAX = 3  # in a line
 AGE_MIN_S = 5.0  # below that it is now
+NOISE = ("spec.", "version", "updated_at", "condition.", "labels.funswarm.", "has_previous_spec")  # said elsewhere
 _UNITS = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
 
 
@@ -65,7 +66,7 @@ def watch(
 def line(event: Event, now: datetime) -> Text:
     """As `12:00:01 (4m ago)  task     web.1  running  on node-1`."""
     text = Text(f"{event.observed_at.astimezone():%H:%M:%S}{age(event.observed_at, now)}  ", style="dim")
-    text.append(f"{event.kind:<8} {event.name}  ", style="default")
+    text.append(f"{event.kind:<8} {event.name:<16}  ", style="default")
     text.append(event.action, style=STYLES.get(event.action, "bold"))
     text.append(f"  {_about(event)}", style="default not dim")
     text.rstrip()
@@ -87,8 +88,8 @@ def _about(event: Event) -> str:
     if isinstance(state, TaskState):
         words = f"on {state.node_name or state.node_id}" if state.node_id else ""
         return f"{words}  {state.error}" if state.error else words
-    if isinstance(state, ServiceState) and event.action in STYLES and state.condition.reason:
-        return state.condition.reason
-    plain = [change for change in event.changes if not change.path.startswith(("spec.", "version", "updated_at"))]
+    if isinstance(state, ServiceState) and event.action == state.condition.status.value:
+        return state.condition.reason or ""
+    plain = [change for change in event.changes if not change.path.startswith(NOISE)]
     words = ", ".join(change_words(change) for change in plain[:CHANGES_MAX])
     return words + (f" and {len(plain) - CHANGES_MAX} more" if len(plain) > CHANGES_MAX else "")

@@ -55,9 +55,12 @@ async def find(settings: Settings) -> Found | Nothing:
 
 def simulator(socket: Path) -> Program:
     """The engine that pretends."""
-    return Program(
-        "simulator", (sys.executable, "-m", "services.simulator", "--socket", str(socket)), dict(os.environ), of_service
-    )
+    command = (sys.executable, "-m", "services.simulator", "--socket", str(socket))
+    return Program("simulator", command, os.environ, _without_ready)
+
+
+def _without_ready(line: str) -> str | None:
+    return None if line.startswith('{"ready"') else of_service(line)  # that line is for programs
 
 
 async def _manager(engine: Engine, settings: Settings) -> str:

@@ -23,12 +23,20 @@ def shown(happened, now=NOW):
 
 
 def test_a_line_has_kind_name_and_action():
-    assert shown(event("created", a_service("web"))) == "service  web  created"
+    assert shown(event("created", a_service("web"))) == "service  web               created"
 
 
 def test_an_update_says_what_changed():
     change = Change(path="replicas", before=1, after=3)
-    assert shown(event("updated", a_service("web"), changes=(change,))) == "service  web  updated  replicas 1 → 3"
+    assert (
+        shown(event("updated", a_service("web"), changes=(change,)))
+        == "service  web               updated  replicas 1 → 3"
+    )
+
+
+def test_what_the_action_says_is_not_said_twice():
+    change = Change(path="condition.status", before="progressing", after="converged")
+    assert shown(event("converged", a_service("web"), changes=(change,))).endswith("converged")
 
 
 def test_many_changes_are_counted():
