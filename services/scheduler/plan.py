@@ -160,6 +160,8 @@ def _rollback(command: RollbackCommand, service: Json, intent: Intent | None) ->
     if intent is not None and _rolled_back(service, intent):
         return Nothing(changed=True)
     check_expectations(command, service)
+    if reason := held(service, ROLLING_BACK):  # waiting would be wrong: the way back from a way back leads to the fault
+        raise Refused(reason, Code.ROLLOUT)
     previous = service.get("PreviousSpec")
     if not previous:
         raise Refused(
@@ -170,8 +172,7 @@ def _rollback(command: RollbackCommand, service: Json, intent: Intent | None) ->
     note = Intent(
         service_id=service["ID"], version=version(service), left=fingerprint(before), wanted=fingerprint(previous)
     )
-    changes = spec_changes(before, previous)
-    return Write(service["ID"], version(service), before, changes, held=held(service, ROLLING_BACK), intent=note)
+    return Write(service["ID"], version(service), before, spec_changes(before, previous), intent=note)
 
 
 def _rolled_back(service: Json, intent: Intent) -> bool:

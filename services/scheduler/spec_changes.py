@@ -1,12 +1,14 @@
 """The differences of two raw specs, for results: environment values redacted, our own labels left out. Pure."""
 
+import json
 from typing import Any, Final
 
 from funswarm.messages import Change
 from funswarm.spec_types import RESERVED_LABELS
 from funswarm.state import REDACTED
 
-CHANGES_MAX: Final = 200  # a result stays small
+CHANGES_MAX: Final = 100  # a result stays smaller than what NATS takes
+VALUE_MAX: Final = 2000
 
 
 def spec_changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[Change, ...]:
@@ -22,7 +24,7 @@ def _walk(path: str, before: Any, after: Any, result: list[Change]) -> None:
     if path.endswith(".ContainerSpec.Env"):
         before, after = _variables(before), _variables(after)
     if not isinstance(before, dict | None) or not isinstance(after, dict | None):
-        result.append(Change(path=path, before=before, after=after))
+        result.append(Change(path=path, before=_short(before), after=_short(after)))
         return
     old, new = before or {}, after or {}
     for key in dict.fromkeys([*old, *new]):
@@ -39,3 +41,8 @@ def _variables(env: list[str] | None) -> dict[str, str]:
 
 def _hidden(key: str, variables: dict[str, str]) -> str | None:
     return REDACTED if key in variables else None
+
+
+def _short(value: Any) -> Any:
+    size = len(json.dumps(value))
+    return value if size <= VALUE_MAX else f"[{size} characters]"

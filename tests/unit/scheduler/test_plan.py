@@ -177,12 +177,14 @@ def test_a_rollback_without_previous_spec_is_refused():
     assert Code.NO_PREVIOUS_SPEC == _refused(_command("rollback"), service()).code
 
 
-@pytest.mark.parametrize(
-    ("state", "expected"),
-    [("updating", False), ("paused", False), ("rollback_started", True), ("rollback_paused", True)],
-)
-def test_a_rollback_is_held_by_another_rollback_only(state, expected):
-    assert expected is bool(_write(_command("rollback"), service(state, previous=spec(3))).held)
+@pytest.mark.parametrize("state", ["updating", "paused"])
+def test_a_rollback_ends_a_rollout(state):
+    assert _write(_command("rollback"), service(state, previous=spec(3))).held is None
+
+
+@pytest.mark.parametrize("state", ["rollback_started", "rollback_paused"])
+def test_a_rollback_in_progress_is_not_rolled_back(state):
+    assert Code.ROLLOUT == _refused(_command("rollback"), service(state, previous=spec(3))).code
 
 
 NOTED = Intent(service_id="s1", version=6, left=fingerprint(spec()), wanted=fingerprint(spec(3)))

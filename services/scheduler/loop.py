@@ -1,0 +1,174 @@
+"""The life of one copy of the scheduler: NATS, the engine, standby, active, and standby again.
+
+It answers for its health and metrics as soon as NATS is there, before the engine is.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+import structlog
+
+from funswarm.errors import FunswarmError, Unavailable
+from services.bus.connection import Bus
+from services.bus.lease import Lease
+from services.bus.settings import NatsSettings
+from services.engine.client import Engine
+from services.engine.settings import EngineSettings
+from services.scheduler.health import Standing
+from services.scheduler.metrics import Metrics
+from services.scheduler.ports import EngineCalls
+from services.scheduler.requests import Requests
+from services.scheduler.safe_write import SafeWriter
+from services.scheduler.settings import SchedulerSettings
+from services.scheduler.store import NatsStore
+from services.scheduler.targets import Targets
+from services.scheduler.worker import Worker
+
+T = TypeVar("T")
+
+PART: Final = "scheduler"
+MICRO_NAME: Final = "funswarm-scheduler"
+IN_HAND_MAX: Final = 1000  # so that a few services whose commands wait do not keep others' from being handed over
+ENGINE_CHECK_S: Final = 5.0
+RETRY_S: Final = 1.0
+FINISH_S: Final = 6.0  # less than runtime's patience
+LOST_FINISH_S: Final = 1.0
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """This copy of the scheduler: what outlives a session."""
+
+    bus: Bus
+    settings: SchedulerSettings
+    standing: Standing
+    metrics: Metrics
+
+
+async def run_scheduler(
+    nats: NatsSettings, engine: EngineSettings, settings: SchedulerSettings, stop: asyncio.Event
+) -> None:
+    """Work until `stop` is set; then finish what is being written.
+
+    Raises:
+        Unavailable: NATS is not there in time, or closed the connection for good.
+        PermanentError: NATS refuses us.
+    """
+    async with AsyncExitStack() as stack:
+        bus = await Bus.connect(nats, f"{MICRO_NAME} {settings.instance}")
+        stack.push_async_callback(bus.close)
+        copy = Copy(bus, settings, Standing(settings), Metrics())
+
+        async def health(_: bytes) -> bytes:
+            return copy.standing.health().model_dump_json().encode()
+
+        async def metrics(_: bytes) -> bytes:
+            return copy.metrics.text()
+
+        for subject, answer in ((bus.subjects.part_health, health), (bus.subjects.part_metrics, metrics)):
+            stack.push_async_callback((await bus.answer_all(subject, answer)).stop)
+        tasks: set[asyncio.Task[Any]] = {
+            asyncio.create_task(work) for work in (_live(copy, engine), bus.watch(), stop.wait())
+        }
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+        for task in done:
+            await task
+
+
+async def _live(copy: Copy, engine_settings: EngineSettings) -> None:
+    """Declare the streams, find the engine, then take part in the lease for ever."""
+    await _persist(copy, "streams", copy.bus.declare)
+    engine = await _persist(copy, "engine", lambda: Engine.connect(engine_settings))
+    checking = asyncio.create_task(_check_engine(copy, engine))
+    lease = Lease(copy.bus, PART, copy.settings.instance)
+    try:
+        while True:
+            await _persist(copy, "active", lambda: _hold(copy, lease, engine))
+            await asyncio.sleep(RETRY_S)
+    finally:
+        checking.cancel()
+        await engine.close()
+
+
+async def _persist(copy: Copy, place: str, attempt: Callable[[], Awaitable[T]]) -> T:
+    """Try until it succeeds; why it does not is in the health meanwhile."""
+    while True:
+        try:
+            result = await attempt()
+        except FunswarmError as error:
+            log.warning("trying again", what=place, reason=str(error))
+            copy.standing.troubles[place] = str(error)
+            await asyncio.sleep(RETRY_S * random.uniform(0.7, 1.3))  # noqa: S311
+        else:
+            copy.standing.troubles.pop(place, None)
+            return result
+
+
+async def _check_engine(copy: Copy, engine: Engine) -> None:
+    """Keep the health's word about the engine fresh."""
+    while True:
+        try:
+            info = await engine.info()
+            if not info.control_available:
+                raise Unavailable(
+                    f"the engine at {info.address} is no manager of a Swarm (it says {info.swarm_state or 'nothing'}): "
+                    "run `docker swarm init`, or give a manager's address"
+                )
+        except FunswarmError as error:
+            copy.standing.troubles["engine"] = str(error)
+        else:
+            copy.standing.engine = f"{info.version} at {info.address}"
+            copy.standing.troubles.pop("engine", None)
+        await asyncio.sleep(ENGINE_CHECK_S)
+
+
+async def _hold(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
+    """Be standby, then active, until the lease is lost or another copy is."""
+    async with lease.hold():
+        _set_active(copy, active=True)
+        try:
+            await run_active(copy, lease, engine)
+        finally:
+            _set_active(copy, active=False)
+
+
+async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
+    """Work off commands until the lease is lost, or until cancelled; then finish what is being written."""
+    bus, store = copy.bus, NatsStore(copy.bus)
+    writer = SafeWriter(engine, store, lambda: lease.held)
+    worker = Worker(bus.subjects, store, writer, copy.metrics, Targets(engine).service_of)
+    async with AsyncExitStack() as stack:
+        deliveries = await bus.consume_commands(IN_HAND_MAX)
+        stack.push_async_callback(deliveries.close)
+        requests = Requests(bus, store)
+        stack.push_async_callback((await bus.serve(MICRO_NAME, requests.endpoints(), copy.settings.version)).stop)
+        stack.callback(store.close)
+        work = asyncio.create_task(worker.run(deliveries))
+        lost = asyncio.create_task(lease.lost.wait())
+        try:
+            await asyncio.wait({work, lost}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            lost.cancel()
+            worker.stop()
+            await asyncio.wait({work}, timeout=LOST_FINISH_S if lease.lost.is_set() else FINISH_S)
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+
+
+def _set_active(copy: Copy, *, active: bool) -> None:
+    copy.standing.active = active
+    copy.metrics.active.set(active)
+    copy.metrics.in_hand.set(0)
+    copy.metrics.held.set(0)

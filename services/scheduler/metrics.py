@@ -1,0 +1,41 @@
+"""The scheduler's metrics, in a registry of their own: rendered as Prometheus' text format for `part.metrics`."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from funswarm.messages import Result
+
+BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
+
+
+class Metrics:
+    """All metrics of this copy."""
+
+    def __init__(self) -> None:
+        self._registry: Final = CollectorRegistry()
+        registry = self._registry
+        self.results = Counter(
+            "funswarm_scheduler_results", "Commands that ended", ["verb", "status", "code"], registry=registry
+        )
+        self.seconds = Histogram(
+            "funswarm_scheduler_command_seconds",
+            "From when a command was handed over until its result was stored",
+            ["verb"],
+            registry=registry,
+            buckets=BUCKETS_S,
+        )
+        self.malformed = Counter("funswarm_scheduler_malformed", "Messages that are no command", registry=registry)
+        self.retries = Counter("funswarm_scheduler_retries", "Tries in vain: engine or NATS away", registry=registry)
+        self.faults = Counter("funswarm_scheduler_faults", "Faults in Funswarm itself", registry=registry)
+        self.in_hand = Gauge("funswarm_scheduler_commands_in_hand", "Commands not ended yet", registry=registry)
+        self.held = Gauge("funswarm_scheduler_commands_held", "Commands that wait for a rollout", registry=registry)
+        self.active = Gauge("funswarm_scheduler_active", "1 while this copy holds the lease", registry=registry)
+
+    def ended(self, result: Result, seconds: float) -> None:
+        """A result is stored."""
+        self.results.labels(result.verb, result.status.value, result.code.value if result.code else "").inc()
+        self.seconds.labels(result.verb).observe(seconds)
+
+    def text(self) -> bytes:
+        return generate_latest(self._registry)

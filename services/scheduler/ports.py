@@ -1,0 +1,56 @@
+"""What the scheduler needs of the world, as protocols: the engine's raw calls, the store on NATS, a delivery."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from funswarm.messages import DeadLetter, Result
+from funswarm.state import AnyState
+from services.scheduler.plan import Intent
+
+
+class EngineCalls(Protocol):
+    """`services.engine.Engine`; errors as there."""
+
+    async def service_json(self, name_or_id: str) -> dict[str, Any] | None: ...
+
+    async def create_service(self, spec: dict[str, Any], registry_auth: str | None = None) -> tuple[str, list[str]]: ...
+
+    async def update_service(
+        self, service_id: str, version: int, spec: dict[str, Any], *, rollback: bool = False
+    ) -> list[str]: ...
+
+    async def remove_service(self, service_id: str) -> None: ...
+
+    async def list(self, kind: str) -> list[AnyState]: ...
+
+
+class Store(Protocol):
+    """Results, intents and dead letters. All raise Unavailable while NATS is away; a repeated write is harmless."""
+
+    async def find(self, command_id: str) -> Result | None: ...
+
+    async def store(self, result: Result) -> None: ...
+
+    async def bury(self, letter: DeadLetter, verb: str, target: str, sequence: int) -> None: ...
+
+    async def intent(self, command_id: str) -> Intent | None: ...
+
+    async def note(self, command_id: str, intent: Intent) -> None: ...
+
+
+class Delivery(Protocol):
+    """One command as the work queue handed it over; `sequence`: its place there. Kept in hand until `ack`."""
+
+    @property
+    def sequence(self) -> int: ...
+
+    @property
+    def subject(self) -> str: ...
+
+    @property
+    def body(self) -> bytes: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    async def ack(self) -> None: ...

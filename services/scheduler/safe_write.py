@@ -1,0 +1,135 @@
+"""One command against the engine: read, decide, write from exactly what was read. I/O by the engine and the store.
+
+The order is what makes it exact: intent and service are read first, then it is made sure that this is still the active
+copy, then it is written with the version that was read. A copy that was superseded in between fails by the version.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from funswarm.errors import Failed, Refused, TemporaryError, UnknownObject, VersionConflict
+from funswarm.messages import Change, Code, Command, CreateCommand, RemoveCommand, RollbackCommand, UpdateCommand
+from services.scheduler.lanes import deadline
+from services.scheduler.names import Names, did_you_mean, kinds_needed
+from services.scheduler.plan import Action, Create, Nothing, Remove, Situation, Write, plan
+from services.scheduler.ports import EngineCalls, Store
+from services.scheduler.raw_service import Json, name, version
+
+TRIES_MAX: Final = 5
+RETRY_S: Final = 0.1
+
+
+class Superseded(TemporaryError):
+    """This copy is no longer the active one: whatever it was about to do is another's to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a try ended well. `held`: nothing was written, and why it must wait; `service`: as read after the write."""
+
+    changed: bool
+    service: Json | None = None
+    changes: tuple[Change, ...] = ()
+    warnings: tuple[str, ...] = ()
+    held: str | None = None
+
+
+class SafeWriter:
+    """Tries commands. `is_active`: whether this copy still holds the lease."""
+
+    def __init__(self, engine: EngineCalls, store: Store, is_active: Callable[[], bool]) -> None:
+        self._engine = engine
+        self._store = store
+        self._is_active = is_active
+
+    async def attempt(self, command: Command, traceparent: str | None) -> Outcome:
+        """Do what the command comes to; with `dry_run` only tell it.
+
+        Raises:
+            Refused, InvalidRequest, UnknownObject: nothing changed.
+            Failed: the engine would not, or others wrote all the time.
+            Unavailable: the engine or NATS does not answer; a write may have had its effect, the next try sees it.
+            Superseded: another copy is active.
+        """
+        for number in range(TRIES_MAX):
+            if number:
+                await asyncio.sleep(RETRY_S * number * random.uniform(0.5, 1.5))  # noqa: S311
+            situation = await self._situation(command, traceparent)
+            action = plan(command, situation)
+            if command.dry_run or (isinstance(action, Write) and action.held):
+                return _told(action, situation)
+            try:
+                return await self._do(command, action, situation)
+            except VersionConflict:
+                continue
+            except UnknownObject:  # gone since it was read: decide again
+                continue
+            except Refused as error:
+                if error.code is not Code.NAME_TAKEN:
+                    raise
+        raise Failed(
+            f"others wrote {command.target!r} each of {TRIES_MAX} times between reading and writing: nothing changed",
+            Code.CONFLICT,
+        )
+
+    async def _situation(self, command: Command, traceparent: str | None) -> Situation:
+        leaves_no_label = isinstance(command, RemoveCommand | RollbackCommand)
+        intent = await self._store.intent(command.id) if leaves_no_label else None
+        service = await self._engine.service_json(command.target)
+        near = ""
+        if service is None and intent is None and not isinstance(command, CreateCommand):
+            near = did_you_mean(command.target, await self._known("service"))
+        return Situation(service, await self._names(command), traceparent, intent, near)
+
+    async def _names(self, command: Command) -> Names:
+        fields = (
+            command.service
+            if isinstance(command, CreateCommand)
+            else command.changes
+            if isinstance(command, UpdateCommand)
+            else None
+        )
+        needed = sorted(kinds_needed(fields)) if fields else []
+        return Names(**{kind: await self._known(kind) for kind in needed})
+
+    async def _known(self, kind: str) -> dict[str, str]:
+        return {state.name: state.id for state in await self._engine.list(kind)}
+
+    async def _do(self, command: Command, action: Action, situation: Situation) -> Outcome:
+        intent = action.intent if isinstance(action, Write | Remove) else None
+        if intent is not None and intent != situation.intent:
+            await self._store.note(command.id, intent)
+        if not isinstance(action, Nothing) and datetime.now(UTC) >= deadline(command):
+            raise Refused(f"the deadline {deadline(command).isoformat()} has passed: nothing changed", Code.DEADLINE)
+        if not self._is_active():
+            raise Superseded("this scheduler is no longer the active copy")
+        match action:
+            case Create():
+                service_id, warnings = await self._engine.create_service(action.spec)
+            case Write():
+                service_id = action.service_id
+                warnings = await self._engine.update_service(
+                    service_id, action.version, action.spec, rollback=action.intent is not None
+                )
+            case Remove():
+                await self._engine.remove_service(action.service_id)
+                return Outcome(changed=True, service=situation.service)
+            case Nothing():
+                return Outcome(changed=action.changed, service=situation.service)
+        service = await self._engine.service_json(service_id)
+        return Outcome(changed=True, service=service, changes=action.changes, warnings=tuple(warnings))
+
+
+def _told(action: Action, situation: Situation) -> Outcome:
+    changes = action.changes if isinstance(action, Create | Write) else ()
+    reason = action.held if isinstance(action, Write) else None
+    return Outcome(changed=False, service=situation.service, changes=changes, held=reason)
+
+
+def identity(service: Json | None) -> tuple[str | None, str | None, int | None]:
+    """(id, name, version), for results."""
+    return (service["ID"], name(service), version(service)) if service else (None, None, None)

@@ -1,0 +1,38 @@
+"""Which service a target means, so that commands by name and by id of one service keep their order. Asks the engine."""
+
+import asyncio
+import re
+from typing import Final
+
+from funswarm.errors import FunswarmError
+from services.scheduler.ports import EngineCalls
+from services.scheduler.raw_service import name
+
+ID: Final = re.compile(r"[a-z0-9]{25}")  # as Swarm makes them
+KNOWN_MAX: Final = 10_000
+PATIENCE_S: Final = 2.0
+
+
+class Targets:
+    """Names by id: neither ever changes, so they are kept."""
+
+    def __init__(self, engine: EngineCalls) -> None:
+        self._engine = engine
+        self._names: dict[str, str] = {}
+
+    async def service_of(self, target: str) -> str:
+        """The service's name; `target` itself where it is a name, or where the engine does not tell in time."""
+        if not ID.fullmatch(target):
+            return target
+        if target not in self._names:
+            try:
+                async with asyncio.timeout(PATIENCE_S):
+                    service = await self._engine.service_json(target)
+            except (FunswarmError, TimeoutError):
+                return target
+            if service is None:
+                return target
+            if len(self._names) >= KNOWN_MAX:
+                self._names.clear()
+            self._names[target] = name(service)
+        return self._names[target]

@@ -1,0 +1,250 @@
+"""The scheduler's loop: delivery → command → its service's lane → safe write → result stored → ack.
+
+Serial for each service, parallel across; what waits (for a rollout, the engine, NATS) holds no slot. Nothing is handed
+back for a later try: what is in hand stays in hand, so that the order stays. A crash at any line leaves the command in
+the stream; the successor finds its result, its label or its intent, or does it.
+"""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+
+from funswarm.errors import Failed, FunswarmError, PermanentError, Refused, TemporaryError
+from funswarm.messages import TRACEPARENT_HEADER, Code, Result
+from funswarm.subjects import Subjects
+from services.scheduler.lanes import LANE_MAX, Item, Lane, patience_ends
+from services.scheduler.metrics import Metrics
+from services.scheduler.ports import Delivery, Store
+from services.scheduler.reading import Malformed, dead_letter, ended, read, refused, succeeded
+from services.scheduler.safe_write import SafeWriter, Superseded
+
+PARALLEL_MAX: Final = 64
+FAULTS_MAX: Final = 5
+HELD_CHECK_S: Final = 1.0
+RETRY_S: Final = 0.2
+RETRY_MAX_S: Final = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """Works off deliveries. `service_of`: the service's name that a target means, so that name and id are one lane."""
+
+    def __init__(
+        self,
+        subjects: Subjects,
+        store: Store,
+        writer: SafeWriter,
+        metrics: Metrics,
+        service_of: Callable[[str], Awaitable[str]],
+    ) -> None:
+        self._subjects = subjects
+        self._store = store
+        self._writer = writer
+        self._metrics = metrics
+        self._service_of = service_of
+        self._lanes: dict[str, Lane] = {}
+        self._slots = asyncio.Semaphore(PARALLEL_MAX)
+        self._stop = asyncio.Event()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    async def run(self, deliveries: AsyncIterator[Delivery]) -> None:
+        """Until `stop`, or until the deliveries end; then what is being tried is finished, and the rest left."""
+        intake = asyncio.create_task(self._take_all(deliveries))
+        stopped = asyncio.create_task(self._stop.wait())
+        try:
+            ends: list[asyncio.Future[Any]] = [intake, stopped, self._fault]
+            await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            self._stop.set()
+            if self._tasks:
+                await asyncio.wait(set(self._tasks))
+            for done in (intake, self._fault):
+                if done.done():
+                    done.result()
+        finally:
+            for task in (intake, stopped, *self._tasks):
+                task.cancel()
+
+    def stop(self) -> None:
+        """End `run` after what is being tried right now."""
+        self._stop.set()
+
+    # Taking in.
+    async def _take_all(self, deliveries: AsyncIterator[Delivery]) -> None:
+        async for delivery in deliveries:
+            if self._stop.is_set():
+                return
+            what = read(self._subjects, delivery.subject, delivery.headers, delivery.body)
+            self._metrics.in_hand.inc()
+            if isinstance(what, Malformed):
+                self._metrics.malformed.inc()
+                self._spawn(self._refuse(delivery, what))
+                continue
+            now = datetime.now(UTC)
+            item = Item(what, delivery, now, patience_ends(what, now))
+            self._enter(await self._service_of(what.target), item)
+
+    def _enter(self, service: str, item: Item) -> None:
+        lane = self._lanes.get(service)
+        if lane is None:
+            lane = self._lanes[service] = Lane()
+            self._spawn(self._work(service, lane))
+        if lane.full:
+            reason = f"{LANE_MAX} commands wait for {service} already: wait for their results first"
+            item.result = ended(item.command, Refused(reason, Code.CONFLICT), datetime.now(UTC))
+        lane.add(item)
+
+    def _spawn(self, work: Awaitable[None]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._finished)
+
+    def _finished(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() and not self._fault.done():
+            self._fault.set_exception(task.exception() or RuntimeError)
+
+    # Working off.
+    async def _work(self, service: str, lane: Lane) -> None:
+        """One lane, until it is empty."""
+        while lane.items and not self._stop.is_set():
+            item = lane.turn()
+            delay_s = await self._try(item, lane.overtaken(item))
+            if delay_s is None:
+                lane.items.remove(item)
+                self._metrics.in_hand.dec()
+            else:
+                await self._pause(lane, delay_s)
+        del self._lanes[service]
+
+    async def _pause(self, lane: Lane, delay_s: float) -> None:
+        """Wait, at most until there is more in the lane or the end has come."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (lane.grown, self._stop)]
+        lane.grown.clear()
+        await asyncio.wait(waits, timeout=delay_s, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    async def _try(self, item: Item, end: PermanentError | None) -> float | None:
+        """Bring an item to its end; else in how many seconds to try again."""
+        with structlog.contextvars.bound_contextvars(command=item.command.id, verb=item.command.verb):
+            try:
+                async with self._slots:
+                    item.result = item.result or await self._result(item, end)
+                    if item.result is None:
+                        item.tries = 0
+                        return HELD_CHECK_S
+                    await self._store.store(item.result)
+            except Superseded:
+                self._stop.set()
+                return 0.0
+            except TemporaryError as error:
+                self._metrics.retries.inc()
+                item.tries += 1
+                log.warning("tried in vain", target=item.command.target, reason=str(error), tries=item.tries)
+                delay_s = min(RETRY_MAX_S, RETRY_S * 2.0 ** min(item.tries, 10))
+                return delay_s * random.uniform(0.7, 1.3)  # noqa: S311
+            await self._acknowledge(item.delivery)
+            self._tell(item.result, item)
+            return None
+
+    async def _result(self, item: Item, end: PermanentError | None) -> Result | None:
+        """The item's result; None: it is held.
+
+        Raises:
+            TemporaryError: to be tried again.
+        """
+        command = item.command
+        found = await self._store.find(command.id)
+        if found is not None:
+            return found
+        try:
+            outcome = await self._writer.attempt(command, item.delivery.headers.get(TRACEPARENT_HEADER))
+            if outcome.held is None or command.dry_run:
+                return succeeded(command, outcome, datetime.now(UTC))
+            error: FunswarmError = end or Refused(outcome.held, Code.ROLLOUT)
+            if end is None and datetime.now(UTC) < item.until:
+                self._hold(item, outcome.held)
+                return None
+        except PermanentError as permanent:
+            error = permanent
+        except Superseded:
+            raise
+        except TemporaryError as temporary:
+            if datetime.now(UTC) < item.until:
+                raise
+            error = temporary
+        except Exception as fault:  # noqa: BLE001  whatever it is, the command ends in a result
+            error = await self._count_fault(item, fault)
+        return ended(command, error, datetime.now(UTC))
+
+    def _hold(self, item: Item, reason: str) -> None:
+        if item.held is None:
+            log.info("held", target=item.command.target, reason=reason)
+            self._metrics.held.inc()
+        item.held = reason
+
+    async def _count_fault(self, item: Item, fault: Exception) -> Failed:
+        """A fault of our own: tried again a few times, then the command is buried, for people to look at.
+
+        Raises:
+            TemporaryError: to be tried again.
+        """
+        log.error("a fault in Funswarm itself", exc_info=fault)
+        self._metrics.faults.inc()
+        item.faults += 1
+        if item.faults < FAULTS_MAX:
+            raise TemporaryError(f"a fault in Funswarm itself: {fault!r}") from fault
+        reason = f"a fault in Funswarm itself, {FAULTS_MAX} times: {fault!r}"
+        delivery = item.delivery
+        letter = dead_letter(
+            delivery.subject, delivery.headers, delivery.body, code=Code.INTERNAL, reason=reason, now=datetime.now(UTC)
+        )
+        await self._store.bury(letter, item.command.verb, item.command.target, delivery.sequence)
+        return Failed(reason, Code.INTERNAL)
+
+    async def _refuse(self, delivery: Delivery, what: Malformed) -> None:
+        """Bury what is no command, and answer it where somebody can wait for an answer."""
+        now = datetime.now(UTC)
+        letter = dead_letter(
+            delivery.subject, delivery.headers, delivery.body, code=what.code, reason=what.reason, now=now
+        )
+        result = refused(what, now)
+        log.warning("refused", subject=delivery.subject, reason=what.reason)
+        while not self._stop.is_set():
+            try:
+                await self._store.bury(letter, what.verb, what.target, delivery.sequence)
+                if result is not None and await self._store.find(result.command_id) is None:
+                    await self._store.store(result)
+                break
+            except TemporaryError as error:
+                log.warning("tried in vain", subject=delivery.subject, reason=str(error))
+                await asyncio.sleep(RETRY_S)
+        else:
+            return
+        await self._acknowledge(delivery)
+        self._metrics.in_hand.dec()
+
+    async def _acknowledge(self, delivery: Delivery) -> None:
+        try:
+            await delivery.ack()
+        except TemporaryError as error:  # it comes again, and its result is found
+            log.debug("not acknowledged", sequence=delivery.sequence, reason=str(error))
+
+    def _tell(self, result: Result, item: Item) -> None:
+        if item.held is not None:
+            self._metrics.held.dec()
+        self._metrics.ended(result, (datetime.now(UTC) - item.seen).total_seconds())
+        log.info(
+            "done",
+            target=result.target,
+            status=result.status.value,
+            code=result.code and result.code.value,
+            reason=result.reason,
+            changed=result.changed,
+        )

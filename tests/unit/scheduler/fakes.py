@@ -1,0 +1,154 @@
+"""An engine, a store and deliveries in memory, with places to let things go wrong."""
+
+import asyncio
+import copy
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from funswarm.errors import Refused, UnknownObject, VersionConflict
+from funswarm.messages import COMMANDS, Code, Command, DeadLetter, Result
+from funswarm.state import AnyState, NetworkState, ServiceState
+from funswarm.subjects import Subjects
+from services.scheduler.plan import Intent
+
+SUBJECTS = Subjects()
+Hook = Callable[[], None]
+
+
+class Killed(BaseException):
+    """Stands for kill -9: nothing catches it."""
+
+
+class FakeEngine:
+    """Services by name, as Swarm keeps them. `before`, `after`: called at each write, with the lock open."""
+
+    def __init__(self, *services: dict[str, Any]) -> None:
+        self.services = {one["Spec"]["Name"]: one for one in services}
+        self.networks: dict[str, str] = {}
+        self.writes: list[str] = []
+        self.before: Hook = lambda: None
+        self.after: Hook = lambda: None
+
+    async def service_json(self, name_or_id: str) -> dict[str, Any] | None:
+        await asyncio.sleep(0)
+        return copy.deepcopy(self._find(name_or_id))
+
+    async def create_service(self, spec: dict[str, Any], registry_auth: str | None = None) -> tuple[str, list[str]]:
+        self.before()
+        if spec["Name"] in self.services:
+            raise Refused("name conflicts with an existing object", Code.NAME_TAKEN)
+        service_id = f"id{len(self.writes)}"
+        self.services[spec["Name"]] = {"ID": service_id, "Version": {"Index": 1}, "Spec": spec}
+        self._wrote(f"create {spec['Name']}")
+        return service_id, []
+
+    async def update_service(
+        self, service_id: str, version: int, spec: dict[str, Any], *, rollback: bool = False
+    ) -> list[str]:
+        self.before()
+        service = self._find(service_id)
+        if service is None:
+            raise UnknownObject("gone")
+        if version != service["Version"]["Index"]:
+            raise VersionConflict("update out of sequence")
+        wanted = service["PreviousSpec"] if rollback else spec
+        service |= {"PreviousSpec": service["Spec"], "Spec": wanted, "Version": {"Index": version + 1}}
+        service["UpdateStatus"] = {"State": "rollback_started"} if rollback else {}
+        self._wrote("rollback" if rollback else "update")
+        return []
+
+    async def remove_service(self, service_id: str) -> None:
+        self.before()
+        service = self._find(service_id)
+        if service is None:
+            raise UnknownObject("gone")
+        del self.services[service["Spec"]["Name"]]
+        self._wrote("remove")
+
+    async def list(self, kind: str) -> list[AnyState]:
+        if kind == "network":
+            return [NetworkState(id=one, name=name, version=0) for name, one in self.networks.items()]
+        return [
+            ServiceState(id=one["ID"], name=name, version=0, mode="replicated", image="x")
+            for name, one in self.services.items()
+        ]
+
+    def _find(self, name_or_id: str) -> dict[str, Any] | None:
+        found = (one for one in self.services.values() if name_or_id in (one["ID"], one["Spec"]["Name"]))
+        return next(found, None)
+
+    def _wrote(self, what: str) -> None:
+        self.writes.append(what)
+        self.after()
+
+
+@dataclass
+class FakeStore:
+    """Results, intents and dead letters in memory. `before`: called at each call, may raise."""
+
+    results: dict[str, Result] = field(default_factory=dict)
+    intents: dict[str, Intent] = field(default_factory=dict)
+    letters: list[DeadLetter] = field(default_factory=list)
+    order: list[str] = field(default_factory=list)
+    before: Callable[[str], None] = lambda _: None
+
+    async def find(self, command_id: str) -> Result | None:
+        self.before("find")
+        return self.results.get(command_id)
+
+    async def store(self, result: Result) -> None:
+        self.before("store")
+        self.results[result.command_id] = result
+        self.order.append(result.command_id)
+
+    async def bury(self, letter: DeadLetter, verb: str, target: str, sequence: int) -> None:
+        self.before("bury")
+        self.letters.append(letter)
+
+    async def intent(self, command_id: str) -> Intent | None:
+        self.before("intent")
+        return self.intents.get(command_id)
+
+    async def note(self, command_id: str, intent: Intent) -> None:
+        self.before("note")
+        self.intents[command_id] = intent
+
+
+@dataclass
+class FakeDelivery:
+    sequence: int
+    subject: str
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+    acked: bool = False
+
+    async def ack(self) -> None:
+        self.acked = True
+
+
+class Feed:
+    """Deliveries to be put in by hand."""
+
+    def __init__(self) -> None:
+        self.queue: asyncio.Queue[FakeDelivery] = asyncio.Queue()
+        self.count = 0
+
+    def put(self, *commands: Command) -> list[FakeDelivery]:
+        return [
+            self.put_raw(SUBJECTS.command(one.verb, one.target), one.model_dump_json().encode()) for one in commands
+        ]
+
+    def put_raw(self, subject: str, body: bytes) -> FakeDelivery:
+        self.count += 1
+        delivery = FakeDelivery(self.count, subject, body)
+        self.queue.put_nowait(delivery)
+        return delivery
+
+    async def __aiter__(self) -> AsyncIterator[FakeDelivery]:
+        while True:
+            yield await self.queue.get()
+
+
+def command(verb: str, command_id: str = "c1", **fields: Any) -> Command:
+    return COMMANDS.validate_python({"id": command_id, "verb": verb, "target": "web", **fields})

@@ -1,0 +1,165 @@
+"""One command against the engine: conflicts, crashes at each line, and copies that were superseded."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from funswarm.errors import Failed, Refused, Unavailable, UnknownObject
+from funswarm.messages import Code, Command
+from services.scheduler.safe_write import SafeWriter, Superseded
+from tests.unit.scheduler.fakes import FakeEngine, FakeStore, Killed, command
+from tests.unit.scheduler.raw import service, spec
+
+WEB = {"name": "web", "image": "nginx:1"}
+pytestmark = pytest.mark.usefixtures("no_waits")
+
+
+@pytest.fixture
+def no_waits(monkeypatch):
+    monkeypatch.setattr("services.scheduler.safe_write.RETRY_S", 0)
+
+
+def _writer(engine: FakeEngine, store: FakeStore | None = None, *, active: bool = True) -> SafeWriter:
+    return SafeWriter(engine, store or FakeStore(), lambda: active)
+
+
+def _replicas(engine: FakeEngine) -> int:
+    count: int = engine.services["web"]["Spec"]["Mode"]["Replicated"]["Replicas"]
+    return count
+
+
+def _outside_write(engine: FakeEngine, times: int) -> Any:
+    left = [times]
+
+    def write() -> None:
+        if left[0]:
+            left[0] -= 1
+            engine.services["web"]["Version"]["Index"] += 1
+
+    return write
+
+
+async def test_a_scale_is_written():
+    engine = FakeEngine(service())
+    outcome = await _writer(engine).attempt(command("scale", replicas=5), None)
+    assert (True, 5, 8) == (outcome.changed, _replicas(engine), (outcome.service or {})["Version"]["Index"])
+
+
+async def test_a_dry_run_tells_and_writes_nothing():
+    engine = FakeEngine(service())
+    outcome = await _writer(engine).attempt(command("scale", replicas=5, dry_run=True), None)
+    assert (False, 5, []) == (outcome.changed, outcome.changes[0].after, engine.writes)
+
+
+async def test_a_held_write_is_told_and_not_done():
+    engine = FakeEngine(service("paused"))
+    outcome = await _writer(engine).attempt(command("scale", replicas=5), None)
+    assert (True, []) == (bool(outcome.held), engine.writes)
+
+
+async def test_a_conflict_is_read_again_and_decided_again():
+    engine = FakeEngine(service())
+    engine.before = _outside_write(engine, 4)
+    await _writer(engine).attempt(command("scale", replicas=5), None)
+    assert (5, ["update"]) == (_replicas(engine), engine.writes)
+
+
+async def test_endless_conflicts_end():
+    engine = FakeEngine(service())
+    engine.before = _outside_write(engine, 99)
+    with pytest.raises(Failed, match="5 times"):
+        await _writer(engine).attempt(command("scale", replicas=5), None)
+
+
+async def test_a_superseded_copy_writes_nothing():
+    engine = FakeEngine(service())
+    with pytest.raises(Superseded):
+        await _writer(engine, active=False).attempt(command("scale", replicas=5), None)
+    assert engine.writes == []
+
+
+async def test_a_passed_deadline_is_refused():
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    with pytest.raises(Refused, match="deadline") as caught:
+        await _writer(FakeEngine(service())).attempt(command("restart", deadline=past), None)
+    assert Code.DEADLINE == caught.value.code
+
+
+async def test_a_deadline_without_zone_is_utc():
+    later = (datetime.now(UTC) + timedelta(hours=1)).replace(tzinfo=None)
+    assert (await _writer(FakeEngine(service())).attempt(command("restart", deadline=later), None)).changed
+
+
+async def test_a_done_command_is_done_also_after_its_deadline():
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    engine = FakeEngine(service(by="c1"))
+    assert (await _writer(engine).attempt(command("restart", deadline=past), None)).changed
+
+
+async def test_an_unknown_service_gets_a_suggestion():
+    with pytest.raises(UnknownObject, match="did you mean 'web'"):
+        await _writer(FakeEngine(service())).attempt(command("restart", target="wep"), None)
+
+
+async def test_networks_are_resolved():
+    engine = FakeEngine()
+    engine.networks = {"front": "n1"}
+    await _writer(engine).attempt(command("create", service={**WEB, "networks": ["front"]}), None)
+    assert "n1" == engine.services["web"]["Spec"]["TaskTemplate"]["Networks"][0]["Target"]
+
+
+COMMANDS = [
+    command("create", target="new", service={"name": "new", "image": "x"}),
+    command("scale", replicas=5),
+    command("restart"),
+    command("update", changes={"image": "nginx:2"}),
+    command("rollback"),
+    command("remove"),
+]
+
+
+def _raise(error: BaseException) -> Any:
+    def hook() -> None:
+        raise error
+
+    return hook
+
+
+@pytest.mark.parametrize("asked", COMMANDS, ids=lambda one: one.verb)
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_kill_around_the_write_leaves_one_effect(asked: Command, when: str):
+    engine, store = FakeEngine(service(previous=spec(9))), FakeStore()
+    setattr(engine, when, _raise(Killed()))
+    with pytest.raises(Killed):
+        await _writer(engine, store).attempt(asked, None)
+    setattr(engine, when, lambda: None)
+    outcome = await _writer(engine, store).attempt(asked, None)
+    assert (True, 1) == (outcome.changed, len(engine.writes))
+
+
+@pytest.mark.parametrize("asked", COMMANDS, ids=lambda one: one.verb)
+async def test_an_unanswered_write_leaves_one_effect(asked: Command):
+    engine, store = FakeEngine(service(previous=spec(9))), FakeStore()
+    engine.after = _raise(Unavailable("timed out"))
+    with pytest.raises(Unavailable):
+        await _writer(engine, store).attempt(asked, None)
+    engine.after = lambda: None
+    assert (await _writer(engine, store).attempt(asked, None)).changed
+    assert 1 == len(engine.writes)
+
+
+async def test_a_done_scale_is_not_done_again_over_a_later_one():
+    engine = FakeEngine(service())
+    await _writer(engine).attempt(command("scale", "a", replicas=3), None)
+    await _writer(engine).attempt(command("scale", "b", replicas=7), None)
+    await _writer(engine).attempt(command("scale", "a", replicas=3), None)
+    assert 7 == _replicas(engine)
+
+
+async def test_a_removal_that_was_noted_spares_a_new_service():
+    engine, store = FakeEngine(service()), FakeStore()
+    await _writer(engine, store).attempt(command("remove"), None)
+    await _writer(engine, store).attempt(command("create", "c2", service=WEB), None)
+    await _writer(engine, store).attempt(command("remove"), None)
+    assert ["web"] == list(engine.services)
