@@ -7,7 +7,7 @@ the stream; the successor finds its result, its label or its intent, or does it.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -53,7 +53,7 @@ class Worker:
         self._tasks: set[asyncio.Task[None]] = set()
         self._fault: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    async def run(self, deliveries: AsyncIterator[Delivery]) -> None:
+    async def run(self, deliveries: AsyncIterable[Delivery]) -> None:
         """Until `stop`, or until the deliveries end; then what is being tried is finished, and the rest left."""
         intake = asyncio.create_task(self._take_all(deliveries))
         stopped = asyncio.create_task(self._stop.wait())
@@ -75,7 +75,7 @@ class Worker:
         self._stop.set()
 
     # Taking in.
-    async def _take_all(self, deliveries: AsyncIterator[Delivery]) -> None:
+    async def _take_all(self, deliveries: AsyncIterable[Delivery]) -> None:
         async for delivery in deliveries:
             if self._stop.is_set():
                 return
