@@ -29,6 +29,20 @@ def merge(pages: Iterable[str]) -> str:
     return "".join(f"{line}\n" for lines in families.values() for line in lines)
 
 
+def labelled(page: str, instance: str) -> str:
+    """`page` with the label `instance` in every series, so that the copies of a part can be told apart."""
+    label = 'instance="' + instance.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return "".join(f"{line if line.startswith('#') else _with(line, label)}\n" for line in page.splitlines() if line)
+
+
+def _with(sample: str, label: str) -> str:
+    name, brace, rest = sample.partition("{")
+    if brace:
+        return f"{name}{{{label},{rest}"
+    name, _, value = sample.partition(" ")
+    return f"{name}{{{label}}} {value}"
+
+
 def _belongs(sample: str, family: str) -> bool:
     name = _series(sample).partition("{")[0]
     return name == family or (name.startswith(family) and name.removeprefix(family) in _SUFFIXES)

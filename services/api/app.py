@@ -1,0 +1,86 @@
+"""The HTTP interface, put together: thin routes over the SDK's Client, around them one guard. No I/O of its own."""
+
+import asyncio
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from funswarm.client import Client
+from funswarm.errors import FunswarmError
+from services.api import commands, events, operating, original, queries
+from services.api.documented import Problem
+from services.api.figures import Figures
+from services.api.guard import Guard
+from services.api.problems import of_error, of_validation, problem
+from services.api.settings import ApiSettings
+
+_log = structlog.get_logger()
+
+
+def build(client: Client, settings: ApiSettings, figures: Figures, stopping: asyncio.Event, instance: str) -> Guard:
+    """The application. `stopping` ends the streams of events; `instance` labels the figures."""
+    app = FastAPI(
+        title="Funswarm",
+        version=operating.VERSION,
+        summary="Every change of a Docker Swarm, and commands that are done exactly once",
+        redoc_url=None,
+    )
+    app.include_router(original.routes(client, settings))
+    app.include_router(commands.routes(client))
+    app.include_router(queries.routes(client))
+    app.include_router(events.routes(client, settings, figures, stopping))
+    app.include_router(operating.routes(client, figures, instance))
+    app.add_exception_handler(FunswarmError, _on_funswarm)
+    app.add_exception_handler(RequestValidationError, _on_validation)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_fault)
+    _document(app)
+    return Guard(app, figures, simulator=settings.simulator)
+
+
+async def _on_funswarm(_: Request, error: Exception) -> Response:
+    assert isinstance(error, FunswarmError)
+    return of_error(error)
+
+
+async def _on_validation(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return of_validation(error)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    detail = error.detail
+    if error.status_code == 404:
+        detail = f"there is no {request.url.path} here: see /docs"
+    elif error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "")
+        detail = f"{request.method} is not for {request.url.path}: use {allowed or 'another method, see /docs'}"
+    return problem(error.status_code, detail, headers=dict(error.headers or {}))
+
+
+async def _on_fault(request: Request, error: Exception) -> Response:
+    _log.error("a fault in Funswarm itself", path=request.url.path, exc_info=error)
+    return problem(500, "a fault in Funswarm itself: its log says more", "internal")
+
+
+def _document(app: FastAPI) -> None:
+    """FastAPI documents its own form of validation errors; ours is Problem."""
+    made = FastAPI.openapi
+
+    def openapi() -> dict[str, object]:
+        document = made(app)
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas["Problem"] = Problem.model_json_schema()
+        for name in ("HTTPValidationError", "ValidationError"):
+            schemas.pop(name, None)
+        for path in document["paths"].values():
+            for operation in path.values():
+                answer = operation["responses"].get("422", {}).get("content", {})
+                if "application/json" in answer:
+                    del operation["responses"]["422"]
+        return document
+
+    app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way

@@ -1,0 +1,65 @@
+"""What a request says about a command besides what is to be done; and the answer to it. Pure."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Header, Query, Response
+
+from funswarm.errors import InvalidRequest
+from funswarm.messages import Expect, Result, ResultStatus
+from funswarm.outcome import Accepted
+from funswarm.state import Value
+from services.api.problems import of_result
+from services.api.settings import WAIT_MAX_S, WAIT_S
+
+
+class Unfinished(Value):
+    """The command is safe and will be done; ask `/v1/commands/<id>` for its result."""
+
+    command_id: str
+    status: str = "accepted"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How a command is to be done. `keyed`: `id` is the request's Idempotency-Key, else it is new."""
+
+    id: str
+    keyed: bool
+    wait_s: float
+    dry_run: bool
+    expect: Expect
+    deadline: datetime | None
+    traceparent: str | None
+
+
+def asked(  # noqa: PLR0917  FastAPI calls it by name
+    idempotency_key: Annotated[str | None, Header(description="The same key does the same command once")] = None,
+    traceparent: Annotated[str | None, Header(description="W3C trace context, carried on to the events")] = None,
+    wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S, description="Seconds to wait for the result, else 202")] = WAIT_S,
+    dry_run: Annotated[bool, Query(description="Only say what would change")] = False,
+    deadline: Annotated[datetime | None, Query(description="RFC 3339; not done after it")] = None,
+    expect_version: Annotated[int | None, Query(ge=0, description="Only if the service has this version")] = None,
+    expect_replicas: Annotated[int | None, Query(ge=0, description="Only if it has these replicas")] = None,
+    expect_absent: Annotated[bool | None, Query(description="Only if there is no such service")] = None,
+) -> Asked:
+    """The parameters that every command has."""
+    if deadline is not None and deadline.tzinfo is None:
+        raise InvalidRequest("deadline: without a time zone it is no moment: add Z, or an offset as +01:00")
+    expect = Expect(version=expect_version, replicas=expect_replicas, absent=expect_absent)
+    keyed = idempotency_key is not None
+    key = idempotency_key.strip('"') if idempotency_key is not None else uuid.uuid4().hex
+    return Asked(key, keyed, wait, dry_run, expect, deadline, traceparent)
+
+
+def answer(outcome: Result | Accepted, done_status: int = 200, location: str | None = None) -> Response:
+    """The result; 202 and where to ask when there is none yet; a problem when it did not succeed."""
+    if isinstance(outcome, Accepted):
+        body = Unfinished(command_id=outcome.command_id).model_dump_json()
+        return Response(body, 202, {"Location": f"/v1/commands/{outcome.command_id}"}, "application/json")
+    if outcome.status is not ResultStatus.SUCCEEDED:
+        return of_result(outcome)
+    headers = {"Location": location} if location else None
+    return Response(outcome.model_dump_json(), done_status, headers, "application/json")

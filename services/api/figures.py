@@ -1,0 +1,31 @@
+"""The api's own metrics, in a registry of their own."""
+
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+
+
+class Figures:
+    """All figures of this copy; times in seconds."""
+
+    def __init__(self) -> None:
+        self.open_streams = 0
+        self._registry: Final = CollectorRegistry()
+        self._requests = Counter(
+            "funswarm_api_requests", "Answered requests", ["method", "route", "status"], registry=self._registry
+        )
+        self._took = Histogram(
+            "funswarm_api_request_seconds", "From request to answer's end", ["route"], registry=self._registry
+        )
+        streams = Gauge("funswarm_api_event_streams", "Open streams of events", registry=self._registry)
+        streams.set_function(lambda: self.open_streams)
+
+    def answered(self, method: str, route: str, status: int, took_s: float) -> None:
+        """One request; `route` is the path's pattern."""
+        self._requests.labels(method if method in _METHODS else "other", route, status).inc()
+        self._took.labels(route).observe(took_s)
+
+    def text(self) -> str:
+        return generate_latest(self._registry).decode()

@@ -1,0 +1,106 @@
+"""What is checked and added around every request, as plain ASGI: body size and type, other sites' browsers, headers,
+figures. Cheaper than middleware made of requests and responses, and a stream passes through untouched.
+"""
+
+import time
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from services.api.figures import Figures
+from services.api.problems import problem
+from services.api.settings import BODY_BYTES_MAX
+
+SIMULATOR_HEADER: Final = "Funswarm-Simulator"
+_SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_CREATES_BY_GET: Final = "/create"
+
+
+class Guard:
+    """Wraps the application. `simulator`: set when it is known that the engine is one; then every answer says so."""
+
+    def __init__(self, app: ASGIApp, figures: Figures, *, simulator: bool = False) -> None:
+        self.simulator = simulator
+        self._app = app
+        self._figures = figures
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                if self.simulator:
+                    MutableHeaders(scope=message)[SIMULATOR_HEADER] = "true"
+            await send(message)
+
+        refusal = _refusal(scope, Headers(scope=scope))
+        try:
+            await (refusal or self._app)(scope, _Limited(receive), answer)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            self._figures.answered(scope["method"], route, status, time.perf_counter() - started)
+
+
+class _Limited:
+    """A body that does not say its length is counted as it comes."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._left = BODY_BYTES_MAX
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._left -= len(message.get("body", b""))
+            if self._left < 0:
+                raise HTTPException(413, _TOO_LARGE)
+        return message
+
+
+_TOO_LARGE: Final = f"the body is larger than {BODY_BYTES_MAX} bytes: Swarm takes no larger objects"
+
+
+def _refusal(scope: Scope, headers: Headers) -> ASGIApp | None:
+    method, path = scope["method"], scope["path"]
+    if method in _SAFE and path != _CREATES_BY_GET:
+        return None
+    if why := _foreign(headers):
+        return problem(403, f"{why}: use a client of your own, as curl, or a page of this very address", "cross-site")
+    if path == _CREATES_BY_GET and "prefetch" in headers.get("sec-purpose", headers.get("purpose", "")):
+        return problem(403, "a prefetch creates nothing", "cross-site")
+    length = headers.get("content-length", "0")
+    if length.isdigit() and int(length) > BODY_BYTES_MAX:
+        return problem(413, _TOO_LARGE, headers={"Connection": "close"})
+    has_body = length != "0" or "transfer-encoding" in headers
+    if method not in _SAFE and has_body and not _is_json(headers.get("content-type", "")):
+        given = headers.get("content-type") or "none"
+        return problem(
+            415, f"the body must be JSON, the Content-Type is {given}: send 'Content-Type: application/json'"
+        )
+    return None
+
+
+def _foreign(headers: Headers) -> str | None:
+    """Why this looks like a browser acting for another site's page; None: it does not."""
+    site = headers.get("sec-fetch-site", "none")
+    if site not in ("none", "same-origin"):
+        return f"a page of another site asks for this (Sec-Fetch-Site: {site})"
+    for name in ("origin", "referer"):
+        value = headers.get(name)
+        if value is not None and urlsplit(value).netloc != headers.get("host"):
+            return f"a page of another site asks for this ({name.title()}: {value[:200]})"
+    return None
+
+
+def _is_json(content_type: str) -> bool:
+    media = content_type.partition(";")[0].strip().lower()
+    return media == "application/json" or (media.startswith("application/") and media.endswith("+json"))

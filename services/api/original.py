@@ -1,0 +1,84 @@
+"""The two routes that the proof of concept had, with the same meaning: /health and /create."""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Response
+from pydantic import ValidationError
+
+from funswarm.client import Client
+from funswarm.errors import InvalidRequest
+from funswarm.explain import explain
+from funswarm.messages import REPLICAS_MAX, Code, Health
+from funswarm.outcome import Accepted
+from funswarm.spec import ServiceSpec
+from services.api.asked import Asked
+from services.api.commands import CREATED, How, create_service, created
+from services.api.settings import ApiSettings
+
+NAMES_TRIED_MAX: Final = 20
+
+
+def routes(client: Client, settings: ApiSettings) -> APIRouter:
+    """GET /health, GET and POST /create."""
+    router = APIRouter(tags=["original"])
+    unwell: dict[int | str, dict[str, Any]] = {
+        200: {"model": Health},
+        503: {"model": Health, "description": "Not well; `reasons` says why"},
+    }
+
+    @router.get("/health", responses=unwell, summary="How all is, and which services run", response_model=None)
+    async def health() -> Response:
+        found = await client.health()
+        return Response(found.model_dump_json(), 200 if found.ok else 503, media_type="application/json")
+
+    @router.get("/create", status_code=201, responses=CREATED, summary="Create one by a link", response_model=None)
+    async def create_by_get(
+        how: How,
+        name: Annotated[str | None, Query(description="Left out: the next free `service-<number>`")] = None,
+        image: Annotated[str | None, Query(description="Left out: nginx, or as the setting says")] = None,
+        replicas: Annotated[int | None, Query(ge=0, le=REPLICAS_MAX)] = None,
+    ) -> Response:
+        given = {"name": name, "image": image, "replicas": replicas}
+        spec = _spec(settings.default_service, {key: value for key, value in given.items() if value is not None})
+        if name is None:
+            return await _create_numbered(client, spec, how)
+        return created(await create_service(client, spec, how), spec.name, how)
+
+    @router.post("/create", status_code=201, responses=CREATED, summary="Create a service", response_model=None)
+    async def create(spec: ServiceSpec, how: How) -> Response:
+        return created(await create_service(client, spec, how), spec.name, how)
+
+    return router
+
+
+async def _create_numbered(client: Client, template: ServiceSpec, how: Asked) -> Response:
+    """The first free number; the next one where somebody else was faster. A repeated key has its first answer."""
+    if how.keyed and (result := await client.result(how.id)) is not None:
+        return created(result, result.target, how)
+    taken = {service.name for service in await client.summaries()}
+    for _ in range(NAMES_TRIED_MAX):
+        spec = template.model_copy(update={"name": free_name(template.name, taken)})
+        outcome = await create_service(client, spec, how)
+        if isinstance(outcome, Accepted) or outcome.code is not Code.NAME_TAKEN or how.keyed:
+            break
+        taken.add(spec.name)
+        how = replace(how, id=uuid.uuid4().hex)
+    return created(outcome, spec.name, how)
+
+
+def free_name(base: str, taken: Collection[str]) -> str:
+    """`base-1`, or the first number that is not taken."""
+    number = 1
+    while f"{base}-{number}" in taken:
+        number += 1
+    return f"{base}-{number}"
+
+
+def _spec(template: ServiceSpec, given: dict[str, object]) -> ServiceSpec:
+    try:
+        return ServiceSpec.model_validate(template.model_dump(exclude_unset=True) | given)
+    except ValidationError as error:
+        raise InvalidRequest(explain(error, ServiceSpec)) from error

@@ -1,0 +1,75 @@
+"""The routes that read: services, tasks, nodes and results of commands."""
+
+import asyncio
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Path, Query, Response
+
+from funswarm.client import Client
+from funswarm.errors import UnknownObject
+from funswarm.messages import NodePage, Result, ServicePage, TaskPage
+from funswarm.state import NodeState, ServiceState, Value
+from services.api.documented import READING
+from services.api.settings import WAIT_MAX_S
+
+Name = Annotated[str, Path(min_length=1, max_length=128)]
+Filter = Annotated[str | None, Query(min_length=1, max_length=128, description="By name or id")]
+
+LOOK_INTERVAL_S: Final = 0.25
+
+
+def routes(client: Client) -> APIRouter:
+    """All reads of /v1 but the events."""
+    router = APIRouter(prefix="/v1")
+
+    @router.get("/services", tags=["services"], responses=_gives(ServicePage), response_model=None)
+    async def services() -> Response:
+        """All services, by name."""
+        return _json(ServicePage(items=await client.services()))
+
+    @router.get("/services/{name}", tags=["services"], responses=_gives(ServiceState), response_model=None)
+    async def service(name: Name) -> Response:
+        """One service, by name or id."""
+        return _json(await client.service(name))
+
+    @router.get("/tasks", tags=["tasks"], responses=_gives(TaskPage), response_model=None)
+    async def tasks(service: Filter = None, node: Filter = None) -> Response:
+        """All tasks, of a service, on a node."""
+        return _json(TaskPage(items=await client.tasks(service=service, node=node)))
+
+    @router.get("/nodes", tags=["nodes"], responses=_gives(NodePage), response_model=None)
+    async def nodes() -> Response:
+        """All nodes."""
+        return _json(NodePage(items=await client.nodes()))
+
+    @router.get("/nodes/{name}", tags=["nodes"], responses=_gives(NodeState), response_model=None)
+    async def node(name: Name) -> Response:
+        """One node, by hostname or id."""
+        return _json(await client.node(name))
+
+    @router.get("/commands/{command_id}", tags=["commands"], responses=_gives(Result), response_model=None)
+    async def command(command_id: Name, wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S)] = 0) -> Response:
+        """How a command ended, also when it was refused or failed; 404: it is not finished, or there is none."""
+        return _json(await _result(client, command_id, wait))
+
+    return router
+
+
+async def _result(client: Client, command_id: str, wait_s: float) -> Result:
+    end = asyncio.get_running_loop().time() + wait_s
+    while True:
+        result = await client.result(command_id)
+        if result is not None:
+            return result
+        left_s = end - asyncio.get_running_loop().time()
+        if left_s <= 0:
+            raise UnknownObject(f"command {command_id!r} has no result: it is not finished (ask again), or unknown")
+        await asyncio.sleep(min(left_s, LOOK_INTERVAL_S))
+
+
+def _gives(model: type[Value]) -> dict[int | str, dict[str, Any]]:
+    return {200: {"model": model}, **READING}
+
+
+def _json(value: Value) -> Response:
+    return Response(value.model_dump_json(), media_type="application/json")

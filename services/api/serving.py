@@ -1,0 +1,146 @@
+"""The api's life: the HTTP server, the SDK's Client behind it, and its own answers to the questions for all parts.
+
+It starts and stays up without NATS: then every answer says what is missing.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+import uvicorn
+
+from funswarm.client import Client
+from funswarm.errors import Failed, FunswarmError
+from funswarm.messages import Code, PartHealth
+from funswarm.metrics import labelled
+from services.api.app import build
+from services.api.figures import Figures
+from services.api.guard import Guard
+from services.api.operating import VERSION
+from services.api.settings import ApiSettings
+from services.bus.connection import Bus
+from services.bus.settings import NatsSettings
+from services.runtime import instance
+from services.settings import Settings
+
+RETRY_S: Final = 2.0
+SIMULATOR_INTERVAL_S: Final = 10.0
+DRAIN_TIMEOUT_S: Final = 8  # of requests that are being answered; below services.runtime's bound
+
+_log = structlog.get_logger()
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Serves HTTP until `stop` is set, then lets what is being answered end.
+
+    Raises:
+        Failed: the port cannot be listened on.
+    """
+    api, nats = ApiSettings.of(settings), NatsSettings.of(settings)
+    figures, client = Figures(), _client(nats)
+    app = build(client, api, figures, stop, instance())
+    config = uvicorn.Config(
+        app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None, server_header=False,
+        timeout_graceful_shutdown=DRAIN_TIMEOUT_S, backlog=1024,
+    )  # fmt: skip
+    server = _Server(config)
+    with _listening(api.host, api.port) as listening:
+        _log.info("serving HTTP", host=api.host, port=listening.getsockname()[1])
+        background = [
+            asyncio.create_task(_answer_for_parts(nats, figures)),
+            asyncio.create_task(_learn_of_simulator(client, app)),
+            asyncio.create_task(_end(server, stop)),
+        ]
+        try:
+            await server.serve([listening])
+        finally:
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
+            await client.close()
+
+
+class _Server(uvicorn.Server):
+    """Leaves the signals to services.runtime."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+async def _end(server: uvicorn.Server, stop: asyncio.Event) -> None:
+    await stop.wait()
+    server.should_exit = True
+
+
+@contextlib.contextmanager
+def _listening(host: str, port: int) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listening = socket.create_server((host, port), family=family, backlog=1024, dualstack_ipv6=host == "::")
+    except OSError as error:
+        raise Failed(
+            f"cannot listen on {host}:{port}: {error}; choose another FUNSWARM_HTTP_PORT or FUNSWARM_HTTP_HOST",
+            Code.INTERNAL,
+        ) from error
+    with listening:
+        yield listening
+
+
+def _client(nats: NatsSettings) -> Client:
+    tls = None
+    if nats.tls_ca is not None or nats.tls_cert is not None:
+        tls = ssl.create_default_context(cafile=nats.tls_ca)
+        if nats.tls_cert is not None:
+            tls.load_cert_chain(nats.tls_cert, nats.tls_key)
+    return Client(
+        nats.url.split(","), prefix=nats.prefix, name="api", user=nats.user, password=nats.password, token=nats.token,
+        credentials=str(nats.creds_file) if nats.creds_file else None, tls=tls,
+    )  # fmt: skip
+
+
+async def _learn_of_simulator(client: Client, app: Guard) -> None:
+    """The header that says so is set from what the parts say, not by a question per request."""
+    while True:
+        parts: tuple[PartHealth, ...] = ()
+        with contextlib.suppress(FunswarmError):
+            parts = await client.parts()
+        if any(part.active for part in parts):
+            app.simulator = any(part.simulator for part in parts)
+        await asyncio.sleep(SIMULATOR_INTERVAL_S if parts else RETRY_S)
+
+
+async def _answer_for_parts(nats: NatsSettings, figures: Figures) -> None:
+    """This copy's health and figures, for as long as the process lives; from when NATS is there."""
+    started_at = datetime.now(UTC)
+
+    async def health(_: bytes) -> bytes:
+        part = PartHealth(
+            part="api", instance=instance(), version=VERSION, started_at=started_at, active=True, ok=True
+        )  # fmt: skip
+        return part.model_dump_json().encode()
+
+    async def metrics(_: bytes) -> bytes:
+        return labelled(figures.text(), instance()).encode()
+
+    while True:
+        try:
+            bus = await Bus.connect(nats, "api")
+        except FunswarmError as error:
+            _log.warning("NATS is not reached", reason=str(error))
+            await asyncio.sleep(RETRY_S)
+            continue
+        try:
+            await bus.answer_all(bus.subjects.part_health, health)
+            await bus.answer_all(bus.subjects.part_metrics, metrics)
+            await bus.watch()
+        except FunswarmError as error:
+            _log.warning("the connection to NATS ended", reason=str(error))
+            await asyncio.sleep(RETRY_S)
+        finally:
+            await bus.close()

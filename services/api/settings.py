@@ -1,0 +1,48 @@
+"""What the api needs to know, as its `__main__` builds it. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from pydantic import ValidationError
+
+from funswarm.errors import InvalidRequest
+from funswarm.explain import explain
+from funswarm.spec import ServiceSpec
+from services.settings import Settings
+
+BODY_BYTES_MAX: Final = 1024 * 1024
+WAIT_S: Final = 20.0
+WAIT_MAX_S: Final = 300.0
+STREAMS_MAX: Final = 256
+KEEP_ALIVE_S: Final = 15.0
+
+ORIGINAL_SERVICE: Final = ServiceSpec.model_validate(
+    {"name": "service", "image": "nginx:latest", "networks": [{"name": "fun-swarm"}]}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ApiSettings:
+    """`default_service`: what GET /create creates, its name followed by a number. `simulator`: the engine is one."""
+
+    host: str = "127.0.0.1"
+    port: int = 8484
+    default_service: ServiceSpec = field(default=ORIGINAL_SERVICE)
+    simulator: bool = False
+    keep_alive_s: float = KEEP_ALIVE_S
+    streams_max: int = STREAMS_MAX
+
+    @classmethod
+    def of(cls, settings: Settings) -> "ApiSettings":
+        """The part of all settings that the api needs.
+
+        Raises:
+            InvalidRequest: FUNSWARM_DEFAULT_SERVICE is no service.
+        """
+        template = ORIGINAL_SERVICE
+        if settings.default_service is not None:
+            try:
+                template = ServiceSpec.model_validate({"name": ORIGINAL_SERVICE.name} | settings.default_service)
+            except ValidationError as error:
+                raise InvalidRequest(f"FUNSWARM_DEFAULT_SERVICE: {explain(error, ServiceSpec)}") from error
+        return cls(settings.http_host, settings.http_port, template, settings.simulator)
