@@ -57,11 +57,11 @@ def up(name: str, nodes: int = 3, managers: int = 1, network: str = NETWORK, *, 
             f"the engine at {engine.host} is not on this machine: unset DOCKER_HOST, or run this over there"
         )
     with locked(f"swarm-{name}"):
-        if fresh:
-            _remove(engine, name)
         existing = find(name)
-        if existing:
+        if existing and not fresh:
             return _revive(existing, nodes, managers, network)
+        # Without a node, too, there may be something: an `up` that was killed early leaves a network or volumes.
+        _remove(engine, name)
         try:
             return _make(engine, name, nodes, managers, network)
         except BaseException:
