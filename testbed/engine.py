@@ -92,11 +92,18 @@ def stop() -> bool:
 
 
 def _configured_host() -> str | None:
-    """The address that a bare `docker` command would use; None where there is no such command."""
+    """The address that a bare `docker` command would use; None where there is no such command.
+
+    A DOCKER_HOST that points to a testbed's node (`testbed env` sets it) does not count: nodes are not in nodes.
+    """
+    environment = dict(os.environ)
+    if environment.get("DOCKER_HOST", "").startswith(f"unix://{run_folder() / 'swarms'}/"):
+        del environment["DOCKER_HOST"]
+    command = ("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
     try:
-        return run("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}", timeout_s=20)
+        return run(*command, timeout_s=20, env=environment)
     except SetupError:
-        return os.environ.get("DOCKER_HOST")
+        return environment.get("DOCKER_HOST")
 
 
 def _ask(host: str) -> Engine | None:
