@@ -3,13 +3,19 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 
 PATIENCE_S = 60.0
 
 
+@overload
+async def until(
+    condition: Callable[[], Awaitable[T]], what: str, timeout_s: float = ..., every_s: float = ...
+) -> T: ...
+@overload
+async def until(condition: Callable[[], T], what: str, timeout_s: float = ..., every_s: float = ...) -> T: ...
 async def until(
     condition: Callable[[], T | Awaitable[T]], what: str, timeout_s: float = PATIENCE_S, every_s: float = 0.02
 ) -> T:
