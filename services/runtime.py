@@ -125,7 +125,6 @@ def configure_logs(part: str, level: str) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
-        name_part,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -138,6 +137,7 @@ def configure_logs(part: str, level: str) -> None:
             foreign_pre_chain=[*shared, structlog.stdlib.ExtraAdder()],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                name_part,
                 structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(default=str),
             ],

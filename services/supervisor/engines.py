@@ -17,13 +17,15 @@ from services.supervisor.ground import CannotRun
 from services.supervisor.lines import of_service
 
 START_TIMEOUT_S: Final = 60.0
+NETWORK: Final = "fun-swarm"  # where GET /create puts its services
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A Swarm manager that answers; `said` describes it in a line."""
+    """A Swarm manager that answers; `said` describes it in a line. `has_network`: there is the network NETWORK."""
 
     said: str
+    has_network: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ async def find(settings: Settings) -> Found | Nothing:
     except FunswarmError as error:
         raise CannotRun(f"the Docker engine cannot be used: {error}") from error
     try:
-        return Found(await _manager(engine, settings))
+        return Found(await _manager(engine, settings), bool(await engine.ids("network", [NETWORK])))
     finally:
         await engine.close()
 

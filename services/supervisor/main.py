@@ -17,6 +17,8 @@ from services.supervisor.ready import wait_until_ready
 
 PARTS: Final = ("poller", "scheduler", "api")
 NAME: Final = "funswarm"
+WITHOUT_NETWORK: Final = '{"name": "service", "image": "nginx:latest"}'
+NETWORK_WAY_OUT: Final = f"docker network create --driver overlay --attachable {engines.NETWORK}"
 NATS_WAY_OUT: Final = (
     "to use the NATS that is there: make run NATS_URL=nats://127.0.0.1:4222; "
     "to start one on another port: make run FUNSWARM_NATS_PORT=4223"
@@ -131,8 +133,12 @@ class Everything:
         say(NAME, f"NATS {info.get('version')} at {nats_server.hidden(url)}, {whose}")
 
     async def _start_engine(self) -> None:
+        if not (isinstance(self._found, engines.Found) and self._found.has_network):
+            self._env.setdefault("FUNSWARM_DEFAULT_SERVICE", WITHOUT_NETWORK)
         if isinstance(self._found, engines.Found):
             say(NAME, self._found.said)
+            if not self._found.has_network:
+                say(NAME, f"/create uses no network {engines.NETWORK}, because there is none: {NETWORK_WAY_OUT}")
             return
         say(NAME, f"!!! NO DOCKER ENGINE, ALL IS SIMULATED: this Swarm only pretends. Why: {self._found.why}")
         say(NAME, f"docker -H unix://{self._engine_socket} service ls  talks to the simulator")

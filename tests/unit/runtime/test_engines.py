@@ -12,6 +12,7 @@ class FakeEngine:
     def __init__(self, info):
         self._info = info
         self.advertised = None
+        self.networks = ()
 
     async def info(self):
         return self._info
@@ -19,6 +20,9 @@ class FakeEngine:
     async def init_swarm(self, advertise):
         self.advertised = advertise
         self._info = an_info()
+
+    async def ids(self, kind, names):
+        return dict.fromkeys(self.networks, "id") if kind == "network" else {}
 
     async def close(self):
         pass
@@ -45,7 +49,14 @@ def connected(monkeypatch):
 async def test_a_manager_is_described(connected):
     connected(an_info())
     said = "Docker engine 28.1, API 1.49, at unix:///var/run/docker.sock; manager of Swarm c1"
-    assert Found(said) == await find(Settings())
+    assert Found(said, has_network=False) == await find(Settings())
+
+
+async def test_the_network_is_found(connected):
+    connected(an_info()).networks = ("fun-swarm",)
+    found = await find(Settings())
+    assert isinstance(found, Found)
+    assert found.has_network
 
 
 async def test_no_engine_comes_with_its_reason(monkeypatch):
