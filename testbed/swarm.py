@@ -1,29 +1,24 @@
 """Swarms of several nodes on one machine: make one, find it again, load images into it, take it away. I/O.
 
 Each node is a container with an engine in it (`node`), on a bridge network of the Swarm's name. What exists is read
-from the host engine (the containers' labels), never from a file of ours: so nothing can be out of date, and `down`
-finds what a killed process left half-made.
+from the host engine (`inventory`).
 """
 
-import ipaddress
-import json
 import os
-import shutil
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from testbed import engine as host_engine
-from testbed import images
+from testbed import images, inventory
 from testbed.engine import Engine, docker
+from testbed.inventory import LABEL
 from testbed.node import Node, access, host_resolvers, is_running, run_arguments, start_node, wait_for_dockerd
-from testbed.shell import SetupError, cache_folder, in_parallel, locked, run_folder, say, succeeds, wait_for
+from testbed.shell import SetupError, cache_folder, in_parallel, locked, say, wait_for
 
 NETWORK = "fun-swarm"
-_LABEL = "funswarm.testbed"
 _READY_S = 120
-_REMOVE_S = 90
 _FIRST_ADDRESS = 10
 
 
@@ -59,21 +54,21 @@ def up(name: str, nodes: int = 3, managers: int = 1, network: str = NETWORK, *, 
     with locked(f"swarm-{name}"):
         existing = find(name)
         if existing and not fresh:
-            return _revive(existing, nodes, managers, network)
+            return _revive(engine, existing, nodes, managers, network)
         # Without a node, too, there may be something: an `up` that was killed early leaves a network or volumes.
-        _remove(engine, name)
+        inventory.remove(engine, name)
         try:
             return _make(engine, name, nodes, managers, network)
         except BaseException:
             say(f"removing the half-made Swarm {name}")
-            _remove(engine, name)
+            inventory.remove(engine, name)
             raise
 
 
 def find(name: str) -> Swarm | None:
     """The Swarm of that name, whole or not; None when nothing has that name, or no engine answers."""
     engine = host_engine.find()
-    labels = _labels(engine, f"{_LABEL}={name}") if engine else []
+    labels = inventory.labels(engine, f"{LABEL}={name}") if engine else []
     if not engine or not labels:
         return None
     made = [_node(engine, name, each["node"], each["role"], each["address"]) for each in labels]
@@ -83,7 +78,7 @@ def find(name: str) -> Swarm | None:
 def names() -> tuple[str, ...]:
     """The names of all Swarms of the testbed on this machine's engine."""
     engine = host_engine.find()
-    return tuple(sorted({each["swarm"] for each in _labels(engine, _LABEL)})) if engine else ()
+    return tuple(sorted({each["swarm"] for each in inventory.labels(engine, LABEL)})) if engine else ()
 
 
 def down(swarm: Swarm | str) -> bool:
@@ -93,7 +88,7 @@ def down(swarm: Swarm | str) -> bool:
     if engine is None:
         return False
     with locked(f"swarm-{name}"):
-        return _remove(engine, name)
+        return inventory.remove(engine, name)
 
 
 def load(swarm: Swarm, wanted: Iterable[str]) -> None:
@@ -141,7 +136,7 @@ def make_network(swarm: Swarm, network: str) -> None:
 def _make(engine: Engine, name: str, nodes: int, managers: int, network: str) -> Swarm:
     images.ensure(engine, (images.NODE,))
     options = access(engine.host, images.NODE.tag)
-    subnet = _make_bridge(engine, name)
+    subnet = inventory.make_bridge(engine, name)
     roles = ["manager"] * managers + ["worker"] * (nodes - managers)
     made = [
         _node(engine, name, f"node-{number}", role, str(subnet[_FIRST_ADDRESS + number]))
@@ -150,12 +145,12 @@ def _make(engine: Engine, name: str, nodes: int, managers: int, network: str) ->
     resolvers = host_resolvers(Path("/etc/resolv.conf").read_text())
 
     def switch_on(node: Node) -> None:
-        _sockets(name, node.name).mkdir(parents=True, exist_ok=True)
+        inventory.sockets(name, node.name).mkdir(parents=True, exist_ok=True)
         labels = {"swarm": name, "node": node.name, "role": node.role, "address": node.address}
         labels |= {"nodes": str(nodes), "managers": str(managers)}
         arguments = run_arguments(node, images.NODE.tag, options, resolvers, os.getegid())
-        marks = [f"--label={_LABEL}={name}", *(f"--label={_LABEL}.{key}={value}" for key, value in labels.items())]
-        docker(engine.host, "volume", "create", f"--label={_LABEL}={name}", node.container)
+        marks = [f"--label={LABEL}={name}", *(f"--label={LABEL}.{key}={value}" for key, value in labels.items())]
+        docker(engine.host, "volume", "create", f"--label={LABEL}={name}", node.container)
         docker(engine.host, arguments[0], *marks, *arguments[1:], timeout_s=120)
         wait_for_dockerd(node)
 
@@ -184,9 +179,9 @@ def _join(swarm: Swarm) -> None:
     in_parallel(join, [node for node in swarm.nodes if node.role == "worker"])
 
 
-def _revive(swarm: Swarm, nodes: int, managers: int, network: str) -> Swarm:
+def _revive(engine: Engine, swarm: Swarm, nodes: int, managers: int, network: str) -> Swarm:
     way_out = f"remove it first: python -m testbed down --name {swarm.name}"
-    labels = _labels_of(swarm.manager)
+    labels = inventory.labels(engine, f"{LABEL}={swarm.name}")[0]
     wanted, found = (str(nodes), str(managers)), (labels["nodes"], labels["managers"])
     if wanted != found:
         raise SetupError(
@@ -209,81 +204,11 @@ def _check_joined(node: Node) -> None:
         raise SetupError(f"{node.name} never joined it, or has left it")
 
 
-def _remove(engine: Engine, name: str) -> bool:
-    """Remove everything that has the label, until nothing has: the engine may refuse while something is in motion."""
-    found = False
-    mark = f"label={_LABEL}={name}"
-    containers = engine.docker("ps", "--all", "--filter", mark, "--format", "{{.Names}}").split()
-    for list_all, remove in (
-        (("ps", "--all", "--quiet"), ("rm", "--force", "--volumes")),
-        (("volume", "ls", "--quiet"), ("volume", "rm", "--force")),
-        (("network", "ls", "--quiet"), ("network", "rm")),
-    ):
-
-        def removed(list_all: tuple[str, ...] = list_all, remove: tuple[str, ...] = remove) -> bool:
-            nonlocal found
-            left = engine.docker(*list_all, "--filter", mark).split()
-            found = found or bool(left)
-            if left:
-                engine.docker(*remove, *left, timeout_s=_REMOVE_S)
-            return not left
-
-        wait_for(removed, f"docker {' '.join(remove)} of the Swarm {name}", _REMOVE_S, every_s=0.5)
-    shutil.rmtree(_sockets(name), ignore_errors=True)
-    for container in containers:
-        _remove_cgroups(container)
-    return found
-
-
-def _remove_cgroups(container: str) -> None:
-    """Remove the (empty) control groups that a node without privileges has left in the host's tree."""
-    for tree in (Path("/sys/fs/cgroup"), *Path("/sys/fs/cgroup").glob("*/")):
-        if (tree / container).is_dir():
-            succeeds("find", str(tree / container), "-depth", "-type", "d", "-exec", "rmdir", "{}", "+")
-
-
-def _make_bridge(engine: Engine, name: str) -> ipaddress.IPv4Network:
-    """Make the nodes' network and return its addresses.
-
-    A node keeps its address over a power cut only in a network whose addresses were given. So the engine chooses some
-    that are free, and they are given back to it.
-    """
-
-    def made() -> ipaddress.IPv4Network:
-        create = ("network", "create", "--driver=bridge", f"--label={_LABEL}={name}")
-        engine.docker(*create, name)
-        chosen = engine.docker("network", "inspect", "--format", "{{(index .IPAM.Config 0).Subnet}}", name)
-        engine.docker("network", "rm", name)
-        engine.docker(*create, f"--subnet={chosen}", name)
-        return ipaddress.IPv4Network(chosen)
-
-    # Another Swarm that is made at this moment may take the addresses in between.
-    return wait_for(made, f"free addresses for the network {name}", 30)
-
-
-def _labels(engine: Engine, mark: str) -> list[dict[str, str]]:
-    ids = engine.docker("ps", "--all", "--quiet", "--filter", f"label={mark}").split()
-    if not ids:
-        return []
-    prefix = f"{_LABEL}."
-    texts = engine.docker("inspect", "--format", "{{json .Config.Labels}}", *ids).splitlines()
-    return [{key.removeprefix(prefix): value for key, value in json.loads(text).items()} for text in texts]
-
-
-def _labels_of(node: Node) -> dict[str, str]:
-    text = docker(node.engine, "inspect", "--format", "{{json .Config.Labels}}", node.container)
-    return {key.removeprefix(f"{_LABEL}."): value for key, value in json.loads(text).items()}
-
-
 def _node(engine: Engine, swarm: str, name: str, role: str, address: str) -> Node:
-    host = f"unix://{_sockets(swarm, name) / 'docker.sock'}"
+    host = f"unix://{inventory.sockets(swarm, name) / 'docker.sock'}"
     return Node(
         name, "manager" if role == "manager" else "worker", address, host, swarm, f"{swarm}-{name}", engine.host
     )
-
-
-def _sockets(swarm: str, *node: str) -> Path:
-    return run_folder().joinpath("swarms", swarm, *node)
 
 
 def _image_id(host: str, tag: str) -> str:
