@@ -19,6 +19,7 @@ from services.engine.elements import Misunderstood
 from services.engine.names import Names
 
 ASK_ONE_BY_ONE: Final = 3  # up to so many unknown names are asked for singly, more by a list
+READ_ONE_BY_ONE: Final = 100  # tasks: a list of all is dearer than so many
 LOGGED_MAX: Final = 10
 PATHS: Final = {kind: f"/{kind}s" for kind in ("service", "task", "node", "network", "secret", "config")}
 _BAD_SHAPE: Final = (ValueError, TypeError, KeyError, AttributeError)
@@ -47,10 +48,20 @@ class Objects:
         return [*self._named(self._listed("task", query, known), known)]
 
     def tasks_of(self, service_id: str, known: Mapping[str, AnyState]) -> list[TaskState]:
-        """The tasks of one service, those of the past included."""
+        """The tasks of one service, those of the past included, and those that outlive their service for a while."""
         query = {"filters": json.dumps({"service": [service_id]})}
-        tasks = self._named(self._listed("task", query, known, whole=False), known)
-        return [task for task in tasks if task.service_id == service_id]
+        try:
+            states = self._listed("task", query, known, whole=False)
+        except UnknownObject:  # the engine wants to know the service by which it filters
+            states = self._left_behind(service_id, known)
+        return [task for task in self._named(states, known) if task.service_id == service_id]
+
+    def _left_behind(self, service_id: str, known: Mapping[str, AnyState]) -> list[AnyState]:
+        """What is left of the known tasks of a service that is gone."""
+        task_ids = [task.id for task in known.values() if isinstance(task, TaskState) and task.service_id == service_id]
+        if len(task_ids) > READ_ONE_BY_ONE:
+            return self.all_of("task", known)
+        return [task for task_id in task_ids if (task := self.one("task", task_id)) is not None]
 
     def one(self, kind: str, object_id: str) -> AnyState | None:
         """The object with exactly this id; None where there is none.

@@ -9,7 +9,7 @@ that state with each write and begins to act only a moment later, while the task
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from funswarm.state import Condition, ConditionStatus, NodeState, ServiceState, TaskState
@@ -21,7 +21,7 @@ _CRASHED: Final = frozenset({"failed", "rejected"})
 _UPDATING: Final = frozenset({"updating", "rollback_started"})
 _PAUSED: Final = frozenset({"paused", "rollback_paused"})
 _GOOD: Final = frozenset({ConditionStatus.CONVERGED, ConditionStatus.ROLLED_BACK})
-_COUNTS: Final = re.compile(r"\d+ of \d+")
+_COUNTS: Final = re.compile(r"\d+ of \d+ tasks of \S+")
 
 
 def condition(
@@ -37,13 +37,12 @@ def condition(
     old = Condition() if previous is None or moved else previous.condition
     rollout = service.update_status.state if service.update_status else None
     if service.update_status and rollout in _PAUSED:
-        return _stalled(service.update_status.message or service.update_status.state, old)
+        return _stalled([service.update_status.message or service.update_status.state], old)
     if rollout in _UPDATING:
-        in_the_way = _unplaced(slots)
-        return _stalled(in_the_way, old) if in_the_way else old if _is_stalled(old) else Condition()
+        return _stalled(_unplaced(slots), old)
     if counted.done >= counted.desired:
         return _settled(service, previous, counted, old)
-    if in_the_way := _unplaced(slots) or _crashing(slots) or _given_up(service, slots, old):
+    if in_the_way := _unplaced(slots) + _crashing(slots) + _given_up(service, slots, old):
         return _stalled(in_the_way, old)
     if old.status in _GOOD and (loss := _loss(service, slots, nodes, counted)):
         return Condition(status=ConditionStatus.DEGRADED, reason=loss)
@@ -63,51 +62,45 @@ def _settled(service: ServiceState, previous: ServiceState | None, counted: Coun
     return Condition(status=ConditionStatus.CONVERGED)
 
 
-def _stalled(reason: str, old: Condition) -> Condition:
-    """A reason that differs in its counts only is no news."""
-    if _is_stalled(old) and _COUNTS.sub("", old.reason or "") == _COUNTS.sub("", reason):
+def _stalled(reasons: Sequence[str], old: Condition) -> Condition:
+    """Stalled for the first of the reasons, or still for the old one: which slot it hits and how often is no news."""
+    if not reasons or (old.status is ConditionStatus.STALLED and _gist(old.reason) in map(_gist, reasons)):
         return old
-    return Condition(status=ConditionStatus.STALLED, reason=reason)
+    return Condition(status=ConditionStatus.STALLED, reason=reasons[0])
 
 
-def _is_stalled(old: Condition) -> bool:
-    return old.status is ConditionStatus.STALLED
+def _gist(reason: str | None) -> str:
+    return _COUNTS.sub("", reason or "")
 
 
-def _unplaced(slots: Iterable[Slot]) -> str | None:
-    """Why a wanted task finds no node. (A task that is yet to be wanted waits for its predecessor's ports.)"""
-    for slot in slots:
-        if (
-            slot.newest.state == "pending"
-            and slot.newest.error
-            and slot.newest.desired_state in ("running", "complete")
-        ):
-            return slot.newest.error
-    return None
+def _unplaced(slots: Iterable[Slot]) -> list[str]:
+    """Why wanted tasks find no node. (A task that is yet to be wanted waits for its predecessor's ports.)"""
+    newest = [slot.newest for slot in slots]
+    waiting = [task for task in newest if task.state == "pending" and task.desired_state in ("running", "complete")]
+    return [task.error for task in waiting if task.error]
 
 
-def _crashing(slots: Iterable[Slot]) -> str | None:
-    """A task that was rejected, or crashed several times in a row, and is tried again in vain."""
+def _crashing(slots: Iterable[Slot]) -> list[str]:
+    """Tasks that were rejected, or crashed several times in a row, and are tried again in vain."""
+    reasons = []
     for slot in slots:
         crashed = slot.crashed
         if crashed and crashed[0].state == "rejected" and crashed[0].error:
-            return crashed[0].error
-        if len(crashed) >= CRASHES:
+            reasons.append(crashed[0].error)
+        elif len(crashed) >= CRASHES:
             of = f"{len(crashed)} of {len(slot.tasks)} tasks of {crashed[0].name}"
-            return f"crash loop: {of} failed: {crashed[0].error or crashed[0].message}"
-    return None
+            reasons.append(f"crash loop: {of} failed: {crashed[0].error or crashed[0].message}")
+    return reasons
 
 
-def _given_up(service: ServiceState, slots: Iterable[Slot], old: Condition) -> str | None:
-    """A task that failed and that the restart policy lets fail."""
+def _given_up(service: ServiceState, slots: Iterable[Slot], old: Condition) -> list[str]:
+    """Tasks that failed and that the restart policy lets fail."""
     policy = (service.spec.get("TaskTemplate") or {}).get("RestartPolicy") or {}
     final = policy.get("Condition") == "none" or policy.get("MaxAttempts")
     if not final or old.status in _GOOD:
-        return None
-    for slot in slots:
-        if slot.newest.state in _CRASHED:
-            return f"{slot.newest.name} failed and is not restarted: {slot.newest.error or slot.newest.message}"
-    return None
+        return []
+    failed = [slot.newest for slot in slots if slot.newest.state in _CRASHED]
+    return [f"{task.name} failed and is not restarted: {task.error or task.message}" for task in failed]
 
 
 def _loss(service: ServiceState, slots: Iterable[Slot], nodes: Mapping[str, NodeState], counted: Counts) -> str | None:

@@ -103,6 +103,14 @@ def test_tasks_of_one_service_are_no_others():
     assert ["task-web-1"] == [task.id for task in objects.tasks_of("service-web", {})]
 
 
+def test_the_tasks_of_a_removed_service_are_there_until_they_are_gone():
+    objects, asking = swarm(tasks=[raw_task(), raw_task(slot=2)])
+    known = {task.id: task for task in objects.all_of("task", {})}
+    del asking.answers["/tasks"]  # filtered by a service that is gone: 404
+    asking.answers["/tasks/task-web-2"] = raw_task(slot=2, version=21)
+    assert [("web.2", 21)] == [(task.name, task.version) for task in objects.tasks_of("service-web", known)]
+
+
 def test_an_absent_object_is_none():
     objects, _ = swarm()
     assert [None, None] == [objects.one("task", "nope"), objects.one("secret", "nope")]

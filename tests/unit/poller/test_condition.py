@@ -281,6 +281,20 @@ def test_a_crash_loop_that_goes_on_is_no_news():
     assert was == judged(service, *tasks, previous=service)
 
 
+def test_a_crash_loop_of_another_slot_too_is_no_news():
+    was = stalled(f"crash loop: 3 of 4 tasks of web.2 failed: {EXIT}")
+    service = a_service(replicas=2, condition=was)
+    tasks = [*history("failed", "failed", "failed"), *history("failed", "failed", "failed", slot=2)]
+    assert was == judged(service, *tasks, previous=service)
+
+
+def test_a_reason_stays_while_it_holds_for_any_slot():
+    was = stalled(NO_IMAGE)
+    service = a_service(replicas=2, condition=was)
+    tasks = [*history("failed", "failed", "failed"), *history("ready", "rejected", slot=2)]
+    assert was == judged(service, *tasks, previous=service)
+
+
 def test_a_crash_loop_for_another_reason_is_news():
     service = a_service(condition=stalled("crash loop: 3 of 4 tasks of web.1 failed: out of memory"))
     tasks = history("failed", "failed", "failed")
