@@ -4,6 +4,6 @@
 `testbed.images` and `testbed.swarm`. Standard library only, so that it runs before any virtual environment exists.
 
 The parts, from the bottom: `shell` (commands, waits, folders) · `debian` (packages and root file systems) ·
-`engine` (one engine on the host) · `images` (what the tests run, built or pulled once) · `swarm` (nodes as
-docker-in-docker containers) · `node` (one of those nodes: its daemon, its power switch).
+`engine` (one engine on the host) · `images` (what the tests run, built or pulled once) · `node` (a docker-in-docker
+container: its daemon, its power switch) · `inventory` (what exists on the host engine) · `swarm` (nodes joined).
 """
