@@ -1,0 +1,169 @@
+"""Commands from NATS to a (simulated) Swarm, over a real nats-server: each verb, refusals, requests, health."""
+
+import asyncio
+import json
+
+import pytest
+
+from funswarm.errors import PermanentError
+from funswarm.messages import MSG_ID_HEADER, Code, DeadLetter, Result, ResultStatus
+from funswarm.spec import ServicePatch, ServiceSpec
+from funswarm.state import COMMAND_LABEL
+from services.bus.connection import Bus
+from services.bus.reading import read_stream
+from services.bus.settings import NatsSettings
+from tests.nats.scheduler_scene import Scene, done, scene
+from tests.waiting import until
+
+
+@pytest.fixture
+async def swarm():
+    async with scene() as running:
+        running.start()
+        await running.active()
+        yield running
+
+
+@pytest.fixture
+async def bus(swarm):
+    bus = await Bus.connect(NatsSettings(url=swarm.nats.url), "tests")
+    yield bus
+    await bus.close()
+
+
+async def _web(swarm: Scene, **fields: object) -> Result:
+    spec = ServiceSpec.model_validate({"name": "web", "image": "nginx:1", "replicas": 2, **fields})
+    return done(await swarm.client.create(spec))
+
+
+async def test_a_service_is_created(swarm):
+    result = await _web(swarm)
+    service = swarm.service("web")
+    assert (ResultStatus.SUCCEEDED, service.id, result.command_id) == (
+        result.status, result.service_id, service.spec["Labels"][COMMAND_LABEL],
+    )  # fmt: skip
+
+
+async def test_a_service_is_scaled_without_restarting_its_tasks(swarm):
+    await _web(swarm)
+    tasks = {task.id for task in swarm.cluster.store.tasks_of(swarm.service("web").id)}
+    result = done(await swarm.client.scale("web", 5))
+    assert (True, 5) == (result.changed, swarm.replicas("web"))
+    assert tasks <= {task.id for task in swarm.cluster.store.tasks_of(swarm.service("web").id)}
+
+
+async def test_a_service_is_updated_and_rolled_back(swarm):
+    await _web(swarm)
+    done(await swarm.client.update("web", ServicePatch(image="nginx:2")))
+    await until(lambda: (swarm.service("web").update_status or 0) and _rollout(swarm) == "completed", "the rollout")
+    result = done(await swarm.client.rollback("web"))
+    image = swarm.service("web").spec["TaskTemplate"]["ContainerSpec"]["Image"]
+    assert (True, "nginx:1") == (result.changed, image.partition("@")[0])
+
+
+async def test_a_service_is_restarted(swarm):
+    await _web(swarm)
+    done(await swarm.client.restart("web"))
+    assert 1 == swarm.service("web").spec["TaskTemplate"]["ForceUpdate"]
+
+
+async def test_a_service_is_removed(swarm):
+    await _web(swarm)
+    assert done(await swarm.client.remove("web")).changed
+    assert swarm.service("web") is None
+
+
+async def test_a_job_runs_again_when_it_is_updated(swarm):
+    await _web(swarm, mode="replicated-job", replicas=None, total=1)
+    done(await swarm.client.update("web", ServicePatch(total=2)))
+    assert 1 == swarm.service("web").job_status.iteration
+
+
+async def test_a_rollout_holds_a_scale_until_it_settles(swarm):
+    await _web(swarm, update_config={"delay": "1s", "monitor": "10ms"})
+    done(await swarm.client.update("web", ServicePatch(image="nginx:2")))
+    result = done(await swarm.client.scale("web", 5))
+    previous = swarm.service("web").previous_spec["TaskTemplate"]["ContainerSpec"]["Image"]
+    assert (True, "nginx:2") == (result.changed, previous.partition("@")[0])
+
+
+async def test_an_unknown_service_is_refused_with_a_suggestion(swarm):
+    await _web(swarm)
+    result = done(await swarm.client.scale("wep", 1))
+    assert (ResultStatus.REFUSED, Code.UNKNOWN_SERVICE) == (result.status, result.code)
+    assert "did you mean 'web'" in (result.reason or "")
+
+
+async def test_a_service_is_not_found_by_the_beginning_of_its_id(swarm):
+    created = await _web(swarm)
+    result = done(await swarm.client.remove((created.service_id or "")[:10]))
+    assert Code.UNKNOWN_SERVICE == result.code
+
+
+async def test_the_engines_refusal_is_told(swarm):
+    await _web(swarm, name="one", ports=["8000:80"])
+    result = await _web(swarm, ports=["8000:80"])
+    assert (ResultStatus.FAILED, Code.ENGINE) == (result.status, result.code)
+    assert "8000" in (result.reason or "")
+
+
+async def test_a_repeated_id_is_answered_and_not_done_again(swarm):
+    await _web(swarm)
+    first = done(await swarm.client.restart("web", id="same"))
+    assert first == done(await swarm.client.restart("web", id="same"))
+    assert 1 == swarm.service("web").spec["TaskTemplate"]["ForceUpdate"]
+
+
+async def test_a_malformed_message_ends_as_dead_letter_and_result(swarm, bus):
+    subjects = bus.subjects
+    await bus.publish(
+        subjects.command("scale", "web"), b'{"id": "bad"}', {MSG_ID_HEADER: "bad"}, subjects.commands_stream
+    )
+    result = await until(lambda: swarm.client.result("bad"), "the result")
+    letters = [DeadLetter.model_validate_json(stored.body) async for stored in read_stream(bus, subjects.dead_stream)]
+    assert (ResultStatus.REFUSED, ['{"id": "bad"}']) == (result.status, [letter.body for letter in letters])
+
+
+async def test_nothing_is_left_in_the_queue(swarm, bus):
+    await _web(swarm)
+    await asyncio.gather(*(swarm.client.scale("web", count) for count in range(1, 30)))
+
+    async def left() -> list[str]:
+        return [stored.subject async for stored in read_stream(bus, bus.subjects.commands_stream)]
+
+    async def empty() -> bool:
+        return not await left()
+
+    await until(empty, "an empty queue")
+
+
+async def test_a_command_can_be_asked_in_one_request(swarm, bus):
+    await _web(swarm)
+    body = {"id": "r1", "verb": "scale", "target": "web", "replicas": 4}
+    answer = await bus.request(bus.subjects.request("scale"), json.dumps(body).encode(), 30)
+    assert (ResultStatus.SUCCEEDED, 4) == (Result.model_validate_json(answer).status, swarm.replicas("web"))
+
+
+async def test_a_request_for_another_verb_is_refused(swarm, bus):
+    body = {"id": "r1", "verb": "remove", "target": "web"}
+    with pytest.raises(PermanentError, match=r"request\.remove"):
+        await bus.request(bus.subjects.request("scale"), json.dumps(body).encode(), 30)
+
+
+async def test_the_scheduler_tells_how_it_is(swarm):
+    async def well() -> bool:
+        (part,) = await swarm.parts()
+        return part.ok and part.active and part.part == "scheduler" and bool(part.engine)
+
+    await until(well, "a healthy scheduler")
+
+
+async def test_the_scheduler_has_metrics(swarm):
+    await _web(swarm)
+    assert 'funswarm_scheduler_results_total{code="",status="succeeded",verb="create"} 1.0' in (
+        await swarm.client.metrics()
+    )
+
+
+def _rollout(swarm: Scene) -> str:
+    return str(swarm.service("web").update_status.state)
