@@ -1,0 +1,205 @@
+"""The commands as they are handed out: a durable pull consumer of the work queue, as an async iterator.
+
+Kept alive here, so that the scheduler need not think of it: whatever is handed out and not finished is told to NATS as
+in progress; a redelivery of what is still in hand is not handed out again; a consumer or a stream that is gone is made
+anew; `close` gives back what is not finished, so that a successor has it at once.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+
+from funswarm.errors import FunswarmError, TemporaryError
+from services.bus.answers import status
+from services.bus.jetstream import ApiError, call
+from services.bus.link import Link
+from services.bus.streams import ACK_WAIT_S, COMMANDS_CONSUMER, commands_consumer
+
+LIMIT: Final = 500
+
+_PULL_S: Final = 30
+_HEARTBEAT_S: Final = 1
+_SILENCE_S: Final = 3.5  # no message and no heartbeat for so long: the pull is lost
+_RETRY_DELAY_S: Final = 0.25
+_NS: Final = 10**9
+_HEARTBEAT: Final = "100"
+_ACK, _NAK, _TERM, _PROGRESS = b"+ACK", b"-NAK", b"+TERM", b"+WPI"
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False, slots=True)
+class Delivery:
+    """A command that is handed out until one of `ack`, `nak`, `term`; they need NATS, and raise Unavailable without it.
+
+    `sequence`: its place in the queue. `deliveries`: how often it was handed out to anyone, 1 at first. What was
+    finished comes again where a crash of NATS forgets it, or where NATS was away.
+    """
+
+    sequence: int
+    subject: str
+    body: bytes
+    headers: dict[str, str]
+    deliveries: int
+    _reply: str = field(repr=False)
+    _owner: "Deliveries" = field(repr=False)
+
+    async def ack(self) -> None:
+        """It is done: remove it from the queue."""
+        await self._owner.finish(self, _ACK)
+
+    async def nak(self, delay_s: float = 0.0) -> None:
+        """It is not done: hand it out again after `delay_s`."""
+        await self._owner.finish(self, _NAK + b" " + json.dumps({"delay": int(delay_s * _NS)}).encode())
+
+    async def term(self) -> None:
+        """It can never be done: remove it from the queue."""
+        await self._owner.finish(self, _TERM)
+
+    async def in_progress(self) -> None:
+        """It is being worked on. Said every second or so for all deliveries anyway."""
+        await self._owner.tell(self, _PROGRESS)
+
+
+class Deliveries:
+    """`async for delivery in deliveries`, in the order of the queue, until `close`. At most `limit` are out at once."""
+
+    def __init__(self, link: Link, stream: str, limit: int) -> None:
+        self._link = link
+        self._stream = stream
+        self._limit = limit
+        self._out: dict[int, Delivery] = {}  # by sequence: handed out and not finished
+        self._ready: asyncio.Queue[Delivery | None] = asyncio.Queue()
+        self._wanted = 0  # of the pull that is open
+        self._heard = asyncio.Event()  # from NATS, or about a finished delivery
+        self._inbox: Subscription | None = None
+        self._reply = ""
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def __aiter__(self) -> AsyncIterator[Delivery]:
+        return self
+
+    async def __anext__(self) -> Delivery:
+        delivery = await self._ready.get()
+        if delivery is None:
+            raise StopAsyncIteration
+        return delivery
+
+    async def open(self) -> None:
+        """Begin with all that is not finished, in the order of the queue; raises what Link.subscribe does.
+
+        A new consumer each time: an old one would hand out new commands before those that its dead reader had in hand.
+        """
+        await self._forget()
+        self._reply = self._link.inbox.new_subject()
+        self._inbox = await self._link.subscribe(self._reply, self._arrived)
+        self._tasks = [asyncio.create_task(self._pull()), asyncio.create_task(self._keep())]
+
+    async def close(self) -> None:
+        """Hand out no more, and give back what is not finished."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.wait(self._tasks)
+        if self._inbox is not None:
+            await self._link.drain(self._inbox, 1.0)
+        for delivery in list(self._out.values()):
+            with suppress(FunswarmError):
+                await delivery.nak()
+        self._ready.put_nowait(None)
+
+    async def finish(self, delivery: Delivery, how: bytes) -> None:
+        """It is out no more; also when NATS is away, which will hand it out again."""
+        self._out.pop(delivery.sequence, None)
+        self._heard.set()
+        await self.tell(delivery, how)
+
+    async def tell(self, delivery: Delivery, what: bytes) -> None:
+        """Tell NATS about a delivery."""
+        await self._link.send(delivery._reply, what)  # noqa: SLF001
+
+    async def _arrived(self, message: Msg) -> None:
+        self._heard.set()
+        code = status(message)
+        if code is not None:
+            if code != _HEARTBEAT:
+                self._wanted = 0  # the pull is over: 404, 408, 409
+            return
+        self._wanted = max(0, self._wanted - 1)
+        delivery = self._delivery(message)
+        known = self._out.get(delivery.sequence)
+        if known is not None:
+            known._reply = message.reply  # noqa: SLF001  NATS takes the answer to the last delivery only
+            return
+        self._out[delivery.sequence] = delivery
+        self._ready.put_nowait(delivery)
+
+    def _delivery(self, message: Msg) -> Delivery:
+        about = message.metadata
+        return Delivery(
+            about.sequence.stream,
+            message.subject,
+            message.data,
+            dict(message.headers or {}),
+            about.num_delivered,
+            message.reply,
+            self,
+        )
+
+    async def _forget(self) -> None:
+        """Take the consumer of whoever read before away; what it had handed out stays in the queue."""
+        try:
+            await call(self._link, f"CONSUMER.DELETE.{self._stream}.{COMMANDS_CONSUMER}")
+        except ApiError as error:
+            if error.code != 404:
+                raise error.told(f"read {self._stream}") from error
+
+    async def _pull(self) -> None:
+        while True:
+            try:
+                await self._pull_once()
+            except (TemporaryError, ApiError) as error:
+                self._wanted = 0
+                _log.warning("no commands for now: %s", error)
+                await asyncio.sleep(_RETRY_DELAY_S)
+
+    async def _pull_once(self) -> None:
+        """Ask for as many as may be out, once, and wait until that is over."""
+        await self._link.wait_connected(_PULL_S)
+        await call(self._link, f"CONSUMER.CREATE.{self._stream}.{COMMANDS_CONSUMER}", self._consumer())
+        while True:
+            self._heard.clear()
+            free = self._limit - len(self._out)
+            if self._wanted == 0 and free > 0:
+                await self._ask(free)
+            try:
+                async with asyncio.timeout(_SILENCE_S):  # wait_for loses a cancellation now and then (3.11)
+                    await self._heard.wait()
+            except TimeoutError:
+                if self._wanted == 0 and free <= 0:
+                    continue
+                self._wanted = 0
+                return
+
+    async def _ask(self, batch: int) -> None:
+        ask = {"batch": batch, "expires": _PULL_S * _NS, "idle_heartbeat": _HEARTBEAT_S * _NS}
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{COMMANDS_CONSUMER}"
+        await self._link.send(subject, json.dumps(ask).encode(), self._reply)
+        self._wanted = batch
+
+    def _consumer(self) -> dict[str, Any]:
+        return {"stream_name": self._stream, "config": commands_consumer(self._limit), "action": ""}
+
+    async def _keep(self) -> None:
+        """Say every second or so that what is out is worked on."""
+        while True:
+            await asyncio.sleep(ACK_WAIT_S / 4)
+            for delivery in list(self._out.values()):
+                with suppress(FunswarmError):
+                    await self.tell(delivery, _PROGRESS)

@@ -1,0 +1,89 @@
+"""What streams and buckets there are, as JetStream's API takes them. Pure.
+
+Everything is on disk. `allow_atomic`: the journal writes batches that are stored whole or not at all (NATS 2.12).
+`allow_direct`: reading needs no consumer. A bucket is a stream `KV_<bucket>` over `$KV.<bucket>.>` (ADR-8 of NATS).
+"""
+
+from typing import Any, Final
+
+from funswarm.subjects import Subjects
+from services.bus.settings import NatsSettings
+
+SERVER_MIN: Final = (2, 12, 1)  # batches with message ids
+COMMANDS_CONSUMER: Final = "scheduler"
+COMMANDS_MAX: Final = 100_000
+ACK_WAIT_S: Final = 5.0  # a dead scheduler's commands come to its successor about when it takes over
+
+_NS: Final = 10**9
+_MINUTE_S: Final = 60
+_DAY_S: Final = 24 * 3600
+
+
+def bucket_stream(bucket: str) -> str:
+    """The stream behind a key-value bucket."""
+    return f"KV_{bucket}"
+
+
+def bucket_subject(bucket: str, key: str) -> str:
+    """The subject of a key in a bucket."""
+    return f"$KV.{bucket}.{key}"
+
+
+def streams(subjects: Subjects, settings: NatsSettings) -> list[dict[str, Any]]:
+    """The configuration of each stream, of the buckets' too."""
+    events = _stream(subjects.events_stream, [subjects.all_events], settings)
+    events |= {"max_age": _ns(settings.events_max_age_s), "max_bytes": settings.events_max_bytes}
+    events |= {"duplicate_window": _ns(2 * _MINUTE_S), "allow_atomic": True}
+
+    commands = _stream(subjects.commands_stream, [subjects.all_commands], settings)
+    commands |= {"retention": "workqueue", "discard": "new", "max_msgs": COMMANDS_MAX}
+    commands |= {"duplicate_window": _ns(5 * _MINUTE_S)}
+
+    results = _stream(subjects.results_stream, [subjects.all_results, subjects.all_intents], settings)
+    results |= {"max_msgs_per_subject": 1, "max_age": _ns(7 * _DAY_S), "duplicate_window": _ns(5 * _MINUTE_S)}
+
+    dead = _stream(subjects.dead_stream, [subjects.all_dead], settings)
+    dead |= {"max_age": _ns(30 * _DAY_S), "max_bytes": 2**30, "duplicate_window": _ns(5 * _MINUTE_S)}
+
+    state = _bucket(subjects.state_bucket, settings) | {"allow_atomic": True}
+    return [events, commands, results, dead, state, _bucket(subjects.lease_bucket, settings)]
+
+
+def commands_consumer(limit: int) -> dict[str, Any]:
+    """The consumer of the commands; `limit`: how many may be out at once."""
+    return {
+        "durable_name": COMMANDS_CONSUMER,
+        "ack_policy": "explicit",
+        "ack_wait": _ns(ACK_WAIT_S),
+        "max_deliver": -1,  # counted by the scheduler, which then writes a dead letter
+        "max_ack_pending": limit,
+        "deliver_policy": "all",
+        "replay_policy": "instant",
+    }
+
+
+def _stream(name: str, subjects: list[str], settings: NatsSettings) -> dict[str, Any]:
+    return {
+        "name": name,
+        "subjects": subjects,
+        "retention": "limits",
+        "storage": "file",
+        "discard": "old",
+        "num_replicas": settings.replicas,
+        "allow_direct": True,
+    }
+
+
+def _bucket(bucket: str, settings: NatsSettings) -> dict[str, Any]:
+    return _stream(bucket_stream(bucket), [bucket_subject(bucket, ">")], settings) | {
+        "max_msgs_per_subject": 1,
+        "discard": "new",
+        "allow_rollup_hdrs": True,
+        "deny_delete": True,
+        "allow_msg_ttl": True,
+        "duplicate_window": _ns(2 * _MINUTE_S),
+    }
+
+
+def _ns(seconds: float) -> int:
+    return int(seconds * _NS)
