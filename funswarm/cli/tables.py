@@ -1,5 +1,6 @@
 """What people see: tables and lines. Pure: values in, rich's renderables out."""
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -35,7 +36,7 @@ def health(answer: Health) -> Iterator[Table | Text]:
 def services(found: Iterable[ServiceSummary]) -> Table:
     """One line a service."""
     table = _table("NAME", "MODE", "TASKS", "CONDITION", "IMAGE", "PORTS")
-    for service in found:
+    for service in sorted(found, key=lambda service: service.name):
         table.add_row(
             service.name,
             service.mode,
@@ -78,7 +79,9 @@ def nodes(found: Iterable[NodeState]) -> Table:
 
 def result(found: Result) -> Iterator[Text]:
     """How a command ended, then what it changed."""
-    words = "nothing to change" if found.status is ResultStatus.SUCCEEDED and not found.changed else found.status.value
+    words = found.status.value
+    if found.status is ResultStatus.SUCCEEDED and not found.changed:
+        words = "would change" if found.plan else "nothing to change"
     line = Text.assemble((words, STYLES.get(found.status.value, "")), f": {found.verb} {found.target}")
     if found.reason:
         line.append(f": {found.reason}")
@@ -94,7 +97,7 @@ def change_words(change: Change) -> str:
 
 def value_words(value: object) -> str:
     """A value in short; absent as `-`."""
-    text = "-" if value is None else str(value)
+    text = "-" if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     return text if len(text) <= VALUE_WIDTH else f"{text[: VALUE_WIDTH - 1]}…"
 
 

@@ -71,6 +71,11 @@ def test_a_result_that_held_already_says_so(cli, done):
     assert cli.run("scale", "web=3").stdout == "nothing to change: scale web\n"
 
 
+def test_a_dry_run_says_what_would_change(cli, done):
+    cli.answers["scale"] = done("scale", plan=(Change(path="ports", before=[], after=[{"target": 80}]),))
+    assert cli.run("scale", "web=3", "--dry-run").stdout == 'would change: scale web\n  ports [] → [{"target": 80}]\n'
+
+
 def test_a_refused_command_is_exit_code_1_with_its_reason(cli, done):
     cli.answers["scale"] = done("scale", status=ResultStatus.REFUSED, code=Code.ROLLOUT, reason="a rollout runs")
     outcome = cli.run("scale", "web=3")
