@@ -225,7 +225,8 @@ class Client:
     async def summaries(self) -> tuple[ServiceSummary, ...]:
         """All services at a glance, by name."""
         query, understand = Query(limit=1000), SummaryPage.model_validate_json
-        return await ask_pages(self._link, self._subjects.query("summary"), query, understand)
+        found = await ask_pages(self._link, self._subjects.query("summary"), query, understand)
+        return tuple(sorted(found, key=lambda service: service.name))
 
     async def health(self) -> Health:
         """How the parts are and which services run; also says it where NATS is away (`ok` False, with the reason)."""
@@ -233,9 +234,10 @@ class Client:
 
     async def services(self) -> tuple[ServiceState, ...]:
         """All services, by name."""
-        return await ask_pages(
+        found = await ask_pages(
             self._link, self._subjects.query("services"), Query(limit=1000), ServicePage.model_validate_json
         )
+        return tuple(sorted(found, key=lambda service: service.name))
 
     async def service(self, name: str) -> ServiceState:
         """One service, by name or id.

@@ -40,7 +40,7 @@ def assess(
         cluster=cluster,
         simulator=any(copy.simulator for copy in parts),
         parts=tuple(sorted(parts, key=lambda copy: (copy.part, not copy.active, copy.instance))),
-        services=tuple(services),
+        services=tuple(sorted(services, key=lambda service: service.name)),
     )
 
 
