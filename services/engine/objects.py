@@ -12,7 +12,7 @@ import structlog
 
 from funswarm.errors import Failed, Unavailable, UnknownObject
 from funswarm.state import AnyState, TaskState
-from services.engine import elements, understood
+from services.engine import elements, others, understood
 from services.engine.asking import Asking
 from services.engine.connection import Request
 from services.engine.elements import Misunderstood
@@ -110,13 +110,13 @@ class Objects:
             case "task":
                 return understood.task_state(raw, self._names.of("service"), self._names.of("node"), networks)
             case "node":
-                return understood.node_state(raw)
+                return others.node_state(raw)
             case "network":
-                return understood.network_state(raw)
+                return others.network_state(raw)
             case "secret":
-                return understood.secret_state(raw)
+                return others.secret_state(raw)
             case "config":
-                return understood.config_state(raw)
+                return others.config_state(raw)
             case _:
                 raise ValueError(f"the engine has no {kind!r}")
 

@@ -1,4 +1,4 @@
-"""The engine's JSON → Funswarm's states. Pure.
+"""The engine's JSON → states of services and tasks; `others` has the rest. Pure.
 
 Engines of API 1.41 to 1.52 and later leave out what is empty, so every field is read as possibly absent. Raises
 ValueError, TypeError, KeyError or AttributeError for an object of a wrong shape (`elements.understood` reports it).
@@ -11,18 +11,16 @@ from typing import Any, Final, Literal
 from funswarm.state import (
     REDACTED,
     Address,
-    ConfigState,
     NetworkState,
     NodeState,
     Port,
-    SecretState,
     ServiceState,
     State,
     TaskState,
     UpdateStatus,
 )
+from services.engine.fields import Raw, index, stamps, version_of
 
-Raw = Mapping[str, Any]
 Mode = Literal["replicated", "global", "replicated-job", "global-job"]
 
 _MODES: Final[dict[str, Mode]] = {
@@ -42,7 +40,7 @@ def service_state(raw: Raw, network_names: Mapping[str, str]) -> ServiceState:
     return ServiceState(
         id=raw["ID"],
         name=spec["Name"],
-        **_stamps(raw),
+        **stamps(raw),
         mode=mode,
         replicas=_replicas(spec, mode),
         image=_image(spec.get("TaskTemplate") or {}),
@@ -57,7 +55,7 @@ def service_state(raw: Raw, network_names: Mapping[str, str]) -> ServiceState:
             for vip in endpoint.get("VirtualIPs") or ()
         ),
         update_status=_update_status(raw.get("UpdateStatus")),
-        job_iteration=_index(job.get("JobIteration")) if mode.endswith("job") else None,
+        job_iteration=index(job.get("JobIteration")) if mode.endswith("job") else None,
         has_previous_spec=bool(raw.get("PreviousSpec")),
         spec=redacted(spec),
     )
@@ -83,7 +81,7 @@ def task_state(
     return TaskState(
         id=raw["ID"],
         name=_task_name(service_name, slot, node_id, raw["ID"]),
-        **_stamps(raw),
+        **stamps(raw),
         service_id=service_id,
         service_name=service_name,
         slot=slot,
@@ -99,7 +97,7 @@ def task_state(
         image=_image(spec),
         addresses=_addresses(raw.get("NetworksAttachments"), network_names),
         ports=_ports((status.get("PortStatus") or {}).get("Ports")),
-        job_iteration=_index(job_iteration) if job_iteration is not None else None,
+        job_iteration=index(job_iteration) if job_iteration is not None else None,
         force_update=spec.get("ForceUpdate") or 0,
     )
 
@@ -121,59 +119,6 @@ def named(task: TaskState, service_names: Mapping[str, str], node_names: Mapping
 
 def _task_name(service_name: str, slot: int | None, node_id: str | None, task_id: str) -> str:
     return f"{service_name}.{slot or node_id or task_id}"
-
-
-def node_state(raw: Raw) -> NodeState:
-    """A node; `drained` is left False: only its tasks tell."""
-    spec, status = raw["Spec"], raw.get("Status") or {}
-    description = raw.get("Description") or {}
-    platform, resources = description.get("Platform") or {}, description.get("Resources") or {}
-    manager = raw.get("ManagerStatus") or {}
-    return NodeState(
-        id=raw["ID"],
-        name=description.get("Hostname") or spec.get("Name") or raw["ID"],
-        **_stamps(raw),
-        role=spec["Role"],
-        availability=spec.get("Availability") or "active",
-        state=status.get("State") or "unknown",
-        message=status.get("Message") or "",
-        address=status.get("Addr") or "",
-        leader=bool(manager.get("Leader")),
-        reachability=manager.get("Reachability") or None,
-        labels=spec.get("Labels") or {},
-        engine_version=(description.get("Engine") or {}).get("EngineVersion") or "",
-        os=platform.get("OS") or "",
-        architecture=platform.get("Architecture") or "",
-        cpu_nano=resources.get("NanoCPUs") or 0,
-        memory_bytes=resources.get("MemoryBytes") or 0,
-    )
-
-
-def network_state(raw: Raw) -> NetworkState | None:
-    """A network of the Swarm; None for one of a single engine."""
-    if raw.get("Scope", "swarm") != "swarm":
-        return None
-    return NetworkState(
-        id=raw["Id"],
-        name=raw["Name"],
-        version=0,  # the engine tells none for networks
-        created_at=raw.get("Created") or "",
-        driver=raw.get("Driver") or "",
-        attachable=bool(raw.get("Attachable")),
-        internal=bool(raw.get("Internal")),
-        labels=raw.get("Labels") or {},
-    )
-
-
-def secret_state(raw: Raw) -> SecretState:
-    spec = raw["Spec"]
-    return SecretState(id=raw["ID"], name=spec["Name"], **_stamps(raw), labels=spec.get("Labels") or {})
-
-
-def config_state(raw: Raw) -> ConfigState:
-    """A config without its data."""
-    spec = raw["Spec"]
-    return ConfigState(id=raw["ID"], name=spec["Name"], **_stamps(raw), labels=spec.get("Labels") or {})
 
 
 def mode_of(spec: Raw) -> Mode:
@@ -203,23 +148,6 @@ def redacted(spec: Raw) -> dict[str, Any]:
 def _without_value(entry: str) -> str:
     name, equals, _ = entry.partition("=")
     return f"{name}={REDACTED}" if equals else name
-
-
-def version_of(raw: Raw) -> int:
-    """Swarm's Version.Index."""
-    return _index(raw["Version"])
-
-
-def _index(version: Raw | None) -> int:
-    return int((version or {}).get("Index") or 0)
-
-
-def _stamps(raw: Raw) -> dict[str, Any]:
-    return {
-        "version": version_of(raw),
-        "created_at": raw.get("CreatedAt") or "",
-        "updated_at": raw.get("UpdatedAt") or "",
-    }
 
 
 def _replicas(spec: Raw, mode: Mode) -> int | None:

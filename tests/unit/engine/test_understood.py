@@ -5,7 +5,8 @@ import copy
 import pytest
 
 from funswarm.state import Address, Port, UpdateStatus
-from services.engine.understood import named, node_state, service_state, task_state, unchanged
+from services.engine.others import node_state
+from services.engine.understood import named, service_state, task_state, unchanged
 from tests.unit.engine.raws import raw_node, raw_service, raw_task
 
 
