@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from funswarm.messages import PartHealth, Result
 from funswarm.outcome import Accepted
 from services.bus.connection import Bus
 from services.bus.settings import NatsSettings
-from services.engine.client import Engine
 from services.engine.settings import EngineSettings
 from services.scheduler import loop
 from services.scheduler.settings import SchedulerSettings
@@ -58,21 +57,6 @@ class NatsServer:
             self._process.kill()
             await self._process.wait()
             self._process = None
-
-
-class HookedEngine(Engine):
-    """The engine, with `after` called after each write: what it raises or awaits stands in for the caller's death."""
-
-    after: Callable[[], Any] = staticmethod(lambda: None)
-    writes = 0
-
-    async def _write(self, *arguments: Any, **named: Any) -> Any:
-        answer = await super()._write(*arguments, **named)
-        HookedEngine.writes += 1
-        hung = HookedEngine.after()
-        if hung is not None:
-            await hung
-        return answer
 
 
 class Scene:
