@@ -86,7 +86,7 @@ class Selection:
     def filters(self, subjects: Subjects) -> list[str]:
         """The selection as subjects' filters, which do not overlap; one for all where they would be too many."""
         kinds, actions = sorted(self.kinds) or ["*"], sorted(self.actions) or ["*"]
-        heads = [f"{subjects.prefix}.event.{kind}.{action}" for kind, action in itertools.product(kinds, actions)]
+        heads = [subjects.event(kind, action) for kind, action in itertools.product(kinds, actions)]
         names = [token(name) for name in sorted(self.names)]
         tails = [*names, *(f"{name}.*" for name in names)] or [">"]
         filters = [f"{head}.{tail}" for head, tail in itertools.product(heads, tails)]
@@ -238,7 +238,7 @@ class Changes(AsyncIterator[Item]):
         return wanted, events.last
 
     def _changed(self, message: Stored) -> Changed | None:
-        kind, action, name, *_ = message.subject.removeprefix(f"{self._subjects.prefix}.event.").split(".")
+        kind, action, name, *_ = message.subject.removeprefix(self._subjects.all_events.removesuffix(">")).split(".")
         if not self._selection.takes(kind, action, name):
             return None
         return Changed(message.sequence, kind, action, message.body)
