@@ -65,10 +65,10 @@ def watch(
 
 def line(event: Event, now: datetime) -> Text:
     """As `12:00:01 (4m ago)  task     web.1  running  on node-1`."""
-    text = Text(f"{event.observed_at.astimezone():%H:%M:%S}{age(event.observed_at, now)}  ", style="dim")
-    text.append(f"{event.kind:<8} {event.name:<16}  ", style="default")
+    time = f"{event.observed_at.astimezone():%H:%M:%S}{age(event.observed_at, now)}  "
+    text = Text.assemble((time, "dim"), f"{event.kind:<8} {event.name:<16}  ")
     text.append(event.action, style=STYLES.get(event.action, "bold"))
-    text.append(f"  {_about(event)}", style="default not dim")
+    text.append(f"  {_about(event)}")
     text.rstrip()
     return text
 
