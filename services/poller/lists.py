@@ -16,7 +16,9 @@ from services.poller.metrics import Metrics
 from services.poller.pacing import Backoff, Cost, ListPace
 from services.poller.silence import Silence
 from services.poller.view import Reading, View
+from services.poller.waking import Waking
 
+STREAM_S: Final = 2.0
 CHUNK: Final = 200  # objects taken in between two turns of the event loop
 TOLD: Final = frozenset({"service", "node", "network", "secret", "config"})  # kinds that the event stream tells of
 
@@ -33,7 +35,7 @@ class Lists:
         self._pace = pace
         self._metrics = metrics
         self._kinds: Final = tuple(kinds)
-        self._wanted: Final = asyncio.Event()
+        self._wanted: Final = Waking()
         self._begun_at: float | None = None  # of the last complete round
         self.first_done: Final = asyncio.Event()
         self.costs: Final = {kind: Cost(0.02) for kind in self._kinds}
@@ -41,7 +43,7 @@ class Lists:
     def request(self, reason: str) -> None:
         """A full list is wanted out of turn."""
         self._metrics.resyncs.labels(reason).inc()
-        self._wanted.set()
+        self._wanted.call()
 
     @property
     def age_s(self) -> float | None:
@@ -55,8 +57,8 @@ class Lists:
     async def run(self) -> None:
         """List for ever: when it is due, when it is requested, and again and again while the engine does not answer."""
         backoff = Backoff()
+        await self._wanted.wait(STREAM_S)  # the event stream's opening requests a list: one is enough
         while True:
-            self._wanted.clear()
             try:
                 await self._round()
             except FunswarmError as error:
@@ -65,9 +67,7 @@ class Lists:
                 continue
             backoff.reset()
             self.first_done.set()
-            try:
-                await asyncio.wait_for(self._wanted.wait(), self._pace.interval_s)
-            except TimeoutError:
+            if not await self._wanted.wait(self._pace.interval_s):
                 self._metrics.resyncs.labels("interval").inc()
 
     async def _round(self) -> None:

@@ -16,6 +16,7 @@ from services.poller.known import Known
 from services.poller.lists import Lists
 from services.poller.pacing import Backoff, Cost, Moving
 from services.poller.view import View
+from services.poller.waking import Waking
 
 SETTLED: Final = frozenset({ConditionStatus.CONVERGED, ConditionStatus.ROLLED_BACK})
 QUIET_S: Final = 0.25  # Swarm acts on a write within so long
@@ -39,7 +40,7 @@ class TaskPolls:
         self._lists = lists
         self._unchanged = unchanged
         self._moving: Final = Moving()
-        self._woken: Final = asyncio.Event()
+        self._woken: Final = Waking()
         self._free: Final = asyncio.Semaphore(PARALLEL)
         self._cost: Final = Cost(0.003)
 
@@ -49,12 +50,12 @@ class TaskPolls:
     def touch(self, service_id: str) -> None:
         """The service or its tasks changed, or may have: poll at once, then less and less often."""
         self._moving.touch(service_id, time.monotonic())
-        self._woken.set()
+        self._woken.call()
 
     def keep(self, service_ids: Iterable[str]) -> None:
         """These are not settled: poll them slowly."""
         self._moving.keep(service_ids, time.monotonic())
-        self._woken.set()
+        self._woken.call()
 
     async def run(self) -> None:
         """Poll what is due, for ever."""
@@ -62,7 +63,7 @@ class TaskPolls:
         while True:
             tier, due = self._moving.due(time.monotonic())
             if not due:
-                await self._wait()
+                await self._woken.wait(self._moving.wait_s(time.monotonic()))
                 continue
             began_at = time.monotonic()
             try:
@@ -73,13 +74,6 @@ class TaskPolls:
                 await asyncio.sleep(backoff.wait_s())
             now = time.monotonic()
             self._moving.spent(tier, now - began_at, now)
-
-    async def _wait(self) -> None:
-        self._woken.clear()
-        try:
-            await asyncio.wait_for(self._woken.wait(), self._moving.wait_s(time.monotonic()))
-        except TimeoutError:
-            return
 
     async def _poll_all(self, service_ids: list[str]) -> None:
         if len(service_ids) * self._cost.mean_s > self._lists.costs["task"].mean_s:

@@ -29,6 +29,7 @@ from services.poller.outgoing import outgoing, traceparent_of
 from services.poller.pacing import Backoff, Due
 from services.poller.restore import SEQUENCE_HEADER
 from services.poller.view import View
+from services.poller.waking import Waking
 
 KEYS_MAX: Final = 200  # in one write: NATS takes at most 1000 messages in a batch, a key gives up to 3
 
@@ -61,9 +62,9 @@ class Publisher:
         self._metrics = metrics
         self._unsettled = unsettled
         self._owed: Final = Due()
-        self._woken: Final = asyncio.Event()
+        self._woken: Final = Waking()
         self._behind: Final = behind  # keys whose value in the bucket is yet to follow the event of this sequence
-        self._behind_woken: Final = asyncio.Event()
+        self._behind_woken: Final = Waking()
 
     def __len__(self) -> int:
         return len(self._owed)
@@ -71,7 +72,7 @@ class Publisher:
     def owe(self, key: Key) -> None:
         """The object may differ from what is published."""
         self._owed.add(key)
-        self._woken.set()
+        self._woken.call()
 
     async def run(self, journal: Journal) -> None:
         """Publish what is owed, for ever.
@@ -82,7 +83,7 @@ class Publisher:
         while True:
             keys = self._owed.take(KEYS_MAX, time.monotonic())
             if not keys:
-                await self._wait()
+                await self._woken.wait(self._owed.wait_s(time.monotonic()))
                 continue
             now = datetime.now(UTC)
             events = [event for key in keys for event in self._differences(key, now)]
@@ -96,8 +97,7 @@ class Publisher:
         """
         while True:
             while not self._behind:
-                self._behind_woken.clear()
-                await self._behind_woken.wait()
+                await self._behind_woken.wait(None)
             batch = dict(list(self._behind.items())[:KEYS_MAX])
             await self._put(bucket, batch)
             for key, sequence in batch.items():
@@ -126,7 +126,7 @@ class Publisher:
             self._behind[key] = sequence
             if event.after is not None:
                 self._keep(event.after)
-        self._behind_woken.set()
+        self._behind_woken.call()
 
     def _keep(self, state: AnyState) -> None:
         self._view.settle(state)
@@ -171,10 +171,3 @@ class Publisher:
             else:
                 self._troubles.clear(place)
                 return last
-
-    async def _wait(self) -> None:
-        self._woken.clear()
-        try:
-            await asyncio.wait_for(self._woken.wait(), self._owed.wait_s(time.monotonic()))
-        except TimeoutError:
-            return

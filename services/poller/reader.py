@@ -14,6 +14,7 @@ from services.poller.known import Key
 from services.poller.lists import Lists
 from services.poller.pacing import Cost, Due
 from services.poller.view import View
+from services.poller.waking import Waking
 
 COALESCE_S: Final = 0.001
 PARALLEL: Final = 4
@@ -27,14 +28,14 @@ class Reader:
         self._view = view
         self._lists = lists
         self._wanted: Final = Due()
-        self._woken: Final = asyncio.Event()
+        self._woken: Final = Waking()
         self._free: Final = asyncio.Semaphore(PARALLEL)
         self._cost: Final = Cost(0.002)
 
     def want(self, key: Key) -> None:
         """Read this object soon."""
         self._wanted.add(key)
-        self._woken.set()
+        self._woken.call()
 
     async def run(self) -> None:
         """Read what is wanted, for ever."""
@@ -48,12 +49,8 @@ class Reader:
     async def _something(self) -> None:
         """Wait until there is something to read."""
         while (wait_s := self._wanted.wait_s(time.monotonic())) != 0:
-            self._woken.clear()
-            try:
-                await asyncio.wait_for(self._woken.wait(), wait_s)
-            except TimeoutError:
-                continue
-            await asyncio.sleep(COALESCE_S)
+            if await self._woken.wait(wait_s):
+                await asyncio.sleep(COALESCE_S)
 
     def _bulk(self) -> int:
         """From so many on, a list of the services is cheaper than reading each."""
