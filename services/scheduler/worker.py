@@ -96,8 +96,10 @@ class Worker:
             self._spawn(self._work(service, lane))
         if lane.full:
             reason = f"{LANE_MAX} commands wait for {service} already: wait for their results first"
-            item.result = ended(item.command, Refused(reason, Code.CONFLICT), datetime.now(UTC))
-        lane.add(item)
+            item.refusal = Refused(reason, Code.CONFLICT)
+            self._spawn(self._work(None, Lane([item])))
+        else:
+            lane.add(item)
 
     def _spawn(self, work: Awaitable[None]) -> None:
         task = asyncio.ensure_future(work)
@@ -110,8 +112,8 @@ class Worker:
             self._fault.set_exception(task.exception() or RuntimeError)
 
     # Working off.
-    async def _work(self, service: str, lane: Lane) -> None:
-        """One lane, until it is empty."""
+    async def _work(self, service: str | None, lane: Lane) -> None:
+        """One lane, until it is empty; `service` None: of no service, only to tell a result."""
         while lane.items and not self._stop.is_set():
             item = lane.turn()
             delay_s = await self._try(item, lane.overtaken(item))
@@ -120,7 +122,8 @@ class Worker:
                 self._metrics.in_hand.dec()
             else:
                 await self._pause(lane, delay_s)
-        del self._lanes[service]
+        if service is not None:
+            del self._lanes[service]
 
     async def _pause(self, lane: Lane, delay_s: float) -> None:
         """Wait, at most until there is more in the lane or the end has come."""
@@ -163,6 +166,8 @@ class Worker:
         found = await self._store.find(command.id)
         if found is not None:
             return found
+        if item.refusal is not None:
+            return ended(command, item.refusal, datetime.now(UTC))
         try:
             outcome = await self._writer.attempt(command, item.delivery.headers.get(TRACEPARENT_HEADER))
             if outcome.held is None or command.dry_run:

@@ -155,13 +155,21 @@ async def test_force_and_removal_end_what_is_held_before_them(later):
     assert ("later", ResultStatus.SUCCEEDED) == (second.command_id, second.status)
 
 
-async def test_too_many_commands_for_a_service_that_waits_are_refused():
+async def test_too_many_commands_for_a_service_that_waits_are_refused_at_once():
     async with working(service("paused")) as scene:
         scene.feed.put(*(command("scale", f"c{number}", replicas=4) for number in range(LANE_MAX + 1)))
-        await until(lambda: scene.metrics.in_hand._value.get() == LANE_MAX + 1, "all in hand")
-        scene.settle()
-        results = await scene.results(LANE_MAX + 1)
-    assert [Code.CONFLICT] == [result.code for result in results if result.status is ResultStatus.REFUSED]
+        (result,) = await scene.results(1)
+    assert (f"c{LANE_MAX}", ResultStatus.REFUSED, Code.CONFLICT) == (result.command_id, result.status, result.code)
+
+
+async def test_a_command_that_has_a_result_keeps_it_where_too_many_wait():
+    async with working(service("paused"), _other("api")) as scene:
+        scene.feed.put(command("scale", "done", target="api", replicas=4))
+        (before,) = await scene.results(1)
+        scene.feed.put(*(command("scale", f"c{number}", target="web", replicas=4) for number in range(LANE_MAX)))
+        (again,) = scene.feed.put(command("scale", "done", target="web", replicas=4))
+        await until(lambda: again.acked, "the ack")
+    assert before == scene.store.results["done"]
 
 
 async def test_an_engine_that_is_away_is_waited_for():
