@@ -5,6 +5,7 @@
 
 import json
 import math
+from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ from fastapi.exceptions import RequestValidationError
 
 from funswarm.errors import FunswarmError, Relist, TemporaryError
 from funswarm.messages import Code, Result
+from funswarm.spec import ServicePatch, ServiceSpec
 
 MEDIA_TYPE: Final = "application/problem+json"
 STATUSES: Final = {
@@ -31,6 +33,8 @@ STATUSES: Final = {
     Code.INTERNAL: 500,
 }
 _FIELDS_MAX: Final = 20
+_LINES_MAX: Final = 5
+_KNOWN_FIELDS: Final = (*ServiceSpec.model_fields, *ServicePatch.model_fields)
 
 
 def problem(
@@ -71,7 +75,7 @@ def of_validation(error: RequestValidationError) -> Response:
     """A body, query or header that is wrong: each fault with its place."""
     faults = error.errors()
     errors = [_fault(fault) for fault in faults[:_FIELDS_MAX]]
-    detail = "; ".join(f"{fault.get('pointer') or fault.get('parameter')}: {fault['detail']}" for fault in errors[:5])
+    detail = "; ".join(_line(fault) for fault in errors[:_LINES_MAX])
     code = Code.MALFORMED if any(fault["type"] == "json_invalid" for fault in faults) else Code.INVALID
     return problem(400, detail, code.value, errors=errors)
 
@@ -80,15 +84,21 @@ def _fault(fault: dict[str, Any]) -> dict[str, str]:
     place, *path = fault["loc"]
     what = str(fault["msg"]).removeprefix("Value error, ")
     if fault["type"] == "json_invalid":
-        return {
-            "pointer": "",
-            "detail": f"this is no JSON: {fault.get('ctx', {}).get('error', what)} at character {path[0]}",
-        }
+        why = fault.get("ctx", {}).get("error", what)
+        return {"pointer": "", "detail": f"this is no JSON: {why} (character {path[0]})"}
+    if fault["type"] == "extra_forbidden":
+        near = get_close_matches(str(path[-1]), _KNOWN_FIELDS, n=1)
+        what = "unknown field" + (f", did you mean {near[0]}?" if near else "")
     if place == "body":
         if fault["type"] == "missing" and not path:
             what = "a JSON object is needed as body"
         return {"pointer": "".join(f"/{_escaped(str(part))}" for part in path), "detail": what}
     return {"parameter": ".".join(str(part) for part in path), "in": str(place), "detail": what}
+
+
+def _line(fault: dict[str, str]) -> str:
+    place = fault.get("pointer") or fault.get("parameter")
+    return f"{place}: {fault['detail']}" if place else fault["detail"]
 
 
 def _escaped(part: str) -> str:

@@ -45,8 +45,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     figures, client = Figures(), _client(nats)
     app = build(client, api, figures, stop, instance())
     config = uvicorn.Config(
-        app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None, server_header=False,
-        timeout_graceful_shutdown=DRAIN_TIMEOUT_S, backlog=1024,
+        app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None, log_level="warning",
+        server_header=False, timeout_graceful_shutdown=DRAIN_TIMEOUT_S,
     )  # fmt: skip
     server = _Server(config)
     with _listening(api.host, api.port) as listening:

@@ -1,0 +1,118 @@
+"""A Client whose commands go into a list, and whose answers are set by the test."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from funswarm.client import Client
+from funswarm.errors import UnknownObject
+from funswarm.messages import Code, Health, Result, ResultStatus
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+def a_result(command, status=ResultStatus.SUCCEEDED, **others):
+    return Result(
+        command_id=command.id, verb=command.verb, target=command.target, status=status, finished_at=NOW, **others
+    )
+
+
+def refused(code, reason="because"):
+    return lambda command: a_result(command, ResultStatus.REFUSED, code=code, reason=reason)
+
+
+class FakeFeed:
+    """Gives its items, then nothing."""
+
+    def __init__(self, items=(), refusal=None, sequence=None):
+        self.items = list(items)
+        self.sequence = sequence
+        self.closed = False
+        self._refusal = refusal
+
+    async def open(self):
+        if self._refusal:
+            raise self._refusal
+
+    async def next(self, timeout_s):
+        await asyncio.sleep(0 if self.items else timeout_s)
+        return self.items.pop(0) if self.items else None
+
+    async def aclose(self):
+        self.closed = True
+
+
+class FakeClient(Client):
+    """`outcome(command)` decides how a command ends."""
+
+    def __init__(self):
+        super().__init__()
+        self.commands = []
+        self.waits_s = []
+        self.traceparents = []
+        self.outcome = a_result
+        self.results = {}
+        self.state = {"services": (), "tasks": (), "nodes": (), "summaries": (), "parts": ()}
+        self.asked = []
+        self.found_health = Health(ok=True)
+        self.unavailable = None
+        self.feed = FakeFeed()
+
+    async def submit(self, command, wait_s=0.0, traceparent=None):
+        self._check()
+        self.commands.append(command)
+        self.waits_s.append(wait_s)
+        self.traceparents.append(traceparent)
+        return self.outcome(command)
+
+    async def result(self, command_id):
+        return self.results.get(command_id)
+
+    async def health(self):
+        return self.found_health
+
+    async def parts(self):
+        return self._state("parts")
+
+    async def summaries(self):
+        return self._state("summaries")
+
+    async def services(self):
+        return self._state("services")
+
+    async def service(self, name):
+        return self._one("service", name)
+
+    async def tasks(self, service=None, node=None):
+        self.asked.append({"service": service, "node": node})
+        return self._state("tasks")
+
+    async def nodes(self):
+        return self._state("nodes")
+
+    async def node(self, name):
+        return self._one("node", name)
+
+    async def metrics(self):
+        self._check()
+        return '# TYPE other gauge\nother{instance="poller-1"} 1\n'
+
+    def changes(self, **selection):
+        self.asked.append(selection)
+        return self.feed
+
+    def _check(self):
+        if self.unavailable:
+            raise self.unavailable
+
+    def _state(self, kind):
+        self._check()
+        return self.state[kind]
+
+    def _one(self, kind, name):
+        for state in self._state(f"{kind}s"):
+            if name in (state.name, state.id):
+                return state
+        raise UnknownObject(f"there is no {kind} {name!r}")
+
+
+__all__ = ["NOW", "Code", "FakeClient", "FakeFeed", "a_result", "refused"]

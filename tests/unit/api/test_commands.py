@@ -1,0 +1,176 @@
+"""The routes that change services: what becomes of a request, and of the outcome."""
+
+import pytest
+
+from funswarm.errors import Refused, Unavailable
+from funswarm.messages import COMMANDS, Code
+from funswarm.outcome import Accepted
+from tests.unit.api.fakes import a_result, refused
+
+SPEC = {"name": "web", "image": "nginx"}
+
+
+async def test_a_created_service_answers_201_with_its_place(http, client):
+    answer = await http.post("/v1/services", json=SPEC)
+
+    assert (201, "/v1/services/web") == (answer.status_code, answer.headers["location"])
+    assert ("create", "web") == (client.commands[0].verb, client.commands[0].target)
+    assert "succeeded" == answer.json()["status"]
+
+
+@pytest.mark.parametrize(
+    ("request_line", "body", "expected"),
+    [
+        ("PATCH /v1/services/web", {"image": "nginx:2"}, {"verb": "update", "changes": {"image": "nginx:2"}}),
+        ("POST /v1/services/web/scale", {"replicas": 3}, {"verb": "scale", "replicas": 3}),
+        ("POST /v1/services/web/restart", None, {"verb": "restart"}),
+        ("POST /v1/services/web/rollback", None, {"verb": "rollback"}),
+        ("DELETE /v1/services/web", None, {"verb": "remove"}),
+    ],
+)
+async def test_each_route_hands_over_its_command(http, client, request_line, body, expected):
+    answer = await http.request(*request_line.split(), json=body)
+
+    assert 200 == answer.status_code
+    wanted = COMMANDS.validate_python({"id": client.commands[0].id, "target": "web", **expected})
+    assert wanted.digest == client.commands[0].digest
+
+
+async def test_a_command_without_a_key_has_a_new_id_each_time(http, client):
+    await http.post("/v1/services/web/restart")
+    await http.post("/v1/services/web/restart")
+
+    assert client.commands[0].id != client.commands[1].id
+
+
+@pytest.mark.parametrize("header", ["key-1", '"key-1"'])
+async def test_the_idempotency_key_is_the_commands_id(http, client, header):
+    await http.post("/v1/services/web/restart", headers={"Idempotency-Key": header})
+
+    assert "key-1" == client.commands[0].id
+
+
+async def test_a_key_that_cannot_be_an_id_is_refused_with_the_rule(http, client):
+    answer = await http.post("/v1/services/web/restart", headers={"Idempotency-Key": "a key"})
+
+    assert 400 == answer.status_code
+    assert "id:" in answer.json()["detail"]
+    assert [] == client.commands
+
+
+async def test_an_unfinished_command_answers_202_and_where_to_ask(http, client):
+    client.outcome = lambda command: Accepted(command.id)
+
+    answer = await http.post("/v1/services/web/restart?wait=0", headers={"Idempotency-Key": "abc"})
+
+    assert (202, "/v1/commands/abc") == (answer.status_code, answer.headers["location"])
+    assert {"command_id": "abc", "status": "accepted"} == answer.json()
+    assert [0] == client.waits_s
+
+
+async def test_a_wait_beyond_the_bound_is_refused(http):
+    answer = await http.post("/v1/services/web/restart?wait=100000")
+
+    assert 400 == answer.status_code
+    assert "wait" == answer.json()["errors"][0]["parameter"]
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        (Code.INVALID, 400), (Code.MALFORMED, 400), (Code.UNKNOWN_SERVICE, 404), (Code.NAME_TAKEN, 409),
+        (Code.WRONG_MODE, 409), (Code.ROLLOUT, 409), (Code.NO_PREVIOUS_SPEC, 409), (Code.EXPECTATION, 412),
+        (Code.DEADLINE, 409), (Code.CONFLICT, 409), (Code.ENGINE, 422), (Code.UNAVAILABLE, 503), (Code.INTERNAL, 500),
+    ],
+)  # fmt: skip
+async def test_a_refusal_is_a_problem_with_its_code(http, client, code, status):
+    client.outcome = refused(code, "the reason")
+
+    answer = await http.post("/v1/services/web/restart")
+
+    assert (status, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
+    assert (code, "the reason", status) == tuple(answer.json()[member] for member in ("code", "detail", "status"))
+    assert client.commands[0].id == answer.json()["command_id"]
+
+
+async def test_every_code_has_a_status():
+    from services.api.problems import STATUSES
+
+    assert set(Code) == set(STATUSES)
+
+
+async def test_a_key_of_another_command_is_a_conflict(http, client):
+    def conflict(command):
+        raise Refused("another command has had it", Code.CONFLICT)
+
+    client.outcome = conflict
+
+    assert 409 == (await http.post("/v1/services/web/restart")).status_code
+
+
+async def test_without_nats_a_command_is_503_and_says_when_to_come_back(http, client):
+    client.unavailable = Unavailable("NATS is not reached", delay_s=2.2)
+
+    answer = await http.post("/v1/services", json=SPEC)
+
+    assert (503, "3") == (answer.status_code, answer.headers["retry-after"])
+
+
+async def test_query_parameters_become_the_commands_conditions(http, client):
+    await http.post(
+        "/v1/services/web/scale?dry_run=true&force=1&expect_version=7&expect_replicas=2&deadline=2030-01-01T00:00:00Z",
+        json={"replicas": 3},
+    )
+
+    (command,) = client.commands
+    assert (True, True, 7, 2) == (command.dry_run, command.force, command.expect.version, command.expect.replicas)
+    assert 2030 == command.deadline.year
+
+
+async def test_a_deadline_without_a_zone_is_refused(http):
+    answer = await http.post("/v1/services/web/restart?deadline=2030-01-01T00:00:00")
+
+    assert 400 == answer.status_code
+
+
+async def test_a_dry_run_creates_nothing_and_answers_200(http):
+    answer = await http.post("/v1/services?dry_run=true", json=SPEC)
+
+    assert 200 == answer.status_code
+    assert "location" not in answer.headers
+
+
+async def test_the_trace_context_is_carried_on(http, client):
+    traceparent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+
+    await http.post("/v1/services/web/restart", headers={"traceparent": traceparent})
+
+    assert [traceparent] == client.traceparents
+
+
+async def test_the_result_of_a_command_is_given_as_it_is_also_when_refused(http, client):
+    await http.post("/v1/services/web/restart")
+    client.results["abc"] = refused(Code.ROLLOUT)(client.commands[0])
+
+    answer = await http.get("/v1/commands/abc")
+
+    assert (200, "refused") == (answer.status_code, answer.json()["status"])
+
+
+async def test_a_command_without_a_result_is_404(http):
+    answer = await http.get("/v1/commands/abc")
+
+    assert 404 == answer.status_code
+    assert "not finished" in answer.json()["detail"]
+
+
+async def test_a_result_can_be_waited_for(http, client):
+    await http.post("/v1/services/web/restart")
+    answers = [None, a_result(client.commands[0])]
+
+    async def result(command_id):
+        return answers.pop(0)
+
+    client.result = result
+
+    assert 200 == (await http.get("/v1/commands/abc?wait=10")).status_code

@@ -1,0 +1,44 @@
+"""The OpenAPI document: complete, 3.1, and true."""
+
+import pytest
+
+
+@pytest.fixture
+async def document(http):
+    return (await http.get("/openapi.json")).json()
+
+
+async def test_it_is_openapi_3_1(document):
+    assert document["openapi"].startswith("3.1")
+
+
+async def test_it_names_every_route(document):
+    assert {
+        "/health", "/create", "/v1/services", "/v1/services/{name}", "/v1/services/{name}/scale",
+        "/v1/services/{name}/restart", "/v1/services/{name}/rollback", "/v1/tasks", "/v1/nodes", "/v1/nodes/{name}",
+        "/v1/commands/{command_id}", "/v1/events", "/healthz", "/readyz", "/metrics",
+    } == set(document["paths"])  # fmt: skip
+
+
+async def test_every_reference_leads_somewhere(document):
+    def references(node):
+        if isinstance(node, dict):
+            yield from ([node["$ref"]] if "$ref" in node else [])
+            for value in node.values():
+                yield from references(value)
+        elif isinstance(node, list):
+            for value in node:
+                yield from references(value)
+
+    known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
+    assert set() == set(references(document)) - known
+
+
+async def test_errors_are_problems(document):
+    answer = document["paths"]["/v1/services"]["post"]["responses"]["400"]["content"]
+
+    assert {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}} == answer
+
+
+async def test_the_docs_page_renders(http):
+    assert "/openapi.json" in (await http.get("/docs")).text
