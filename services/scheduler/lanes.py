@@ -24,7 +24,7 @@ class Item:
     """One command in hand, and what came of it so far.
 
     `until`: how long it may wait. `held`: why it waits for a rollout. `tries`: in vain, since the engine or NATS
-    answered last. `faults`: of our own. `refusal`: why it is not even tried. `result`: it is done, and only that is not stored yet.
+    answered last. `faults`: of our own. `refusal`: why it is not even tried. `result`: done, and only yet to be stored.
     """
 
     command: Command
