@@ -13,12 +13,11 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
-from funswarm.spec import ServicePatch, ServiceSpec
+from funswarm.spec import REPLICAS_MAX, ServicePatch, ServiceSpec
 from funswarm.state import AnyState, Condition, NodeState, Port, ServiceState, TaskState, Value
 
 COMMAND_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 COMMAND_BYTES_MAX: Final = 512 * 1024  # Swarm refuses objects over 1 MiB or so; NATS messages too
-REPLICAS_MAX: Final = 100_000
 MSG_ID_HEADER: Final = "Nats-Msg-Id"
 TRACEPARENT_HEADER: Final = "traceparent"
 

@@ -13,8 +13,9 @@ from funswarm.cli.reading import say_result
 from funswarm.cli.session import ExitCode, console, run
 from funswarm.client import Client
 from funswarm.errors import InvalidRequest
-from funswarm.messages import REPLICAS_MAX, Result
+from funswarm.messages import Result
 from funswarm.outcome import Accepted
+from funswarm.spec import REPLICAS_MAX
 
 TIMEOUT_S = 300.0
 

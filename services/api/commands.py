@@ -6,9 +6,9 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field
 
 from funswarm.client import Client
-from funswarm.messages import REPLICAS_MAX, Result
+from funswarm.messages import Result
 from funswarm.outcome import Accepted
-from funswarm.spec import ServicePatch, ServiceSpec
+from funswarm.spec import REPLICAS_MAX, ServicePatch, ServiceSpec
 from funswarm.state import Value
 from services.api.asked import Asked, Unfinished, answer, asked
 from services.api.documented import PROBLEMS

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from funswarm.client import Client
 from funswarm.errors import InvalidRequest
 from funswarm.explain import explain
-from funswarm.messages import REPLICAS_MAX, Code, Health
+from funswarm.messages import Code, Health
 from funswarm.outcome import Accepted
-from funswarm.spec import ServiceSpec
+from funswarm.spec import REPLICAS_MAX, ServiceSpec
 from services.api.asked import Asked
 from services.api.commands import CREATED, How, create_service, created
 from services.api.settings import ApiSettings
