@@ -11,15 +11,16 @@ import ssl
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 from pydantic import ValidationError
 
+from funswarm.access import DEFAULT_SERVERS, Access
 from funswarm.changes import Changes, Selection
 from funswarm.errors import InvalidRequest, UnknownObject
 from funswarm.explain import explain
 from funswarm.health import ask_health, gather_metrics, gather_parts
-from funswarm.link import DEFAULT_SERVERS, Access, Link
+from funswarm.link import Link
 from funswarm.messages import (
     COMMANDS,
     Command,
@@ -35,7 +36,7 @@ from funswarm.messages import (
     TaskPage,
 )
 from funswarm.outcome import Accepted
-from funswarm.querying import ask_pages
+from funswarm.querying import ask, ask_pages
 from funswarm.since import Since, starting_point
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.state import NodeState, ServiceState, TaskState
@@ -43,8 +44,6 @@ from funswarm.subjects import DEFAULT_PREFIX, Subjects
 from funswarm.submitting import read_result, submit
 
 WAIT_S: Final = 30.0
-
-T = TypeVar("T")
 
 
 class Client:
@@ -234,9 +233,8 @@ class Client:
 
     async def services(self) -> tuple[ServiceState, ...]:
         """All services, by name."""
-        found = await ask_pages(
-            self._link, self._subjects.query("services"), Query(limit=1000), ServicePage.model_validate_json
-        )
+        query, understand = Query(limit=1000), ServicePage.model_validate_json
+        found = await ask_pages(self._link, self._subjects.query("services"), query, understand)
         return tuple(sorted(found, key=lambda service: service.name))
 
     async def service(self, name: str) -> ServiceState:
@@ -245,10 +243,8 @@ class Client:
         Raises:
             UnknownObject: there is none.
         """
-        found = await ask_pages(
-            self._link, self._subjects.query("services"), Query(name=name), ServicePage.model_validate_json
-        )
-        return _only(found, "service", name)
+        understand = ServiceState.model_validate_json
+        return await ask(self._link, self._subjects.query("service"), Query(name=name), understand)
 
     async def tasks(self, service: str | None = None, node: str | None = None) -> tuple[TaskState, ...]:
         """All tasks; only those of a service, only those on a node, each by name or id."""
@@ -256,10 +252,10 @@ class Client:
         return await ask_pages(self._link, self._subjects.query("tasks"), query, TaskPage.model_validate_json)
 
     async def nodes(self) -> tuple[NodeState, ...]:
-        """All nodes."""
-        return await ask_pages(
-            self._link, self._subjects.query("nodes"), Query(limit=1000), NodePage.model_validate_json
-        )
+        """All nodes, by name."""
+        query, understand = Query(limit=1000), NodePage.model_validate_json
+        found = await ask_pages(self._link, self._subjects.query("nodes"), query, understand)
+        return tuple(sorted(found, key=lambda node: node.name))
 
     async def node(self, name: str) -> NodeState:
         """One node, by hostname or id.
@@ -267,10 +263,10 @@ class Client:
         Raises:
             UnknownObject: there is none.
         """
-        found = await ask_pages(
-            self._link, self._subjects.query("nodes"), Query(name=name), NodePage.model_validate_json
-        )
-        return _only(found, "node", name)
+        page = await ask(self._link, self._subjects.query("nodes"), Query(name=name), NodePage.model_validate_json)
+        if not page.items:
+            raise UnknownObject(f"there is no node {name!r}")
+        return page.items[0]
 
     async def metrics(self) -> str:
         """The metrics of all copies of all parts, in Prometheus' text format."""
@@ -312,9 +308,3 @@ def _command(**fields: Any) -> Command:
         return COMMANDS.validate_python(fields)
     except ValidationError as error:
         raise InvalidRequest(explain(error)) from error
-
-
-def _only(found: tuple[T, ...], kind: str, name: str) -> T:
-    if not found:
-        raise UnknownObject(f"there is no {kind} {name!r}")
-    return found[0]

@@ -11,19 +11,17 @@ import asyncio
 import contextlib
 import re
 import secrets
-import ssl
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final
 
 import nats.errors
 from nats.aio.client import Client as Nats
 from nats.aio.msg import Msg
-from nats.aio.subscription import Subscription
 
+from funswarm.access import Access
 from funswarm.errors import PermanentError, Unavailable
+from funswarm.inbox import Inbox
 
-DEFAULT_SERVERS: Final = ("nats://127.0.0.1:4222",)
 CONNECT_TIMEOUT_S: Final = 5.0
 RECONNECT_PATIENCE_S: Final = 1.0
 _CLOSE_TIMEOUT_S: Final = 2.0
@@ -31,57 +29,10 @@ _PING_INTERVAL_S: Final = 3  # two unanswered: the connection is given up after 
 _DENIED = re.compile(r'permissions violation for (\w+) to "([^"]+)"', re.IGNORECASE)
 _DENIALS_MAX: Final = 100
 _SAFE_USER = re.compile(r"[A-Za-z0-9_-]+")
-INBOX_MESSAGES_MAX: Final = 1000
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Where NATS is and who we are there. `credentials`: the path of a .creds file."""
-
-    servers: tuple[str, ...] = DEFAULT_SERVERS
-    name: str = "funswarm"
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    token: str | None = field(default=None, repr=False)
-    credentials: str | None = None
-    tls: ssl.SSLContext | None = None
-
-    @property
-    def place(self) -> str:
-        """The servers for people, without the passwords that a URL may hold."""
-        return ", ".join(re.sub(r"//[^/@]*@", "//", server) for server in self.servers)
 
 
 class NobodyAnswers(Unavailable):
     """Nobody listens on the subject: the part is not running, or it has another prefix."""
-
-
-class Inbox:
-    """The messages of one subscription, in order, at the reader's pace; beyond the bound NATS' own buffer fills."""
-
-    def __init__(self, subject: str) -> None:
-        self.subject = subject
-        self._queue: asyncio.Queue[Msg] = asyncio.Queue(INBOX_MESSAGES_MAX)
-        self._subscription: Subscription | None = None
-
-    async def open(self, connection: Nats) -> None:
-        self._subscription = await connection.subscribe(self.subject, cb=self._queue.put)
-
-    async def next(self, timeout_s: float) -> Msg | None:
-        """The next message, or None after `timeout_s`."""
-        if not self._queue.empty():
-            return self._queue.get_nowait()
-        try:
-            async with asyncio.timeout(timeout_s):
-                return await self._queue.get()
-        except TimeoutError:
-            return None
-
-    async def close(self) -> None:
-        """Ends the subscription; harmless when the connection is gone."""
-        if self._subscription is not None:
-            with contextlib.suppress(nats.errors.Error, OSError):
-                await self._subscription.unsubscribe()
 
 
 class Link:

@@ -15,8 +15,9 @@ from typing import Any, Final
 from nats.aio.msg import Msg
 
 from funswarm.errors import Unavailable
+from funswarm.inbox import Inbox
 from funswarm.jetstream import Bounds, Stored, bounds, consumer_sequence, create_consumer, stored
-from funswarm.link import Inbox, Link
+from funswarm.link import Link
 
 HEARTBEAT_S: Final = 1.0
 HEARTBEATS_MISSED: Final = 3

@@ -12,8 +12,9 @@ from typing import Final
 from pydantic import ValidationError
 
 from funswarm.errors import Refused, Unavailable
+from funswarm.inbox import Inbox
 from funswarm.jetstream import Ack, last_message, message, publish
-from funswarm.link import Inbox, Link
+from funswarm.link import Link
 from funswarm.messages import COMMANDS, MSG_ID_HEADER, TRACEPARENT_HEADER, Code, Command, Result
 from funswarm.outcome import Accepted
 from funswarm.subjects import Subjects
