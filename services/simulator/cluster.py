@@ -46,7 +46,7 @@ class Cluster:
             self.add_node("manager" if number < managers else "worker")
         for network in default_networks():
             self.store.put(network)
-        self.store.watchers += [self.events.record, self._drop_json]
+        self.store.watchers += [self.events.record, self._service_written, self._drop_json]
 
     # -- services ----------------------------------------------------------------------------------------------
 
@@ -60,7 +60,6 @@ class Cluster:
         job = JobStatus(0, self.store.now_ns()) if mode in JOBS else None
         service = self.store.put(Service(new_id(), spec, job_status=job))
         self._allocate_soon(service)
-        self.swarm.touch(service.id)
         return service
 
     def update_service(self, reference: str, version: int, posted: Mapping[str, Any], rollback: str = "") -> Service:
@@ -80,10 +79,8 @@ class Cluster:
             raise ApiError(400, f"rpc error: code = FailedPrecondition desc = {text}")
         if version != service.version:
             raise ApiError(500, OUT_OF_SEQUENCE)
-        updated = self._written(service, spec, back=rollback == "previous")
-        updated = self.store.put(updated)
+        updated = self.store.put(self._written(service, spec, back=rollback == "previous"))
         self._allocate_soon(updated)
-        self.swarm.touch(service.id)
         return updated
 
     def _written(self, service: Service, spec: Json, *, back: bool) -> Service:
@@ -103,9 +100,7 @@ class Cluster:
 
     def remove_service(self, reference: str) -> None:
         """Remove a service; its tasks stop after it is gone."""
-        service = cast("Service", self.store.resolve("service", reference))
-        self.store.delete(service)
-        self.swarm.touch(service.id)
+        self.store.delete(self.store.resolve("service", reference))
 
     def _checked(self, posted: Mapping[str, Any], service_id: str) -> Json:
         """The posted spec normalised, its networks resolved, nothing wrong with it."""
@@ -197,7 +192,7 @@ class Cluster:
             self.swarm.touch(task.service_id)
         for service in self.store.services.values():
             if service.mode.startswith("Global"):
-                self.swarm.touch(service.id)
+                self.swarm.touch(service.id, whole=True)
         self.swarm.place_soon()
 
     def _enforce_constraints(self, node: Node) -> None:
@@ -234,9 +229,15 @@ class Cluster:
                 node_id = nodes[(number * tasks_per_service + slot) % len(nodes)]
                 agent.seed(self.swarm, restarts.new_task(service, slot), node_id)
 
-    def _settle(self, service_ids: list[str]) -> None:
-        for service_id in service_ids:
-            orchestrator.reconcile(self.swarm, service_id)
+    def _settle(self, touched: dict[str, bool]) -> None:
+        for service_id, whole in touched.items():
+            orchestrator.reconcile(self.swarm, service_id, whole=whole)
+
+    def _service_written(self, change: Change) -> None:
+        """Every write of a service has it looked at as a whole, those that the updater makes, too."""
+        item = change.after or change.before
+        if isinstance(item, Service):
+            self.swarm.touch(item.id, whole=True)
 
     def _drop_json(self, change: Change) -> None:
         if change.after is None and isinstance(change.before, Task):

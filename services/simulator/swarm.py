@@ -1,7 +1,7 @@
 """What the parts of the simulated manager share: the store, the agenda, and what each of them still owes.
 
 The parts are modules of functions on a `Swarm`: agent, scheduling, restarts, orchestrator, updates, jobs.
-They call downwards only; upwards they `touch` a service, which is then reconciled as a whole (level-based). No I/O.
+They call downwards only; upwards they `touch` a service, which is then looked at afresh (level-based). No I/O.
 """
 
 from collections import deque
@@ -63,6 +63,8 @@ class Replacement:
 
     task_id: str | None
     free_at: float | None = None
+    stops: list[str] = field(default_factory=list)
+    """Tasks to be stopped once the new one runs."""
 
 
 @dataclass(slots=True)
@@ -95,22 +97,22 @@ class Swarm:
         self.attempts: dict[tuple[str, SlotKey], Attempts] = {}
         self.unplaced: dict[str, bool] = {}
         """Pending tasks; true where only a lack of room keeps them so."""
-        self.settle: Callable[[list[str]], None] = lambda _: None
-        """Reconciles services by ID: set by cluster.py."""
+        self.settle: Callable[[dict[str, bool]], None] = lambda _: None
+        """Looks at services, by ID, each as a whole or not: set by cluster.py."""
         self.place: Callable[[], None] = lambda: None
         """Gives pending tasks their nodes: set by cluster.py."""
-        self._touched: dict[str, None] = {}
+        self._touched: dict[str, bool] = {}
         self._placing = False
 
     def now(self) -> float:
         """The time in seconds since 1970."""
         return self.agenda.clock.now()
 
-    def touch(self, service_id: str) -> None:
-        """Have a service reconciled soon."""
+    def touch(self, service_id: str, *, whole: bool = False) -> None:
+        """Have a service looked at soon. `whole`: as after a write, not just because a task of it has moved."""
         if not self._touched:
             self.agenda.after(0, self._settle)
-        self._touched[service_id] = None
+        self._touched[service_id] = whole or self._touched.get(service_id, False)
 
     def place_soon(self) -> None:
         """Have pending tasks looked at soon."""
@@ -124,7 +126,7 @@ class Swarm:
         return node is None or node.gone
 
     def _settle(self) -> None:
-        touched, self._touched = list(self._touched), {}
+        touched, self._touched = self._touched, {}
         self.settle(touched)
 
     def _place(self) -> None:

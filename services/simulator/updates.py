@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from services.simulator import agent, restarts
 from services.simulator.model import Service, State, Task, UpdateStatus
-from services.simulator.slots import Slots, is_dirty, is_dirty_slot
+from services.simulator.slots import Slots, by_slot, is_dirty, is_dirty_slot, updatable
 from services.simulator.spec import SECOND_NS, update_config
 from services.simulator.swarm import Replacement, SlotKey, Swarm, Update
 
@@ -16,43 +16,46 @@ _SLACK_S = 1e-6
 
 
 def update(swarm: Swarm, service: Service, slots: Slots) -> None:
-    """Take the service's update a step on, starting one where slots are dirty. A new spec ends the one at work."""
+    """The service was written: begin an update where slots are dirty. One at work towards that spec goes on."""
     work = swarm.updates.get(service.id)
     if work is None or work.spec != service.spec:
         swarm.updates.pop(service.id, None)
-        work = _begin(swarm, service, slots)
+        _begin(swarm, service, slots)
+    advance(swarm, service)
+
+
+def advance(swarm: Swarm, service: Service) -> None:
+    """Take the update that is at work a step on, if there is one."""
+    work = swarm.updates.get(service.id)
     if work:
-        _step(swarm, service, work, slots)
+        _step(swarm, service, work)
 
 
-def _begin(swarm: Swarm, service: Service, slots: Slots) -> Update | None:
+def _begin(swarm: Swarm, service: Service, slots: Slots) -> None:
     """A new update, if there is anything to do for it."""
     if service.update_state in {"paused", "rollback_paused"}:
-        return None
+        return
     dirty = [slot for slot, tasks in slots.items() if is_dirty_slot(swarm, service, tasks)]
     if not dirty:
         _complete(swarm, service.id)
-        return None
+        return
     rollback = service.update_state == "rollback_started"
     if service.update_status is None:
         _set_status(swarm, service.id, "updating", "update in progress")
     config = update_config(service.spec, rollback=rollback)
-    work = Update(service.spec, config, rollback, total=len(dirty), queue=deque(dirty))
-    swarm.updates[service.id] = work
-    return work
+    swarm.updates[service.id] = Update(service.spec, config, rollback, total=len(dirty), queue=deque(dirty))
 
 
-def _step(swarm: Swarm, service: Service, work: Update, slots: Slots) -> None:
+def _step(swarm: Swarm, service: Service, work: Update) -> None:
     _watch(swarm, service, work)
     for slot, replacement in list(work.working.items()):
-        if _is_done(swarm, service, work, replacement, slots.get(slot, [])):
+        if _is_done(swarm, service, work, replacement):
             del work.working[slot]
     parallelism = work.config["Parallelism"] or work.total
-    while work.queue and len(work.working) < parallelism:
-        slot = work.queue.popleft()
-        if tasks := slots.get(slot):
-            work.working[slot] = _replace_slot(swarm, service, work, tasks, slot)
-            _settle_at_once(swarm, service, work, slot, tasks)
+    if work.queue and len(work.working) < parallelism:
+        slots = by_slot(service, swarm.store.tasks_of(service.id))
+        while work.queue and len(work.working) < parallelism:
+            _begin_slot(swarm, service, work, slots)
     if work.queue or work.working:
         return
     if work.stopped:
@@ -68,11 +71,15 @@ def _step(swarm: Swarm, service: Service, work: Update, slots: Slots) -> None:
         _complete(swarm, service.id)
 
 
-def _settle_at_once(swarm: Swarm, service: Service, work: Update, slot: SlotKey, tasks: list[Task]) -> None:
-    """A slot that had its clean task already is done with, but for the delay between slots."""
-    replacement = work.working[slot]
-    if replacement.task_id is None and _is_done(swarm, service, work, replacement, tasks):
-        del work.working[slot]
+def _begin_slot(swarm: Swarm, service: Service, work: Update, slots: Slots) -> None:
+    """Take the next slot in hand. One that has its clean task is done with at once, but for the delay."""
+    slot = work.queue.popleft()
+    tasks = updatable(swarm, service, slots.get(slot, []))
+    if not tasks:
+        return
+    replacement = _replace_slot(swarm, service, work, tasks, slot)
+    if replacement.task_id is not None or not _is_done(swarm, service, work, replacement):
+        work.working[slot] = replacement
 
 
 def _replace_slot(swarm: Swarm, service: Service, work: Update, tasks: list[Task], slot: SlotKey) -> Replacement:
@@ -87,8 +94,10 @@ def _replace_slot(swarm: Swarm, service: Service, work: Update, tasks: list[Task
     number, node_id = (0, slot) if isinstance(slot, str) else (slot, "")
     fresh = agent.launch(swarm, replace(restarts.new_task(service, number, node_id), desired=State.READY))
     work.updated[fresh.id] = None
-    old = None if work.config["Order"] == "start-first" else _stop(swarm, tasks)
-    restarts.hold(swarm, fresh.id, 0, replaces=old)
+    if work.config["Order"] == "start-first":
+        restarts.hold(swarm, fresh.id, 0, replaces=None)
+        return Replacement(fresh.id, stops=[task.id for task in tasks])
+    restarts.hold(swarm, fresh.id, 0, replaces=_stop(swarm, tasks))
     return Replacement(fresh.id)
 
 
@@ -99,11 +108,11 @@ def _stop(swarm: Swarm, tasks: list[Task]) -> str | None:
     return next((task.id for task in tasks if not task.ended and task.state >= State.ASSIGNED), None)
 
 
-def _is_done(swarm: Swarm, service: Service, work: Update, replacement: Replacement, tasks: list[Task]) -> bool:
+def _is_done(swarm: Swarm, service: Service, work: Update, replacement: Replacement) -> bool:
     """Whether a slot is through: its new task came up (or failed), the old ones are told to stop, the delay is over."""
     now = swarm.now()
     if replacement.free_at is None:
-        if not _came_up(swarm, work, replacement, tasks):
+        if not _came_up(swarm, work, replacement):
             return False
         delay_s = work.config.get("Delay", 0) / SECOND_NS
         replacement.free_at = now + delay_s
@@ -112,7 +121,7 @@ def _is_done(swarm: Swarm, service: Service, work: Update, replacement: Replacem
     return now + _SLACK_S >= replacement.free_at
 
 
-def _came_up(swarm: Swarm, work: Update, replacement: Replacement, tasks: list[Task]) -> bool:
+def _came_up(swarm: Swarm, work: Update, replacement: Replacement) -> bool:
     if replacement.task_id is None:
         return True
     task = swarm.store.tasks.get(replacement.task_id)
@@ -122,8 +131,8 @@ def _came_up(swarm: Swarm, work: Update, replacement: Replacement, tasks: list[T
         return False
     if work.updated[task.id] is None:
         work.updated[task.id] = swarm.now()
-    if task.state is State.RUNNING:  # with start-first the old ones are still there
-        _stop(swarm, [old for old in tasks if old.id != task.id])
+    if task.state is State.RUNNING:
+        _stop(swarm, [old for task_id in replacement.stops if (old := swarm.store.tasks.get(task_id))])
     return True
 
 
@@ -172,7 +181,6 @@ def _roll_back(swarm: Swarm, service_id: str, message: str) -> None:
         update_status=replace(service.update_status, state="rollback_started", message=message),
     )
     swarm.store.put(back)
-    swarm.touch(service_id)
 
 
 def _complete(swarm: Swarm, service_id: str) -> None:
