@@ -62,7 +62,8 @@ class EventStream:
             Unavailable: it does not, and the stream is closed.
         """
         try:
-            await asyncio.wait_for(asyncio.shield(self._opened), self._open_timeout_s)
+            async with asyncio.timeout(self._open_timeout_s):
+                await asyncio.shield(self._opened)
         except TimeoutError:
             self.close()
             raise Unavailable(f"the engine opened no event stream in {self._open_timeout_s:g} s") from None
