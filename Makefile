@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 NODES ?= 3
 NAME ?= funswarm
 
-.PHONY: help run venv test test-fast check format bench bench-watch image swarm-up swarm-down deploy update docs
+.PHONY: help run venv test test-fast check lint format bench bench-watch image swarm-up swarm-down deploy update docs
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,12 +22,13 @@ test: venv  ## Everything, against a real nats-server and real Swarms; installs 
 test-fast: venv  ## The tests without engines and servers
 	@$(PYTHON) -m pytest tests/unit tests/test_*.py
 
-check: venv  ## Format, lint, types, layers, fast tests
+check: lint test-fast  ## lint and test-fast
+
+lint: venv  ## Format, lint, types, layers
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy .
 	.venv/bin/lint-imports --no-cache
-	$(PYTHON) -m pytest -q tests/unit tests/test_*.py
 
 format: venv  ## Format and mend what can be mended
 	$(PYTHON) -m ruff format .
