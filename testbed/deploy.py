@@ -1,7 +1,7 @@
 """Deploy Funswarm on a Swarm: image, secrets, the node for NATS's data, `docker stack deploy`. I/O by the docker CLI.
 
-For a local Swarm of this testbed the images are built on the host engine and loaded onto the nodes; for any other Swarm
-(`--host`, or DOCKER_HOST) the images must be in a registry that its nodes reach. Done twice, it updates.
+Done twice, it updates. Onto a Swarm of the testbed the images come from the host engine; docs/operations.md has the
+same steps by hand, for any other Swarm.
 """
 
 import hashlib
@@ -9,29 +9,28 @@ import json
 import os
 import secrets
 import tempfile
-import urllib.error
-import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from testbed import engine as host_engine
-from testbed import images
+from testbed import health, images
 from testbed.engine import client_environment, docker
-from testbed.shell import SetupError, run, say, succeeds, wait_for
+from testbed.shell import cache_folder, locked, run, say
 from testbed.swarm import NETWORK, Swarm, load
 
 ROOT = Path(__file__).resolve().parents[1]
-STACK = "funswarm"
 USERS = ("poller", "scheduler", "api", "client")
+WEB = "web"
 _BUILD_S = 900
-_HEALTHY_S = 240
+# Says which task answers.
+_WEB_SERVER = ("sh", "-c", "hostname >/tmp/index.html; exec httpd -f -h /tmp")
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """Where a deployed stack is reached: one HTTP address a node, NATS's address, and the password of user `client`."""
+    """What is deployed and where it is reached: one HTTP address a node, and NATS as the user `client`."""
 
+    image: str
     http_urls: tuple[str, ...]
     nats_url: str
     nats_user: str
@@ -41,38 +40,51 @@ class Deployment:
 def deploy_local(swarm: Swarm) -> Deployment:
     """Build what is checked out, load it onto the nodes of a testbed Swarm, deploy (or update) and wait for health.
 
-    Adds a service `web` of two web servers to look at, once. The passwords stay in a file that only its owner reads.
+    Adds a service `web` of two web servers to look at, once.
     """
     engine = host_engine.start()
     images.ensure(engine, (images.PYTHON, images.NATS, images.BUSYBOX))
-    tag = build(engine.host, images.PYTHON.tag)
-    load(swarm, (tag, images.NATS.tag, images.BUSYBOX.tag))
-    passwords = _kept_passwords(swarm.name)
-    deploy(swarm.manager.host, tag, images.NATS.tag, passwords)
-    if not succeeds_docker(swarm.manager.host, "service", "inspect", "web"):
+    image = build(engine.host, images.PYTHON.tag)
+    say("loading the images onto the nodes")
+    load(swarm, (image, images.NATS.tag, images.BUSYBOX.tag))
+    passwords = kept_passwords(swarm.name)
+    update_local(swarm, image, passwords)
+    _make_web(swarm)
+    say("waiting until all is well")
+    health.wait_until_healthy(swarm)
+    nats_url = f"nats://{swarm.manager.address}:4222"
+    return Deployment(image, health.http_urls(swarm), nats_url, "client", passwords["client"])
+
+
+def update_local(swarm: Swarm, image: str, passwords: dict[str, str]) -> None:
+    """Deploy an image that the nodes of a testbed Swarm have; do not wait for anything."""
+    # Nodes have what `load` brought them: what GET /create creates is one of these too.
+    default_service = {"name": "service", "image": images.BUSYBOX.tag, "args": _WEB_SERVER, "networks": [NETWORK]}
+    environment = {
+        "NATS_IMAGE": images.NATS.tag,
+        "SOCKET_GID": str(os.getegid()),  # the group of the nodes' sockets: see testbed.node
+        "FUNSWARM_DEFAULT_SERVICE": json.dumps(default_service | {"endpoint_mode": "dnsrr", "stop_grace_period": 1}),
+    }
+    deploy(swarm.manager.host, image, passwords, environment)
+
+
+def _make_web(swarm: Swarm) -> None:
+    """The service `web`, unless it is there."""
+    if WEB not in swarm.manager.docker("service", "ls", "--format", "{{.Name}}").splitlines():
         swarm.manager.docker(
-            "service", "create", "--detach", "--name=web", "--replicas=2", f"--network={NETWORK}",
-            "--endpoint-mode=dnsrr", "--no-resolve-image", images.BUSYBOX.tag, "httpd", "-f", "-h", "/",
+            "service", "create", "--detach", f"--name={WEB}", "--replicas=2", f"--network={NETWORK}",
+            "--endpoint-mode=dnsrr", "--no-resolve-image", images.BUSYBOX.tag, *_WEB_SERVER,
         )  # fmt: skip
-    urls = tuple(f"http://{node.address}:8484" for node in swarm.nodes)
-    made = Deployment(urls, f"nats://{swarm.manager.address}:4222", "client", passwords["client"])
-    wait_until_healthy(swarm.manager.host, made)
-    return made
 
 
-def succeeds_docker(host: str, *arguments: str) -> bool:
-    """Whether that docker command ends well."""
-    return succeeds("docker", *arguments, env=client_environment(host, os.environ))
-
-
-def _kept_passwords(name: str) -> dict[str, str]:
-    folder = ROOT / ".funswarm" / "testbed"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    file = folder / f"{name}-passwords.json"
-    if not file.exists():
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(new_passwords()))
-    kept = json.loads(file.read_text())
+def kept_passwords(name: str) -> dict[str, str]:
+    """The passwords of that testbed Swarm's users. They stay in a file of the machine that only its owner reads."""
+    file = cache_folder() / f"{name}-passwords.json"
+    with locked("passwords"):
+        if not file.exists():
+            file.touch(mode=0o600)
+            file.write_text(json.dumps(new_passwords()))
+        kept = json.loads(file.read_text())
     return {user: str(kept[user]) for user in USERS}
 
 
@@ -81,45 +93,33 @@ def build(engine_host: str, python_image: str | None = None) -> str:
 
     A new content thus has a new tag, and only then does Swarm update a service. `python_image` as in the Dockerfile.
     """
-    arguments = ["--build-arg", f"PYTHON_IMAGE={python_image}"] if python_image else []
-    name = "funswarm:build"
+    arguments = [f"--build-arg=PYTHON_IMAGE={python_image}"] if python_image else []
     say("building the image")
     # The classic builder: BuildKit would look even a local base image up in a registry.
     environment = {**client_environment(engine_host, os.environ), "DOCKER_BUILDKIT": "0"}
-    run("docker", "build", "--network=host", *arguments, "--tag", name, str(ROOT), timeout_s=_BUILD_S, env=environment)
-    image_id = docker(engine_host, "image", "inspect", "--format", "{{.Id}}", name)
+    with tempfile.TemporaryDirectory(prefix="funswarm-") as folder:
+        id_file = Path(folder, "id")
+        arguments += ["--network=host", f"--iidfile={id_file}", "--tag=funswarm:build"]
+        run("docker", "build", *arguments, str(ROOT), timeout_s=_BUILD_S, env=environment)
+        # Not by the name: another build may have taken it since.
+        image_id = id_file.read_text().strip()
     tag = f"funswarm:{image_id.removeprefix('sha256:')[:12]}"
-    docker(engine_host, "tag", name, tag)
+    docker(engine_host, "tag", image_id, tag)
     return tag
 
 
-def deploy(host: str, image: str, nats_image: str, passwords: dict[str, str], socket_group: int = 0) -> None:
+def deploy(host: str, image: str, passwords: dict[str, str], environment: dict[str, str]) -> None:
     """Put the stack on the Swarm of the manager at `host` (a DOCKER_HOST), or update it.
 
     `passwords`: one for each of `USERS`. Secrets that are there already stay as they are (Swarm cannot change one).
+    `environment`: the other variables of stack.yml.
     """
     make_secrets(host, passwords)
     choose_nats_node(host)
     conf = (ROOT / "services" / "nats.conf").read_bytes()
-    environment = {
-        **client_environment(host, os.environ),
-        "FUNSWARM_IMAGE": image,
-        "NATS_IMAGE": nats_image,
-        "NATS_CONF_VERSION": hashlib.sha256(conf).hexdigest()[:12],
-        "SOCKET_GID": str(socket_group),
-    }
-    file = str(ROOT / "stack.yml")
-    run(
-        "docker",
-        "stack",
-        "deploy",
-        "--compose-file",
-        file,
-        "--resolve-image=never",
-        STACK,
-        timeout_s=120,
-        env=environment,
-    )
+    variables = {"FUNSWARM_IMAGE": image, "NATS_CONF_VERSION": hashlib.sha256(conf).hexdigest()[:12], **environment}
+    arguments = (f"--compose-file={ROOT / 'stack.yml'}", "--resolve-image=never", health.STACK)
+    run("docker", "stack", "deploy", *arguments, timeout_s=120, env=client_environment(host, os.environ) | variables)
 
 
 def make_secrets(host: str, passwords: dict[str, str]) -> None:
@@ -151,45 +151,3 @@ def choose_nats_node(host: str) -> None:
     if not nodes:
         manager = docker(host, "node", "ls", "--quiet", "--filter", "role=manager").split()[0]
         docker(host, "node", "update", "--label-add", "funswarm.nats=true", manager)
-
-
-def wait_until_healthy(host: str, deployment: Deployment, timeout_s: float = _HEALTHY_S) -> dict[str, Any]:
-    """Wait until every node's api says that all is well, and return what the last one said."""
-    wait_for(lambda: all(health(url).get("ok") for url in deployment.http_urls), "a healthy stack", timeout_s, 0.5,
-             log=lambda: explain(host, deployment))  # fmt: skip
-    return health(deployment.http_urls[-1])
-
-
-def health(http_url: str) -> dict[str, Any]:
-    """The body of `/health`, whatever its status; `SetupError` when nobody answers."""
-    try:
-        with urllib.request.urlopen(f"{http_url}/health", timeout=10) as answer:
-            body = answer.read()
-    except urllib.error.HTTPError as error:
-        body = error.read()
-    except (OSError, TimeoutError) as error:
-        raise SetupError(f"{http_url} does not answer: {error}") from error
-    try:
-        found = json.loads(body)
-    except ValueError as error:
-        raise SetupError(f"{http_url}/health answers {body[:200]!r}") from error
-    assert isinstance(found, dict), "the health is an object"
-    return found
-
-
-def explain(host: str, deployment: Deployment) -> str:
-    """What a person would look at when the stack is not healthy: its tasks, and what each api says."""
-    lines = [
-        docker(host, "stack", "ps", "--no-trunc", "--format", "{{.Name}} {{.Node}} {{.CurrentState}} {{.Error}}", STACK)
-    ]
-    for url in deployment.http_urls:
-        try:
-            lines.append(f"{url}: {health(url).get('reasons')}")
-        except SetupError as error:
-            lines.append(str(error))
-    return "\n".join(lines)
-
-
-def remove(host: str) -> None:
-    """Remove the stack; its secrets and NATS's volume stay (`docker secret rm`, `docker volume rm` end them)."""
-    docker(host, "stack", "rm", STACK, timeout_s=120)
