@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from services.simulator import agent, orchestrator, placement, restarts, scheduling, validate
+from services.simulator import agent, constraints, orchestrator, restarts, scheduling, validate
 from services.simulator.agenda import Clock, WallClock
 from services.simulator.events import EventLog
 from services.simulator.model import ApiError, JobStatus, Json, Node, Resource, Service, State, Task, UpdateStatus
@@ -199,7 +199,7 @@ class Cluster:
         """Reject tasks whose node no longer suits them (swarmkit orchestrator/constraintenforcer)."""
         for task in self.store.tasks_on(node.id):
             moved = task.wanted and not task.ended and task.state >= State.ASSIGNED
-            if moved and not placement.satisfies(node, placement.constraints_of(task.spec)):
+            if moved and not constraints.satisfies(node, constraints.constraints_of(task.spec)):
                 why = "assigned node no longer meets constraints"
                 agent.reject(self.swarm, task, "task rejected by constraint enforcer", why)
 

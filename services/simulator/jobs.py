@@ -3,7 +3,8 @@
 Tasks of an older run that still run are removed (swarmkit manager/orchestrator/jobs). No I/O.
 """
 
-from services.simulator import agent, placement, restarts
+from services.simulator import agent, restarts
+from services.simulator.constraints import constraints_of, satisfies
 from services.simulator.model import Service, State, Task
 from services.simulator.swarm import Swarm
 
@@ -47,9 +48,9 @@ def _replicated(swarm: Swarm, service: Service, current: list[Task]) -> None:
 
 def _global(swarm: Swarm, service: Service, current: list[Task]) -> None:
     """One on each node that may have it."""
-    constraints = placement.constraints_of(service.template)
+    constraints = constraints_of(service.template)
     served = {task.node_id for task in current}
     for node in list(swarm.store.nodes.values()):
-        takes = not node.gone and node.availability == "active" and placement.satisfies(node, constraints)
+        takes = not node.gone and node.availability == "active" and satisfies(node, constraints)
         if takes and node.id not in served:
             agent.launch(swarm, restarts.new_task(service, 0, node.id))

@@ -7,7 +7,8 @@ rolling updates in updates.py. No I/O.
 
 from collections import Counter
 
-from services.simulator import agent, jobs, placement, restarts, updates
+from services.simulator import agent, jobs, restarts, updates
+from services.simulator.constraints import constraints_of, satisfies
 from services.simulator.model import Node, Service, State, Task
 from services.simulator.slots import Slots, by_slot, in_order_of_keeping, updatable
 from services.simulator.swarm import Swarm, slot_key
@@ -84,10 +85,10 @@ def _replicated(swarm: Swarm, service: Service) -> None:
 
 def _global(swarm: Swarm, service: Service) -> None:
     """One slot on each node that meets the constraints; a paused node keeps what it has."""
-    constraints = placement.constraints_of(service.template)
+    constraints = constraints_of(service.template)
 
     def meant_for(node: Node) -> bool:
-        return not node.gone and placement.satisfies(node, constraints)
+        return not node.gone and satisfies(node, constraints)
 
     slots = by_slot(service, swarm.store.tasks_of(service.id))
     kept: Slots = {}

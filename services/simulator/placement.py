@@ -1,27 +1,62 @@
-"""Which nodes may take a task, and which take the tasks of one batch: SwarmKit's constraints, filters and spread.
+"""Which nodes may take a task, and which take the tasks of one batch: SwarmKit's filters and its spread.
 
-Pure. Rules: swarmkit manager/constraint/constraint.go, manager/scheduler/{filter,pipeline,scheduler}.go.
+Pure. Rules: swarmkit manager/scheduler/{filter,pipeline,scheduler}.go.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from services.simulator.model import Json, Node, unknown
+from services.simulator.constraints import Constraint, constraints_of, node_value, satisfies
+from services.simulator.model import Json, Node, Task
 
-_KEY = re.compile(r"^(?i:[a-z_][a-z0-9\-_.]+)$")
-_VALUE = re.compile(r"^(?i:[a-z0-9:\-_\s.*()?+\[\]\\^$|/]+)$")
+Port = tuple[str, int]
+"""A protocol and a number."""
 CAPACITY_FILTERS = ("insufficient resources", "max replicas", "host-mode port")
 """Reasons that go away when some task ends."""
 
 
 @dataclass(frozen=True, slots=True)
-class Constraint:
-    """`key == value`, or `!=` where `equal` is false."""
+class Demand:
+    """What a task asks of its node."""
 
-    key: str
-    equal: bool
-    value: str
+    constraints: tuple[Constraint, ...]
+    cpu_nano: int
+    memory_bytes: int
+    ports: frozenset[Port]
+    """Host-mode ports, of which a node has one each."""
+    max_replicas: int
+    """Tasks of its service on one node; 0: no bound."""
+    spread_over: tuple[str, ...]
+    """The nodes' properties that the service is spread over, the most important one first."""
+
+    @property
+    def is_of_use(self) -> bool:
+        """Whether what other tasks use matters to it."""
+        return bool(self.cpu_nano or self.memory_bytes or self.ports)
+
+
+def demand_of(task: Task) -> Demand:
+    """What a task asks of its node, by its template."""
+    placement = task.spec.get("Placement") or {}
+    reserved = (task.spec.get("Resources") or {}).get("Reservations") or {}
+    preferences = placement.get("Preferences") or ()
+    return Demand(
+        tuple(constraints_of(task.spec)),
+        int(reserved.get("NanoCPUs", 0)),
+        int(reserved.get("MemoryBytes", 0)),
+        _host_ports(task.endpoint),
+        int(placement.get("MaxReplicas", 0)),
+        tuple(preference["Spread"]["SpreadDescriptor"] for preference in preferences if preference.get("Spread")),
+    )
+
+
+def _host_ports(endpoint: Json | None) -> frozenset[Port]:
+    ports = (endpoint or {}).get("Ports") or ()
+    return frozenset(
+        (port["Protocol"], int(port["PublishedPort"]))
+        for port in ports
+        if port.get("PublishMode") == "host" and port.get("PublishedPort")
+    )
 
 
 @dataclass(slots=True)
@@ -33,110 +68,50 @@ class Candidate:
     total: int
     cpu_nano: int = 0
     memory_bytes: int = 0
-    ports: set[tuple[str, int]] = field(default_factory=set)
-    """Host-mode ports in use there."""
+    ports: set[Port] = field(default_factory=set)
 
+    def use(self, demand: Demand) -> None:
+        """Count what a task there uses."""
+        self.cpu_nano += demand.cpu_nano
+        self.memory_bytes += demand.memory_bytes
+        self.ports |= demand.ports
 
-def parse_constraints(expressions: Iterable[str]) -> list[Constraint]:
-    """The constraints that a spec lists.
+    def take(self, demand: Demand) -> None:
+        """Count one more task of the service."""
+        self.of_service += 1
+        self.total += 1
+        self.use(demand)
 
-    Raises:
-        ApiError: one is not of the form `key==value` or `key!=value` (500, as SwarmKit gives it no code).
-    """
-    return [_parse(expression) for expression in expressions]
-
-
-def _parse(expression: str) -> Constraint:
-    for operator in ("==", "!="):
-        if operator not in expression:
-            continue
-        key, value = (part.strip() for part in expression.split(operator, 1))
-        if not _KEY.match(key):
-            raise unknown(f"key '{key}' is invalid")
-        if not _VALUE.match(value):
-            raise unknown(f"value '{value}' is invalid")
-        return Constraint(key, operator == "==", value)
-    raise unknown("constraint expected one operator from ==, !=")
-
-
-def satisfies(node: Node, constraints: Iterable[Constraint]) -> bool:
-    """Whether a node meets all constraints. An unknown key meets none; a missing label is the empty value."""
-    return all(_met(node, constraint) for constraint in constraints)
-
-
-def _met(node: Node, constraint: Constraint) -> bool:
-    actual = _node_value(node, constraint.key)
-    return actual is not None and (actual.lower() == constraint.value.lower()) == constraint.equal
-
-
-def _node_value(node: Node, key: str) -> str | None:
-    """What a constraint's key means on a node; None for a key that SwarmKit does not know."""
-    known = {
-        "node.id": node.id,
-        "node.hostname": node.hostname,
-        "node.ip": node.address,
-        "node.role": node.role,
-        "node.platform.os": "linux",
-        "node.platform.arch": "x86_64",
-    }
-    lower = key.lower()
-    if lower in known:
-        return known[lower]
-    if lower.startswith("node.labels."):
-        labels: dict[str, str] = node.spec.get("Labels") or {}
-        return labels.get(key[len("node.labels.") :], "")
-    return "" if lower.startswith("engine.labels.") else None
-
-
-def constraints_of(template: Json) -> list[Constraint]:
-    """The parsed constraints of a task template that was accepted before."""
-    return parse_constraints((template.get("Placement") or {}).get("Constraints") or ())
-
-
-def reservation_of(template: Json) -> tuple[int, int]:
-    """What a task reserves: CPU in nano CPUs, memory in bytes."""
-    reserved = (template.get("Resources") or {}).get("Reservations") or {}
-    return int(reserved.get("NanoCPUs", 0)), int(reserved.get("MemoryBytes", 0))
-
-
-def host_ports(endpoint: Json | None) -> set[tuple[str, int]]:
-    """The ports that a task takes on its node, with their protocols."""
-    ports = (endpoint or {}).get("Ports") or ()
-    return {
-        (port.get("Protocol", "tcp"), int(port["PublishedPort"]))
-        for port in ports
-        if port.get("PublishMode") == "host" and port.get("PublishedPort")
-    }
+    @property
+    def load(self) -> tuple[int, int]:
+        """What candidates are ordered by: tasks of the service, then all tasks."""
+        return self.of_service, self.total
 
 
 Filter = tuple[str, Callable[[Candidate], bool]]
 
 
-def filters_for(template: Json, endpoint: Json | None) -> list[Filter]:
-    """What a node must pass to get a task, each with SwarmKit's words for those that fail it (`%s` their number)."""
-    constraints = constraints_of(template)
-    cpu_nano, memory_bytes = reservation_of(template)
-    most = int((template.get("Placement") or {}).get("MaxReplicas", 0))
-    ports = host_ports(endpoint)
+def filters_for(demand: Demand) -> list[Filter]:
+    """What a node must pass to get a task, each with SwarmKit's words for those that fail it (`%s`: so many nodes)."""
     filters: list[Filter] = [
         ("%s not available for new tasks", lambda c: c.node.state == "ready" and c.node.availability == "active")
     ]
-    if cpu_nano or memory_bytes:
-        filters.append(
-            (
-                "insufficient resources on %s",
-                lambda c: (
-                    c.cpu_nano + cpu_nano <= c.node.cpu_nano and c.memory_bytes + memory_bytes <= c.node.memory_bytes
-                ),
-            )
-        )
-    if constraints:
-        filters.append(("scheduling constraints not satisfied on %s", lambda c: satisfies(c.node, constraints)))
-    if ports:
-        filters.append(("host-mode port already in use on %s", lambda c: not ports & c.ports))
-    if most:
-        filters.append(("max replicas per node limit exceed", lambda c: c.of_service < most))
+    if demand.cpu_nano or demand.memory_bytes:
+        filters.append(("insufficient resources on %s", lambda c: _has_room(c, demand)))
+    if demand.constraints:
+        words = "scheduling constraints not satisfied on %s"
+        filters.append((words, lambda c: satisfies(c.node, demand.constraints)))
+    if demand.ports:
+        filters.append(("host-mode port already in use on %s", lambda c: not demand.ports & c.ports))
+    if demand.max_replicas:
+        filters.append(("max replicas per node limit exceed", lambda c: c.of_service < demand.max_replicas))
     return filters
+
+
+def _has_room(candidate: Candidate, demand: Demand) -> bool:
+    node = candidate.node
+    fits_cpu = candidate.cpu_nano + demand.cpu_nano <= node.cpu_nano
+    return fits_cpu and candidate.memory_bytes + demand.memory_bytes <= node.memory_bytes
 
 
 def eligible(candidates: Sequence[Candidate], filters: Sequence[Filter]) -> tuple[list[Candidate], str]:
@@ -160,34 +135,26 @@ def explain(texts: Sequence[str], failures: Sequence[int]) -> str:
     return f"no suitable node ({'; '.join(parts)})" if parts else "no suitable node"
 
 
-def spread(
-    candidates: Sequence[Candidate], filters: Sequence[Filter], template: Json, count: int
-) -> tuple[list[Candidate], str]:
+def spread(candidates: Sequence[Candidate], demand: Demand, count: int) -> tuple[list[Candidate], str]:
     """The node for each of up to `count` tasks of one service, and why the others got none.
 
     As scheduleNTasksOnNodes: a batch gives each node in turn one task until the next one has more, then stays where it
     is; so a batch piles up on the next-to-last node, which real Swarms do too.
     """
+    filters = filters_for(demand)
     nodes, problem = eligible(candidates, filters)
     if problem:
         return [], problem
-    reserved = reservation_of(template)
     chosen: list[Candidate] = []
-    for branch, share in _branches(nodes, _spread_labels(template), count):
-        chosen += _fill(branch, filters, reserved, share)
+    for branch, share in _branches(nodes, demand.spread_over, count):
+        chosen += _fill(branch, filters, demand, share)
     if len(chosen) < count:
         problem = eligible(candidates, filters)[1]
     return chosen, problem
 
 
-def _load(candidate: Candidate) -> tuple[int, int]:
-    return candidate.of_service, candidate.total
-
-
-def _fill(
-    nodes: Sequence[Candidate], filters: Sequence[Filter], reserved: tuple[int, int], count: int
-) -> list[Candidate]:
-    order = sorted(nodes, key=_load)
+def _fill(nodes: Sequence[Candidate], filters: Sequence[Filter], demand: Demand, count: int) -> list[Candidate]:
+    order = sorted(nodes, key=lambda candidate: candidate.load)
     chosen: list[Candidate] = []
     at = 0
     while len(chosen) < count:
@@ -198,20 +165,11 @@ def _fill(
             if tried == len(order):
                 return chosen
         here = order[at % len(order)]
-        here.of_service += 1
-        here.total += 1
-        here.cpu_nano += reserved[0]
-        here.memory_bytes += reserved[1]
+        here.take(demand)
         chosen.append(here)
-        first_pass = at + 1 < len(order)
-        if not first_pass or _load(order[at + 1]) < _load(here):
+        if at + 1 >= len(order) or order[at + 1].load < here.load:
             at += 1
     return chosen
-
-
-def _spread_labels(template: Json) -> list[str]:
-    preferences = (template.get("Placement") or {}).get("Preferences") or ()
-    return [preference["Spread"]["SpreadDescriptor"] for preference in preferences if preference.get("Spread")]
 
 
 def _branches(
@@ -222,7 +180,7 @@ def _branches(
         return [(nodes, count)]
     groups: dict[str, list[Candidate]] = {}
     for candidate in nodes:
-        groups.setdefault(_node_value(candidate.node, labels[0]) or "", []).append(candidate)
+        groups.setdefault(node_value(candidate.node, labels[0]) or "", []).append(candidate)
     shares = _even_shares({key: sum(node.of_service for node in group) for key, group in groups.items()}, count)
     return [branch for key, group in groups.items() for branch in _branches(group, labels[1:], shares[key])]
 

@@ -27,10 +27,9 @@ def place(swarm: Swarm) -> None:
 
 
 def _place_batch(swarm: Swarm, batch: list[Task]) -> None:
-    template, endpoint = batch[0].spec, batch[0].endpoint
-    filters = placement.filters_for(template, endpoint)
-    candidates = _candidates(swarm, batch[0], list(swarm.store.nodes.values()))
-    chosen, problem = placement.spread(candidates, filters, template, len(batch))
+    demand = placement.demand_of(batch[0])
+    candidates = _candidates(swarm, batch[0], demand, list(swarm.store.nodes.values()))
+    chosen, problem = placement.spread(candidates, demand, len(batch))
     for task, candidate in zip(batch, chosen, strict=False):
         swarm.unplaced.pop(task.id)
         agent.assign(swarm, task, candidate.node.id)
@@ -41,11 +40,11 @@ def _place_batch(swarm: Swarm, batch: list[Task]) -> None:
 def _place_preassigned(swarm: Swarm, task: Task) -> None:
     """A global service's task: its node is set, and must suit."""
     node = swarm.store.nodes.get(task.node_id)
-    filters = placement.filters_for(task.spec, task.endpoint)
-    candidates = _candidates(swarm, task, [node] if node else [])
+    demand = placement.demand_of(task)
+    candidates = _candidates(swarm, task, demand, [node] if node else [])
     for candidate in candidates:  # it is counted there already
         candidate.of_service -= 1
-    problem = placement.eligible(candidates, filters)[1]
+    problem = placement.eligible(candidates, placement.filters_for(demand))[1]
     if candidates and not problem:
         swarm.unplaced.pop(task.id)
         agent.assign(swarm, task, task.node_id)
@@ -59,21 +58,18 @@ def _hold(swarm: Swarm, task: Task, problem: str) -> None:
         swarm.store.put(replace(task, err=problem, at_ns=swarm.store.now_ns()))
 
 
-def _candidates(swarm: Swarm, task: Task, nodes: list[Node]) -> list[placement.Candidate]:
+def _candidates(swarm: Swarm, task: Task, demand: placement.Demand, nodes: list[Node]) -> list[placement.Candidate]:
     """The nodes as the batch of `task` sees them."""
-    of_service = Counter(t.node_id for t in swarm.store.tasks_of(task.service_id) if t.wanted and not t.ended)
+    of_service = Counter(other.node_id for other in swarm.store.tasks_of(task.service_id) if _counts(other))
     active = swarm.store.active_on
     candidates = [placement.Candidate(node, of_service[node.id], active.get(node.id, 0)) for node in nodes]
-    if any(placement.reservation_of(task.spec)) or placement.host_ports(task.endpoint):
+    if demand.is_of_use:
         for candidate in candidates:
-            _count_use(swarm, candidate, task.id)
+            for other in swarm.store.tasks_on(candidate.node.id):
+                if _counts(other) and other.id != task.id:
+                    candidate.use(placement.demand_of(other))
     return candidates
 
 
-def _count_use(swarm: Swarm, candidate: placement.Candidate, except_id: str) -> None:
-    for other in swarm.store.tasks_on(candidate.node.id):
-        if other.wanted and not other.ended and other.id != except_id:
-            cpu_nano, memory_bytes = placement.reservation_of(other.spec)
-            candidate.cpu_nano += cpu_nano
-            candidate.memory_bytes += memory_bytes
-            candidate.ports |= placement.host_ports(other.endpoint)
+def _counts(task: Task) -> bool:
+    return task.wanted and not task.ended

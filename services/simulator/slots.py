@@ -5,7 +5,8 @@ Pure but for reading the swarm. Rules: swarmkit manager/orchestrator/{task,slot}
 
 from collections import Counter
 
-from services.simulator import placement, restarts
+from services.simulator import restarts
+from services.simulator.constraints import constraints_of, satisfies
 from services.simulator.model import Json, Service, State, Task
 from services.simulator.swarm import SlotKey, Swarm, slot_key
 
@@ -43,7 +44,7 @@ def is_dirty(swarm: Swarm, service: Service, task: Task) -> bool:
     if _without_constraints(task.spec) != _without_constraints(service.template):
         return True
     node = swarm.store.nodes.get(task.node_id)
-    return node is None or not placement.satisfies(node, placement.constraints_of(service.template))
+    return node is None or not satisfies(node, constraints_of(service.template))
 
 
 def _without_constraints(template: Json) -> Json:

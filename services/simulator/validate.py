@@ -6,8 +6,8 @@ Pure. Rules and texts: swarmkit manager/controlapi/{service,common}.go.
 import re
 from collections.abc import Iterable
 
+from services.simulator.constraints import parse_constraints
 from services.simulator.model import ApiError, Json, Resource, Service, invalid
-from services.simulator.placement import parse_constraints
 from services.simulator.spec import JOBS
 
 _NAME = re.compile(r"^[a-zA-Z0-9](?:[-_]*[A-Za-z0-9]+)*$")
