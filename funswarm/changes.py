@@ -1,30 +1,22 @@
-"""The feed of changes: a snapshot of what there is, then every event, for as long as one reads. I/O by `reading`.
-
-A snapshot is the fold of all events up to one sequence: the state bucket, whose values name in a header the event that
-they reflect, and on top of it the events after the highest of these (the bucket follows behind the events).
-"""
+"""The feed of changes: a snapshot of what there is, then every event, for as long as one reads. I/O by `reading`."""
 
 import asyncio
-import itertools
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Final, Self
+from typing import Self
 
-from pydantic import ValidationError
-
-from funswarm.errors import Failed, Relist, Unavailable
-from funswarm.jetstream import Stored, bounds
+from funswarm.errors import Relist, Unavailable
+from funswarm.jetstream import Stored
 from funswarm.link import Link
 from funswarm.messages import Event
-from funswarm.reading import RETRY_S, Gap, Reader, read_stored
-from funswarm.state import KINDS, STATES, AnyState, event_names
-from funswarm.subjects import Subjects, token
-
-EVENT_SEQUENCE_HEADER: Final = "Funswarm-Event-Sequence"
-FILTERS_MAX: Final = 100
+from funswarm.reading import RETRY_S, Gap, Reader
+from funswarm.selection import Selection
+from funswarm.snapshot import Snapshot, read_snapshot, understood_event
+from funswarm.state import AnyState
+from funswarm.subjects import Subjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +54,7 @@ class Changed:
         Raises:
             Failed: it is not understood.
         """
-        return _event(self.sequence, self.body)
+        return understood_event(self.sequence, self.body)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,35 +65,6 @@ class Relisted:
 
 
 Item = SnapshotBegin | Snapshotted | SnapshotEnd | Changed | Relisted
-
-
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which changes are wanted; an empty set: all. `names`: an object's name; of tasks, their service's."""
-
-    kinds: frozenset[str] = frozenset()
-    names: frozenset[str] = frozenset()
-    actions: frozenset[str] = frozenset()
-
-    def filters(self, subjects: Subjects) -> list[str]:
-        """The selection as subjects' filters, which do not overlap; one for all where they would be too many."""
-        kinds, actions = sorted(self.kinds) or ["*"], sorted(self.actions) or ["*"]
-        heads = [subjects.event(kind, action) for kind, action in itertools.product(kinds, actions)]
-        names = [token(name) for name in sorted(self.names)]
-        tails = [*names, *(f"{name}.*" for name in names)] or [">"]
-        filters = [f"{head}.{tail}" for head, tail in itertools.product(heads, tails)]
-        return filters if len(filters) <= FILTERS_MAX else [subjects.all_events]
-
-    def takes(self, kind: str, action: str, name: str) -> bool:
-        """Whether this event is wanted; `name` as a subject's token, of a task its service's."""
-        return (
-            (not self.kinds or kind in self.kinds)
-            and (not self.actions or action in self.actions)
-            and (not self.names or any(name == token(wanted) for wanted in self.names))
-        )
-
-    def takes_state(self, state: AnyState) -> bool:
-        return (not self.kinds or state.kind in self.kinds) and (not self.names or event_names(state)[0] in self.names)
 
 
 class Changes(AsyncIterator[Item]):
@@ -180,86 +143,42 @@ class Changes(AsyncIterator[Item]):
         return self._coming
 
     async def _run(self) -> AsyncGenerator[Item, None]:
-        start = self._start
+        start, created = self._start, None
+        filters = self._selection.filters(self._subjects)
         while True:
             if start is None:
-                states, start = await self._read_snapshot()
-                for item in _snapshot(states, start):
-                    yield item
-            filters = self._selection.filters(self._subjects)
-            self._reader = Reader(self._link, self._subjects.events_stream, filters, start, self._standing)
+                snapshot = await self._snapshot()
+                start, created = snapshot.sequence, snapshot.created
+                yield SnapshotBegin()
+                for state in snapshot.states:
+                    yield Snapshotted(state)
+                yield SnapshotEnd(start)
+            stream = self._subjects.events_stream
+            self._reader = Reader(self._link, stream, filters, start, created=created, standing=self._standing)
             try:
                 async with aclosing(self._reader.messages()) as messages:
                     async for message in messages:
-                        self._begun = True
                         if (change := self._changed(message)) is not None:
                             yield change
             except Gap as gap:
                 self._begun, self._reader, start = True, None, None
                 yield Relisted(str(gap))
 
-    async def _read_snapshot(self) -> tuple[list[AnyState], int]:
-        """What is there, and the sequence of the last event that it reflects."""
+    async def _snapshot(self) -> Snapshot:
+        """Once the feed has begun it waits for NATS as long as it takes."""
         while True:
             try:
-                return await self._fold()
+                snapshot = await read_snapshot(self._link, self._subjects, self._selection)
             except Unavailable:
                 if not self._begun:
                     raise
                 await asyncio.sleep(RETRY_S)
-
-    async def _fold(self) -> tuple[list[AnyState], int]:
-        states: dict[tuple[str, str], AnyState] = {}
-        reflected = 0
-        bucket = f"KV_{self._subjects.state_bucket}"
-        async with aclosing(read_stored(self._link, bucket, {"deliver_policy": "last_per_subject"}, [">"])) as values:
-            async for value in values:
-                reflected = max(reflected, int(value.headers.get(EVENT_SEQUENCE_HEADER, 0)))
-                kind, key = value.subject.split(".")[-2:]
-                states.pop((kind, key), None)
-                if value.body:  # else a marker of deletion
-                    states[kind, key] = _state(value)
-        events = await bounds(self._link, self._subjects.events_stream)
-        if events.last > reflected:
-            deliver = {"deliver_policy": "by_start_sequence", "opt_start_seq": reflected + 1}
-            filters = replace(self._selection, actions=frozenset()).filters(self._subjects)
-            stream = self._subjects.events_stream
-            async with aclosing(read_stored(self._link, stream, deliver, filters)) as messages:
-                async for message in messages:
-                    if message.sequence > events.last:
-                        break
-                    event = _event(message.sequence, message.body)
-                    states.pop((event.kind, token(event.object_id)), None)
-                    if event.after is not None:
-                        states[event.kind, token(event.object_id)] = event.after
-        self._begun = True
-        wanted = [state for state in states.values() if self._selection.takes_state(state)]
-        wanted.sort(key=lambda state: (KINDS.index(state.kind), state.name, state.id))
-        return wanted, events.last
+            else:
+                self._begun = True
+                return snapshot
 
     def _changed(self, message: Stored) -> Changed | None:
         kind, action, name, *_ = message.subject.removeprefix(self._subjects.all_events.removesuffix(">")).split(".")
         if not self._selection.takes(kind, action, name):
             return None
         return Changed(message.sequence, kind, action, message.body)
-
-
-def _snapshot(states: list[AnyState], sequence: int) -> Iterator[Item]:
-    yield SnapshotBegin()
-    for state in states:
-        yield Snapshotted(state)
-    yield SnapshotEnd(sequence)
-
-
-def _event(sequence: int, body: bytes) -> Event:
-    try:
-        return Event.model_validate_json(body)
-    except ValidationError as error:
-        raise Failed(f"event {sequence} is not understood: is the poller of another version?") from error
-
-
-def _state(value: Stored) -> AnyState:
-    try:
-        return STATES.validate_json(value.body)
-    except ValidationError as error:
-        raise Failed(f"the state in {value.subject} is not understood: is the poller of another version?") from error

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 from pydantic import ValidationError
 
 from funswarm.access import DEFAULT_SERVERS, Access
-from funswarm.changes import Changes, Selection
+from funswarm.changes import Changes
 from funswarm.errors import InvalidRequest, UnknownObject
 from funswarm.explain import explain
 from funswarm.health import ask_health, gather_metrics, gather_parts
@@ -37,6 +37,7 @@ from funswarm.messages import (
 )
 from funswarm.outcome import Accepted
 from funswarm.querying import ask, ask_pages
+from funswarm.selection import Selection
 from funswarm.since import Since, starting_point
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.state import NodeState, ServiceState, TaskState

@@ -270,6 +270,7 @@ async def _end(connection: Nats) -> None:
     """nats-py's close() can hang on a dead peer, and its reconnecting can outlive it (a cancellation that
     `asyncio.wait_for` of Python 3.11 swallowed): end both, for certain.
     """
+    subscriptions = list(connection._subs.values())  # noqa: SLF001
     for _ in range(10):
         with contextlib.suppress(TimeoutError, nats.errors.Error, OSError):
             async with asyncio.timeout(_CLOSE_TIMEOUT_S):
@@ -277,7 +278,10 @@ async def _end(connection: Nats) -> None:
         reconnecting = connection._reconnection_task  # noqa: SLF001
         if reconnecting is None or reconnecting.done():
             if connection.is_closed:
-                return
+                break
             continue
         reconnecting.cancel()
         await asyncio.wait({reconnecting}, timeout=0.2)
+    reading = [one._wait_for_msgs_task for one in subscriptions if one._wait_for_msgs_task is not None]  # noqa: SLF001
+    if reading:
+        await asyncio.wait(reading, timeout=_CLOSE_TIMEOUT_S)

@@ -39,11 +39,19 @@ class Reader:
 
     `position`: the sequence up to which all that the filters select has been read; None until NATS says where a time
     is. Behind a filter it moves on with the stream, so that it can be resumed from after a quiet week.
-    `standing` is set when the first consumer stands, and all from the start on is there.
+    `created`: the stream's, where it is known. `standing` is set when a consumer stands, and all from the start on is
+    there.
     """
 
     def __init__(
-        self, link: Link, stream: str, filters: Sequence[str], start: int | datetime, standing: asyncio.Event
+        self,
+        link: Link,
+        stream: str,
+        filters: Sequence[str],
+        start: int | datetime,
+        *,
+        created: str | None,
+        standing: asyncio.Event,
     ) -> None:
         self.position: int | None = start if isinstance(start, int) else None
         self._standing = standing
@@ -51,7 +59,7 @@ class Reader:
         self._stream = stream
         self._filters = list(filters)
         self._start_time = start if isinstance(start, datetime) else None
-        self._created: str | None = None  # the stream's own time of birth
+        self._created = created
         self._unverified: int | None = None  # from after here on nothing must have been dropped: to be asked for
         self._verify_at = 0.0
 

@@ -1,12 +1,16 @@
 """A nats-server for the tests of this folder: one of their own to break, or a shared one with a prefix for each."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import suppress
 from itertools import count
 
 import pytest
 
+from funswarm.errors import FunswarmError
 from services.bus.connection import Bus
+from services.bus.jetstream import call
 from services.bus.settings import NatsSettings
+from services.bus.streams import streams
 from tests.report import ran_against
 from tests.servers import NatsServer, nats_server
 
@@ -51,11 +55,14 @@ def prefix() -> str:
 
 
 @pytest.fixture
-async def bus(shared_nats: NatsServer, connect: Connect, prefix: str) -> Bus:
-    """Connected to the shared server, with streams of its own."""
+async def bus(shared_nats: NatsServer, connect: Connect, prefix: str) -> AsyncIterator[Bus]:
+    """Connected to the shared server, with streams of its own; gone at the end: they reserve room on disk."""
     bus = await connect(shared_nats, prefix=prefix)
     await bus.declare()
-    return bus
+    yield bus
+    for config in streams(bus.subjects, bus.settings):
+        with suppress(FunswarmError):
+            await call(bus.link, f"STREAM.DELETE.{config['name']}")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from funswarm.changes import FILTERS_MAX, Selection
+from funswarm.selection import FILTERS_MAX, Selection
 from funswarm.subjects import Subjects
 from tests.builders import a_node, a_service, a_task
 
