@@ -282,6 +282,7 @@ async def _end(connection: Nats) -> None:
             continue
         reconnecting.cancel()
         await asyncio.wait({reconnecting}, timeout=0.2)
-    reading = [one._wait_for_msgs_task for one in subscriptions if one._wait_for_msgs_task is not None]  # noqa: SLF001
+    tasks: list[asyncio.Task[None] | None] = [one._wait_for_msgs_task for one in subscriptions]  # noqa: SLF001
+    reading = [task for task in tasks if task is not None]
     if reading:
         await asyncio.wait(reading, timeout=_CLOSE_TIMEOUT_S)
