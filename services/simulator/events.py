@@ -132,15 +132,19 @@ class EventLog:
 
 
 class Subscriber:
-    """A bounded queue of events for one reader; `ready` is called when it stops being empty."""
+    """A bounded queue of events for one reader; `ready` is called when there is something in it.
 
-    def __init__(self, wanted: Filter) -> None:
+    While `silent`, what happens is lost to it.
+    """
+
+    def __init__(self, wanted: Filter, silent: Callable[[], bool] = lambda: False) -> None:
         self.wanted = wanted
+        self._silent = silent
         self.queue: deque[Event] = deque()
         self.ready: Callable[[], None] = lambda: None
 
     def offer(self, event: Event) -> None:
         """Queue an event if it is wanted and there is room."""
-        if self.wanted.matches(event) and len(self.queue) < BACKLOG:
+        if self.wanted.matches(event) and len(self.queue) < BACKLOG and not self._silent():
             self.queue.append(event)
             self.ready()

@@ -133,7 +133,7 @@ def _time_ns(call: Call, name: str) -> int | None:
 
 async def _stream(call: Call, wanted: Filter) -> AsyncIterator[bytes]:
     log, control = call.cluster.events, call.control
-    subscriber, awake = Subscriber(wanted), asyncio.Event()
+    subscriber, awake = Subscriber(wanted, lambda: control.faults.events_silent), asyncio.Event()
     subscriber.ready = awake.set
     log.subscribers.append(subscriber)
     control.on_faults.append(awake.set)
@@ -147,9 +147,7 @@ async def _stream(call: Call, wanted: Filter) -> AsyncIterator[bytes]:
                 return
             await _wait(awake, left_s)
             while subscriber.queue:
-                event = subscriber.queue.popleft()
-                if not control.faults.events_silent:
-                    yield render.encode(event.json()) + b"\n"
+                yield render.encode(subscriber.queue.popleft().json()) + b"\n"
     finally:
         log.subscribers.remove(subscriber)
         control.on_faults.remove(awake.set)
