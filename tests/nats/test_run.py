@@ -1,103 +1,13 @@
 """`make run` as its user sees it: a process, its lines, its exit code. On the simulator, with a real nats-server."""
 
-import json
 import os
-import re
 import signal
 import socket
-import subprocess
-import sys
-import threading
-import time
-import urllib.request
-from pathlib import Path
 
 import pytest
 
+from tests.nats.run_scene import PATIENCE_S, PROGRAMS, Run, alive, waited
 from tests.report import ran_against
-
-PATIENCE_S = 120
-
-
-class Run:
-    """One `python -m services`, with free ports and a folder of its own."""
-
-    def __init__(self, folder, **env):
-        self.folder = folder
-        self.http_port, self.nats_port = free_port(), free_port()
-        variables = {name: value for name, value in os.environ.items() if not name.startswith(("FUNSWARM_", "NATS_"))}
-        variables |= {
-            "DOCKER_HOST": "unix:///nowhere/docker.sock",
-            "FUNSWARM_DATA_DIR": str(folder),
-            "FUNSWARM_HTTP_PORT": str(self.http_port),
-            "FUNSWARM_NATS_PORT": str(self.nats_port),
-        }
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "services"],
-            env=variables | env,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.lines: list[str] = []
-        self.reading = threading.Thread(target=self.read)
-        self.reading.start()
-
-    def read(self):
-        assert self.process.stdout is not None
-        with self.process.stdout as output:
-            self.lines.extend(iter(output.readline, ""))
-
-    def wait_for(self, pattern):
-        return waited(lambda: re.search(pattern, "".join(self.lines)), f"{pattern} in:\n{''.join(self.lines)}")
-
-    def get(self, path):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as answer:
-            return answer.headers, json.loads(answer.read())
-
-    def children(self):
-        """The processes that it started: part -> pid."""
-        found = {}
-        for folder in Path("/proc").iterdir():
-            if not folder.name.isdecimal():
-                continue
-            try:
-                command = (folder / "cmdline").read_bytes().decode().split("\0")
-                parent = (folder / "stat").read_text().rpartition(")")[2].split()[1]
-            except OSError:
-                continue
-            if int(parent) == self.process.pid:
-                found[Path(command[0]).name if "nats-server" in command[0] else command[2]] = int(folder.name)
-        return found
-
-    def end(self, number=signal.SIGINT):
-        """Its exit code after that signal."""
-        self.process.send_signal(number)
-        code = self.process.wait(timeout=PATIENCE_S)
-        self.reading.join(timeout=PATIENCE_S)
-        return code
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def waited(condition, what):
-    end = time.monotonic() + PATIENCE_S
-    while not (value := condition()):
-        assert time.monotonic() < end, f"waited in vain for {what}"
-        time.sleep(0.05)
-    return value
-
-
-def alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.fixture
@@ -160,10 +70,14 @@ def test_a_second_one_in_the_same_folder_says_who_is_there(running):
     second.reading.join(timeout=PATIENCE_S)
 
 
+def all_children(run):
+    return waited(lambda: len(run.children()) == len(PROGRAMS) and run.children(), "all children")
+
+
 def test_ctrl_c_ends_all_and_names_the_folder_of_the_data(start):
     run = start()
     run.wait_for("NO DOCKER ENGINE")
-    children = waited(lambda: len(run.children()) == 5 and run.children(), "five children")
+    children = all_children(run)
     assert run.end() == 0
     assert [] == [name for name, pid in children.items() if alive(pid)]
     assert f"the data stay in {run.folder}" in run.lines[-1]
@@ -171,7 +85,7 @@ def test_ctrl_c_ends_all_and_names_the_folder_of_the_data(start):
 
 def test_the_children_end_with_a_supervisor_that_is_killed(start):
     run = start()
-    children = waited(lambda: len(run.children()) == 5 and run.children(), "five children")
+    children = all_children(run)
     run.process.kill()
     waited(lambda: not any(alive(pid) for pid in children.values()), "all children gone")
 
