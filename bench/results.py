@@ -39,15 +39,20 @@ def machine() -> str:
     return f"{os.cpu_count()} cores, {memory:.0f} GiB, Linux {platform.release()}, Python {platform.python_version()}"
 
 
-def write(title: str, against: str, figures: list[Figure]) -> str:
-    """Write the section `title` and return it. `against`: which engine, NATS and versions."""
+def section(title: str, against: str, figures: list[Figure]) -> str:
+    """The section `title`. `against`: which engine, NATS and versions. Pure but for the date and the machine."""
     rows = "\n".join(figure.row() for figure in figures)
-    section = (
+    return (
         f"## {title}\n\n{datetime.now(UTC):%Y-%m-%d}, {machine()}; {against}.\n\n"
         f"| figure | measured | to reach | | note |\n|---|---|---|---|---|\n{rows}\n"
     )
+
+
+def write(title: str, against: str, figures: list[Figure]) -> str:
+    """Write that section in place of the one before, and return it."""
+    new = section(title, against, figures)
     text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else _HEAD
     found = re.search(rf"^## {re.escape(title)}$.*?(?=^## |\Z)", text, re.MULTILINE | re.DOTALL)
-    text = text[: found.start()] + section + "\n" + text[found.end() :] if found else f"{text.rstrip()}\n\n{section}"
+    text = text[: found.start()] + new + "\n" + text[found.end() :] if found else f"{text.rstrip()}\n\n{new}"
     RESULTS.write_text(text.rstrip() + "\n", encoding="utf-8")
-    return section
+    return new
