@@ -39,7 +39,8 @@ class Event(Value):
     `before` is the previous event's `after`, null at `created`; `after` is null at `removed`.
     `id`: `<kind>/<object id>@<version>`, with `/<action>.<revision>` where the version did not move,
     `@removed.<revision>` for a removal.
-    `time` is Swarm's, `observed_at` the poller's clock. `command`: the command that wrote this spec, where one did.
+    `time` is Swarm's, `observed_at` the poller's clock. `command`: the command that wrote this spec, where one did;
+    null where Swarm went back to an older one.
     """
 
     id: str

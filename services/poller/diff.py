@@ -141,12 +141,20 @@ def _task_moved(before: TaskState, after: TaskState) -> bool:
 
 
 def _command(before: AnyState | None, after: AnyState) -> str | None:
-    """The command that wrote this spec: its label came with this event. A label that merely stays may be outdated."""
-    if not isinstance(after, ServiceState):
+    """The command that wrote this spec: its label came with this event. A label that merely stays may be outdated.
+
+    None where Swarm went back to an older spec: that one's label comes back with it.
+    """
+    if not isinstance(after, ServiceState) or went_back(after):
         return None
     label = after.labels.get(COMMAND_LABEL)
     old = before.labels.get(COMMAND_LABEL) if isinstance(before, ServiceState) else None
     return label if label != old else None
+
+
+def went_back(service: ServiceState) -> bool:
+    """Whether the service's spec is what Swarm rolled back to: the next write clears its update status."""
+    return service.update_status is not None and service.update_status.state.startswith("rollback")
 
 
 def changes(before: AnyState, after: AnyState) -> tuple[Change, ...]:

@@ -9,6 +9,7 @@ from funswarm.messages import MSG_ID_HEADER, TRACEPARENT_HEADER, Event
 from funswarm.state import TRACE_LABEL, AnyState, ServiceState, TaskState, event_names
 from funswarm.subjects import Subjects
 from services.bus.journal import Outgoing
+from services.poller.diff import went_back
 from services.poller.view import View
 
 EVENT_BYTES_MAX: Final = 1_000_000  # NATS takes 1 MiB with the headers
@@ -38,6 +39,11 @@ def outgoing(event: Event, subjects: Subjects, traceparent: str | None) -> Outgo
 
 
 def traceparent_of(state: AnyState | None, view: View) -> str | None:
-    """The trace context of the command that wrote the service last, for the service's and its tasks' events."""
+    """The trace context of the command that wrote the service last, for the service's and its tasks' events.
+
+    None after a way back: the label that came back with the older spec is that of long ago.
+    """
     service = view.service(state.service_id) if isinstance(state, TaskState) else state
-    return service.labels.get(TRACE_LABEL) if isinstance(service, ServiceState) else None
+    if not isinstance(service, ServiceState) or went_back(service):
+        return None
+    return service.labels.get(TRACE_LABEL)

@@ -3,7 +3,7 @@
 import pytest
 
 from funswarm.messages import Change
-from funswarm.state import COMMAND_LABEL, AnyState, Condition, ConditionStatus
+from funswarm.state import COMMAND_LABEL, AnyState, Condition, ConditionStatus, UpdateStatus
 from services.poller.diff import EventContext, diff
 from tests.builders import CLUSTER, OBSERVED_AT, a_config, a_network, a_node, a_secret, a_service, a_task, an_engine
 
@@ -180,6 +180,13 @@ def test_a_command_is_not_named_for_what_others_wrote_later():
     labels = {COMMAND_LABEL: "c-1"}
     before, after = a_service(labels=labels), a_service(labels=labels, replicas=2, version=11)
     assert [None] == [event.command for event in diff(before, after, CONTEXT)]
+
+
+@pytest.mark.parametrize("state", ["rollback_started", "rollback_paused", "rollback_completed"])
+def test_a_way_back_does_not_name_the_command_that_wrote_the_older_spec(state):
+    before = a_service(labels={COMMAND_LABEL: "c-2"})
+    after = a_service(labels={COMMAND_LABEL: "c-1"}, version=11, update_status=UpdateStatus(state=state))
+    assert {None} == {event.command for event in diff(before, after, CONTEXT)}
 
 
 def test_a_created_service_names_its_command():
