@@ -6,7 +6,6 @@ It starts and stays up without NATS: then every answer says what is missing.
 import asyncio
 import contextlib
 import socket
-import ssl
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
@@ -23,6 +22,7 @@ from services.api.figures import Figures
 from services.api.guard import Guard
 from services.api.operating import VERSION
 from services.api.settings import ApiSettings
+from services.bus.client import sdk_client
 from services.bus.connection import Bus
 from services.bus.settings import NatsSettings
 from services.runtime import instance
@@ -42,7 +42,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         Failed: the port cannot be listened on.
     """
     api, nats = ApiSettings.of(settings), NatsSettings.of(settings)
-    figures, client = Figures(), _client(nats)
+    figures, client = Figures(), sdk_client(nats, "api")
     app = build(client, api, figures, stop, instance())
     config = uvicorn.Config(
         app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None, log_level="warning",
@@ -90,18 +90,6 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
         ) from error
     with listening:
         yield listening
-
-
-def _client(nats: NatsSettings) -> Client:
-    tls = None
-    if nats.tls_ca is not None or nats.tls_cert is not None:
-        tls = ssl.create_default_context(cafile=nats.tls_ca)
-        if nats.tls_cert is not None:
-            tls.load_cert_chain(nats.tls_cert, nats.tls_key)
-    return Client(
-        nats.url.split(","), prefix=nats.prefix, name="api", user=nats.user, password=nats.password, token=nats.token,
-        credentials=str(nats.creds_file) if nats.creds_file else None, tls=tls,
-    )  # fmt: skip
 
 
 async def _learn_of_simulator(client: Client, app: Guard) -> None:

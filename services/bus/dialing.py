@@ -39,9 +39,20 @@ def dial_options(settings: NatsSettings, name: str) -> dict[str, Any]:
     }
     if settings.creds_file is not None:
         options["user_credentials"] = str(settings.creds_file)
-    if settings.tls_ca is not None or settings.tls_cert is not None:
-        context = ssl.create_default_context(cafile=settings.tls_ca)
-        if settings.tls_cert is not None:
-            context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    if (context := tls_context(settings)) is not None:
         options["tls"] = context
     return options
+
+
+def tls_context(settings: NatsSettings) -> ssl.SSLContext | None:
+    """None: no TLS files are given.
+
+    Raises:
+        OSError: one cannot be read, or (ssl.SSLError) is none.
+    """
+    if settings.tls_ca is None and settings.tls_cert is None:
+        return None
+    context = ssl.create_default_context(cafile=settings.tls_ca)
+    if settings.tls_cert is not None:
+        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    return context
