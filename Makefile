@@ -9,7 +9,7 @@ NAME ?= funswarm
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
-run:  ## Run poller, scheduler and api here, with a NATS of their own: http://localhost:8484
+run:  ## Run all of Funswarm here, with a NATS of its own: http://localhost:8484 (SWARM_INIT=1 makes a Swarm)
 	@.ci/venv run
 	@exec $(PYTHON) -m services
 
@@ -34,7 +34,7 @@ format: venv  ## Format and mend what can be mended
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
 
-docs: venv  ## Write docs/messages.md and docs/schemas from the models
+docs: venv  ## Write docs/messages.md, docs/settings.md and docs/schemas from the models
 	$(PYTHON) -m docs.generator
 
 bench: venv  ## Measure on a real engine; writes bench/RESULTS.md
