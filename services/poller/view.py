@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from funswarm.state import KINDS, AnyState, NodeState, ServiceState, TaskState
-from services.poller.known import Key, Known, key_of
+from services.poller.known import Key, Known, key_of, lean
 
 DERIVED: Final = {"revision": 0, "condition": None, "drained": False}  # no facts: not compared, kept from before
 
@@ -145,6 +145,7 @@ class View:
             if state.node_id:
                 self._on_node.setdefault(state.node_id, {})[state.id] = state
         self._states[key[0]][key[1]] = state
+        lean(state)
 
     def _unindex(self, task: TaskState) -> None:
         for index, owner in ((self._of_service, task.service_id), (self._on_node, task.node_id or "")):
