@@ -34,7 +34,11 @@ class NatsServer:
         self._folder = folder
         self._log = folder / "nats.log"
         self._config = folder / "nats.conf"
-        text = f'jetstream {{ store_dir: "{folder}" }}\n{extra}\n' if passwords is None else STACK_CONFIG.read_text()
+        text = (
+            f'jetstream {{ store_dir: "{folder}", max_file: 1TB }}\n{extra}\n'
+            if passwords is None
+            else STACK_CONFIG.read_text()
+        )
         self._config.write_text(text, encoding="utf-8")
         lines = (f'{user.upper()}_PASSWORD: "{password}"\n' for user, password in (passwords or {}).items())
         (folder / "passwords.conf").write_text("".join(lines), encoding="utf-8")

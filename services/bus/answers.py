@@ -66,7 +66,9 @@ class Inbox:
 
     def forget(self, reply: str) -> None:
         """Nobody waits there any more."""
-        self._waiting.pop(reply).done.cancel()
+        done = self._waiting.pop(reply).done
+        if not done.cancel() and not done.cancelled():
+            done.exception()  # else asyncio complains that nobody looked at it
 
     def fail_all(self, reason: str) -> None:
         """No answer can come to anyone."""
@@ -94,6 +96,11 @@ class Answers:
 
     def __exit__(self, *_: object) -> None:
         self._inbox.forget(self.reply)
+
+    def end(self, _: object = None) -> None:
+        """As if the feed had had enough."""
+        if not self._waiting.done.done():
+            self._waiting.done.set_result(None)
 
     async def wait(self, timeout_s: float) -> None:
         """Until the feed has had enough.

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import Any, NoReturn
+from typing import Any, Final, NoReturn
 
 from nats.aio.msg import Msg
 
@@ -16,6 +16,8 @@ from services.bus.link import Link
 from services.bus.serving import CODE_HEADER, ERROR_HEADER, Handler, Served, serve
 from services.bus.settings import NatsSettings
 from services.bus.streams import SERVER_MIN, streams
+
+_STORAGE_EXCEEDED: Final = 10047
 
 
 class Bus:
@@ -73,7 +75,8 @@ class Bus:
             try:
                 await self._declare(config)
             except ApiError as error:
-                raise error.told(f"declare stream {config['name']}") from error
+                hint = " (FUNSWARM_EVENTS_MAX_BYTES asks for less)" if error.err_code == _STORAGE_EXCEEDED else ""
+                raise error.told(f"declare stream {config['name']}{hint}") from error
             except NobodyAnswers as error:
                 raise PermanentError(f"NATS at {self.link.where} runs without JetStream: enable it") from error
 

@@ -1,8 +1,8 @@
 """The commands as they are handed out: a durable pull consumer of the work queue, as an async iterator.
 
 Kept alive here, so that the scheduler need not think of it: whatever is handed out and not finished is told to NATS as
-in progress; a redelivery of what is still in hand is not handed out again; a consumer or a stream that is gone is made
-anew; `close` gives back what is not finished, so that a successor has it at once.
+in progress; a redelivery of what is still in hand is not handed out again; a consumer that is gone is made anew. Who
+reads next begins with all that is not finished.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from funswarm.errors import FunswarmError, TemporaryError
-from services.bus.answers import status
+from services.bus.answers import Answers, NoAnswer, status
 from services.bus.jetstream import ApiError, call
 from services.bus.link import Link
 from services.bus.streams import ACK_WAIT_S, COMMANDS_CONSUMER, commands_consumer
@@ -30,6 +30,7 @@ _SILENCE_S: Final = 3.5  # no message and no heartbeat for so long: the pull is 
 _RETRY_DELAY_S: Final = 0.25
 _NS: Final = 10**9
 _HEARTBEAT: Final = "100"
+_PULL_EXPIRED: Final = "408"
 _ACK, _NAK, _TERM, _PROGRESS = b"+ACK", b"-NAK", b"+TERM", b"+WPI"
 
 _log = logging.getLogger(__name__)
@@ -39,8 +40,8 @@ _log = logging.getLogger(__name__)
 class Delivery:
     """A command that is handed out until one of `ack`, `nak`, `term`; they need NATS, and raise Unavailable without it.
 
-    `sequence`: its place in the queue. `deliveries`: how often it was handed out to anyone, 1 at first. What was
-    finished comes again where a crash of NATS forgets it, or where NATS was away.
+    `sequence`: its place in the queue. `deliveries`: how often it was handed out since this copy took over, 1 at first.
+    What was finished comes again where a crash of NATS forgets it, or where NATS was away.
     """
 
     sequence: int
@@ -78,7 +79,9 @@ class Deliveries:
         self._out: dict[int, Delivery] = {}  # by sequence: handed out and not finished
         self._ready: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self._wanted = 0  # of the pull that is open
-        self._heard = asyncio.Event()  # from NATS, or about a finished delivery
+        self._sound = True  # as far as we know, the consumer is there
+        self._news: Answers | None = None  # ends the wait for something to happen
+        self._failure: FunswarmError | None = None
         self._inbox: Subscription | None = None
         self._reply = ""
         self._tasks: list[asyncio.Task[None]] = []
@@ -89,7 +92,7 @@ class Deliveries:
     async def __anext__(self) -> Delivery:
         delivery = await self._ready.get()
         if delivery is None:
-            raise StopAsyncIteration
+            raise self._failure or StopAsyncIteration
         return delivery
 
     async def open(self) -> None:
@@ -103,21 +106,18 @@ class Deliveries:
         self._tasks = [asyncio.create_task(self._pull()), asyncio.create_task(self._keep())]
 
     async def close(self) -> None:
-        """Hand out no more, and give back what is not finished."""
+        """Hand out no more."""
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
         if self._inbox is not None:
             await self._link.drain(self._inbox, 1.0)
-        for delivery in list(self._out.values()):
-            with suppress(FunswarmError):
-                await delivery.nak()
         self._ready.put_nowait(None)
 
     async def finish(self, delivery: Delivery, how: bytes) -> None:
         """It is out no more; also when NATS is away, which will hand it out again."""
         self._out.pop(delivery.sequence, None)
-        self._heard.set()
+        self._happened()
         await self.tell(delivery, how)
 
     async def tell(self, delivery: Delivery, what: bytes) -> None:
@@ -125,11 +125,12 @@ class Deliveries:
         await self._link.send(delivery._reply, what)  # noqa: SLF001
 
     async def _arrived(self, message: Msg) -> None:
-        self._heard.set()
+        self._happened()
         code = status(message)
         if code is not None:
             if code != _HEARTBEAT:
-                self._wanted = 0  # the pull is over: 404, 408, 409
+                self._wanted = 0  # the pull is over
+                self._sound = code == _PULL_EXPIRED  # else the consumer is deleted, or its leader gone
             return
         self._wanted = max(0, self._wanted - 1)
         delivery = self._delivery(message)
@@ -160,32 +161,36 @@ class Deliveries:
             if error.code != 404:
                 raise error.told(f"read {self._stream}") from error
 
+    def _happened(self) -> None:
+        if self._news is not None:
+            self._news.end()
+
     async def _pull(self) -> None:
         while True:
             try:
-                await self._pull_once()
+                await self._link.wait_connected(_PULL_S)
+                await call(self._link, f"CONSUMER.CREATE.{self._stream}.{COMMANDS_CONSUMER}", self._consumer())
+                self._wanted, self._sound = 0, True
+                while self._sound:
+                    await self._pull_once()
             except (TemporaryError, ApiError) as error:
-                self._wanted = 0
                 _log.warning("no commands for now: %s", error)
-                await asyncio.sleep(_RETRY_DELAY_S)
+            except FunswarmError as error:
+                self._failure = error
+                self._ready.put_nowait(None)
+                return
+            await asyncio.sleep(_RETRY_DELAY_S)
 
     async def _pull_once(self) -> None:
-        """Ask for as many as may be out, once, and wait until that is over."""
-        await self._link.wait_connected(_PULL_S)
-        await call(self._link, f"CONSUMER.CREATE.{self._stream}.{COMMANDS_CONSUMER}", self._consumer())
-        while True:
-            self._heard.clear()
+        """Have a pull open for as many as may be out, and wait until something happens."""
+        with self._link.inbox.expect(self._stream, lambda _: True) as self._news:
             free = self._limit - len(self._out)
             if self._wanted == 0 and free > 0:
                 await self._ask(free)
             try:
-                async with asyncio.timeout(_SILENCE_S):  # wait_for loses a cancellation now and then (3.11)
-                    await self._heard.wait()
-            except TimeoutError:
-                if self._wanted == 0 and free <= 0:
-                    continue
-                self._wanted = 0
-                return
+                await self._news.wait(_SILENCE_S)
+            except NoAnswer:
+                self._sound = self._wanted == 0  # nothing was asked for, or nothing is heard of what was
 
     async def _ask(self, batch: int) -> None:
         ask = {"batch": batch, "expires": _PULL_S * _NS, "idle_heartbeat": _HEARTBEAT_S * _NS}

@@ -100,16 +100,14 @@ class Lease:
             if subscription is not None:
                 await self._link.unsubscribe(subscription)
 
-    async def _take(self) -> bool:
-        """Take the lease if nobody has it, or if it is ours from an unanswered try."""
+    async def _take(self, *, also_free: bool = True) -> bool:
+        """Write the key if it is ours, from a try that was not answered, or (`also_free`) if nobody has it."""
         there = await last_on(self._link, self._stream, self._subject)
-        if there is None:
-            self._revision = 0
-        else:
-            headers = there.headers or {}
-            if OPERATION not in headers and not self._is_ours(there.data):
-                return False
-            self._revision = int(headers["Nats-Sequence"])
+        headers = (there.headers or {}) if there is not None else {}
+        free = there is None or OPERATION in headers
+        if not (free and also_free) and (there is None or not self._is_ours(there.data)):
+            return False
+        self._revision = int(headers.get("Nats-Sequence", "0"))
         return await self._put()
 
     async def _put(self) -> bool:
@@ -149,7 +147,7 @@ class Lease:
         """Renew, trying again while it is ours; `held` says how it went."""
         while self.held:
             try:
-                if await self._put() or await self._take():  # not as we know it: our unanswered renewal, or another's
+                if await self._put() or await self._take(also_free=False):  # else somebody took it from us
                     return
                 self._until = 0.0
             except FunswarmError as error:

@@ -21,7 +21,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from funswarm.errors import PermanentError, Unavailable
-from services.bus.answers import NO_RESPONDERS, Feed, Inbox, NoAnswer, NobodyAnswers, status
+from services.bus.answers import NO_RESPONDERS, Feed, Inbox, NobodyAnswers, status
 from services.bus.dialing import dial_options, inbox_prefix
 from services.bus.settings import NatsSettings
 
@@ -223,21 +223,24 @@ class Link:
         Raises:
             Unavailable: not connected, or no answer.
         """
+        await self._written()
         pong: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        try:
-            async with asyncio.timeout(_BARRIER_TIMEOUT_S):
-                await self._written()
-                await self._client._send_ping(pong)  # noqa: SLF001
-                await asyncio.wait({pong})  # not `await pong`: a cancelled one would kill nats-py's reading
-        except TimeoutError:
-            raise NoAnswer(f"NATS at {self.where} does not answer a ping") from None
+        await self._client._send_ping(pong)  # noqa: SLF001
+        await self._done(pong, "a ping")
 
     async def _written(self) -> None:
         """Wait until nats-py has handed all to the socket. Its own way to wait swallows a cancellation."""
         written: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        assert self._client._flush_queue is not None  # noqa: SLF001
+        if not self.connected or self._client._flush_queue is None:  # noqa: SLF001
+            raise self._away()
         await self._client._flush_queue.put(written)  # noqa: SLF001
-        await asyncio.wait({written}, timeout=_BARRIER_TIMEOUT_S)
+        await self._done(written, "the socket")
+
+    async def _done(self, future: asyncio.Future[Any], what: str) -> None:
+        """Wait for a future of nats-py's without ever cancelling it: that would end nats-py's reading for good."""
+        with self.inbox.expect(what, lambda _: True) as answers:
+            future.add_done_callback(answers.end)
+            await answers.wait(_BARRIER_TIMEOUT_S)
 
     async def _connect(self) -> None:
         try:

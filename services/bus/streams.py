@@ -43,7 +43,7 @@ def streams(subjects: Subjects, settings: NatsSettings) -> list[dict[str, Any]]:
     results |= {"max_msgs_per_subject": 1, "max_age": _ns(7 * _DAY_S), "duplicate_window": _ns(5 * _MINUTE_S)}
 
     dead = _stream(subjects.dead_stream, [subjects.all_dead], settings)
-    dead |= {"max_age": _ns(30 * _DAY_S), "max_bytes": 2**30, "duplicate_window": _ns(5 * _MINUTE_S)}
+    dead |= {"max_age": _ns(30 * _DAY_S), "max_bytes": 2**26, "duplicate_window": _ns(5 * _MINUTE_S)}
 
     state = _bucket(subjects.state_bucket, settings) | {"allow_atomic": True}
     return [events, commands, results, dead, state, _bucket(subjects.lease_bucket, settings)]

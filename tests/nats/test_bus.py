@@ -9,7 +9,11 @@ import pytest
 from funswarm.errors import PermanentError, Unavailable
 from services.bus.connection import Bus
 from services.bus.jetstream import call
+from services.bus.journal import Journal, Outgoing
+from services.bus.lease import Lease
+from services.bus.reading import read_stream
 from services.bus.settings import NatsSettings
+from services.bus.state import StateBucket, load_bucket
 from tests.servers import free_port, nats_server
 from tests.waiting import until
 
@@ -239,6 +243,35 @@ async def test_a_forbidden_subscription_fails_with_the_reason(secured):
 async def test_a_client_may_send_commands(secured):
     client = await secured("client")
     assert 1 == await client.publish(**command(client, 1))
+
+
+async def test_the_scheduler_may_work_off_commands(secured):
+    scheduler, client = await secured("scheduler"), await secured("client")
+    await client.publish(**command(client, 1))
+    async with Lease(scheduler, "scheduler", "one").hold():
+        deliveries = await scheduler.consume_commands()
+        delivery = await asyncio.wait_for(anext(deliveries), 60)
+        subject, headers = scheduler.subjects.result("c1"), {"Nats-Msg-Id": "c1"}
+        await scheduler.publish(subject, b"{}", headers, scheduler.subjects.results_stream)
+        await delivery.ack()
+        await deliveries.close()
+    assert b"{}" == await scheduler.last(scheduler.subjects.results_stream, subject)
+
+
+async def test_the_poller_may_write_and_read_events_and_states(secured):
+    poller = await secured("poller")
+    journal = await Journal.open(poller, poller.subjects.events_stream)
+    await journal.write([Outgoing(poller.subjects.event("node", "created", "a"), b"{}", {})] * 6)
+    async with Lease(poller, "poller", "one").hold():
+        await (await StateBucket.open(poller)).write({"node.a": (b"{}", {})})
+    assert 6 == len([one async for one in read_stream(poller, poller.subjects.events_stream)])
+    assert ["node.a"] == list(await load_bucket(poller, poller.subjects.state_bucket))
+
+
+async def test_the_poller_may_not_send_commands(secured):
+    poller = await secured("poller")
+    with pytest.raises(PermanentError, match="refuses publishing"):
+        await poller.publish(**command(poller, 1))
 
 
 async def test_an_api_may_not_write_states(secured):
