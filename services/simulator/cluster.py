@@ -104,6 +104,7 @@ class Cluster:
 
     def _checked(self, posted: Mapping[str, Any], service_id: str) -> Json:
         """The posted spec normalised, its networks resolved, nothing wrong with it."""
+        validate.check_types(posted)
         spec = normalised(posted)
         networks = spec["TaskTemplate"].get("Networks")
         if networks:

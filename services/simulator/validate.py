@@ -5,6 +5,7 @@ Pure. Rules and texts: swarmkit manager/controlapi/{service,common}.go.
 
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from services.simulator.constraints import parse_constraints
 from services.simulator.model import ApiError, Json, Resource, Service, invalid
@@ -15,6 +16,23 @@ _IMAGE = re.compile(
     r"^(?:[a-zA-Z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
     r"(?::[\w][\w.-]{0,127})?(?:@[a-z0-9]+:[0-9a-f]{32,})?$"
 )
+_COUNTS = {"Replicas", "MaxConcurrent", "TotalCompletions", "MaxAttempts", "Parallelism", "ForceUpdate", "MaxReplicas"}
+_NUMBERS = {"Delay", "Window", "Monitor", "NanoCPUs", "MemoryBytes", "TargetPort", "PublishedPort", "StopGracePeriod"}
+_LISTS = {"Command", "Args", "Env", "Constraints", "Preferences", "Networks", "Ports", "Mounts", "Secrets", "Configs"}
+_OBJECTS = {
+    "TaskTemplate",
+    "ContainerSpec",
+    "RestartPolicy",
+    "Placement",
+    "Resources",
+    "UpdateConfig",
+    "RollbackConfig",
+}
+_OBJECTS |= {"EndpointSpec", "Limits", "Reservations", "Labels"}
+_MODE = "ServiceSpec.Mode"
+"""An object, where an EndpointSpec's `Mode` is a word."""
+_FREE = {"Labels", "Options", "Sysctls", "DriverOpts", "DriverConfig"}
+"""Maps whose keys are the user's."""
 _LEAST_MEMORY_BYTES = 4 << 20
 _LEAST_CPU_NANO = 1_000_000
 
@@ -29,6 +47,45 @@ def check_name(name: str) -> None:
         raise invalid("name must be 63 characters or fewer")
 
 
+def check_types(posted: Any, at: str = "ServiceSpec") -> None:
+    """Refuse a posted spec with a value of a type that Go's decoder does not take (ApiError 400, about as it says)."""
+    if isinstance(posted, list):
+        for item in posted:
+            check_types(item, at)
+    if not isinstance(posted, dict):
+        return
+    for key, value in posted.items():
+        wanted = _mismatch(f"{at}.{key}", key, value)
+        if wanted:
+            shown = _go_name(value)
+            field = f"Go struct field {at}.{key} of type {wanted}"
+            raise ApiError(400, f"invalid JSON: json: cannot unmarshal {shown} into {field}")
+        if key not in _FREE:
+            check_types(value, f"{at}.{key}")
+
+
+def _mismatch(path: str, key: str, value: Any) -> str:
+    """The Go type that a value should have and has not; empty where it is fine."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value is None:
+        return ""
+    if key in _COUNTS and not (whole and value >= 0):
+        return "uint64"
+    if key in _NUMBERS and not whole:
+        return "int64"
+    if key in _LISTS and not isinstance(value, list):
+        return "[]string"
+    return "map" if (key in _OBJECTS or path == _MODE) and not isinstance(value, dict) else ""
+
+
+def _go_name(value: Any) -> str:
+    if isinstance(value, bool):
+        return "bool"
+    if isinstance(value, int | float):
+        return f"number {value}"
+    return "string" if isinstance(value, str) else "array" if isinstance(value, list) else "object"
+
+
 def check_spec(spec: Json) -> None:
     """Refuse a normalised service spec that breaks a rule (ApiError 400, the first broken rule's text)."""
     check_name(spec["Name"])
@@ -39,7 +96,6 @@ def check_spec(spec: Json) -> None:
     _check_references(template["ContainerSpec"], "Secret")
     _check_references(template["ContainerSpec"], "Config")
     _check_container(template["ContainerSpec"])
-    _check_mode(spec)
     if next(iter(spec["Mode"])) in JOBS:
         if "UpdateConfig" in spec:
             raise invalid("Jobs may not have an update config")
@@ -94,14 +150,6 @@ def _check_container(container: Json) -> None:
     for target in targets:
         if targets.count(target) > 1:
             raise invalid(f"ContainerSpec: duplicate mount point: {target}")
-
-
-def _check_mode(spec: Json) -> None:
-    """Counts that Go's decoder would not take for a uint64: it answers before SwarmKit sees the spec."""
-    for name, number in next(iter(spec["Mode"].values())).items():
-        if not isinstance(number, int) or isinstance(number, bool) or number < 0:
-            shown = f"number {number}" if isinstance(number, int | float) else "string"
-            raise ApiError(400, f"json: cannot unmarshal {shown} into Go struct field {name} of type uint64")
 
 
 def _check_update_config(config: Json) -> None:

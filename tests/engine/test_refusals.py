@@ -63,9 +63,21 @@ def test_a_bad_spec_is_refused(engine, parts, text):
     assert (400, text) == engine.refused(lambda: engine.create({**engine.spec(), **parts}))
 
 
-def test_a_negative_number_of_replicas_is_refused(engine):
-    status, text = engine.refused(lambda: engine.create(engine.spec(replicas=-1)))
-    assert (400, True) == (status, "cannot unmarshal number -1" in text)
+@pytest.mark.parametrize(
+    ("parts", "problem"),
+    [
+        ({"Mode": {"Replicated": {"Replicas": -1}}}, "cannot unmarshal number -1 into Go struct field"),
+        ({"Mode": {"Replicated": {"Replicas": "3"}}}, "cannot unmarshal string into Go struct field"),
+        ({"UpdateConfig": {"Delay": "5s"}}, "cannot unmarshal string into Go struct field"),
+        ({"UpdateConfig": []}, "cannot unmarshal array into Go struct field"),
+        ({"TaskTemplate": "nginx"}, "cannot unmarshal string into Go struct field"),
+        ({"TaskTemplate": {"ContainerSpec": {"Image": "i", "Command": "x"}}}, "cannot unmarshal string into Go"),
+        ({"Labels": ["a"]}, "cannot unmarshal array into Go struct field"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused(engine, parts, problem):
+    status, text = engine.refused(lambda: engine.create({**engine.spec(), **parts}))
+    assert (400, True) == (status, problem in text), text
 
 
 def test_a_name_that_is_taken_is_a_conflict(engine):
