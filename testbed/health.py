@@ -5,15 +5,16 @@ for next, gathered while it is still there.
 """
 
 import json
+import os
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from http.client import HTTPException
 from typing import Any
 
-from testbed.engine import docker
+from testbed.engine import client_environment, docker
 from testbed.node import Node, is_running
-from testbed.shell import SetupError, last_lines, wait_for
+from testbed.shell import SetupError, last_lines, run, wait_for
 from testbed.swarm import Swarm
 
 Json = dict[str, Any]
@@ -145,7 +146,9 @@ def _names(manager: str) -> list[str]:
 
 
 def _log(manager: str, name: str) -> str:
-    return last_lines(docker(manager, "service", "logs", "--raw", "--tail", "15", name, timeout_s=20), 40)
+    """The end of each task's log. What a container writes to its standard error comes on ours."""
+    command = ("sh", "-c", f"docker service logs --raw --tail 8 {name} 2>&1")
+    return last_lines(run(*command, timeout_s=20, env=client_environment(manager, os.environ)), 40)
 
 
 def _containers(node: Node) -> str:
