@@ -5,12 +5,14 @@ it. States that would not fit into a NATS message twice (an event has `before` a
 they are compared, so that chain, fold and bucket agree about them.
 """
 
-from typing import Final
+from typing import Final, TypeVar
 
-from funswarm.state import AnyState, NodeState, ServiceState
+from funswarm.state import AnyState, NodeState, ServiceState, State
 from services.poller.condition import condition
 from services.poller.known import Key, Known
 from services.poller.view import View
+
+S = TypeVar("S", bound=State)
 
 STATE_BYTES_MAX: Final = 450_000  # two of them and the rest of an event stay below NATS' 1 MB
 ENDED: Final = frozenset({"complete", "failed", "rejected", "shutdown", "orphaned", "remove"})
@@ -35,7 +37,7 @@ def is_drained(node: NodeState, view: View) -> bool:
     return node.availability == "drain" and all(task.state in ENDED for task in view.tasks_on(node.id))
 
 
-def slim(state: AnyState) -> AnyState:
+def slim(state: S) -> S:
     """The state itself, or if it is too large for a message the state with an empty `spec`, then with no labels."""
     for field in ("spec", "labels"):
         if field not in type(state).model_fields or len(state.model_dump_json()) <= STATE_BYTES_MAX:

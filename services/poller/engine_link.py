@@ -37,9 +37,9 @@ class EngineLink:
 
     def answered(self) -> None:
         """The engine answered a question."""
+        self._troubles.clear("engine")
         if self._why_away is not None:
             self._why_away = None
-            self._troubles.clear("engine")
             self._tell()
 
     def failed(self, error: Exception) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from funswarm.errors import FunswarmError, Unavailable
+from funswarm.metrics import labelled
 from services.bus.connection import Bus
 from services.bus.journal import Superseded
 from services.bus.lease import Lease
@@ -48,7 +49,7 @@ async def run_poller(nats: NatsSettings, engine: EngineSettings, settings: Polle
             return standing.health().model_dump_json().encode()
 
         async def metrics(_: bytes) -> bytes:
-            return copy.metrics.text()
+            return labelled(copy.metrics.text().decode(), settings.instance).encode()
 
         for subject, answer in ((bus.subjects.part_health, health), (bus.subjects.part_metrics, metrics)):
             stack.push_async_callback((await bus.answer_all(subject, answer)).stop)
@@ -118,6 +119,7 @@ class _Life:
         """Be standby, then active, until the lease is lost or somebody else wrote."""
         info = await self._info(engine)
         self._copy.standing.engine = f"{info.version} at {info.address}"
+        self._troubles.clear("active")
         async with lease.hold():
             self._copy.metrics.takeovers.inc()
             self._set_active(active=True)
@@ -136,7 +138,7 @@ class _Life:
         self._copy.standing.active = active
         self._copy.metrics.active.set(active)
         if not active:
-            for place in ("events", "state"):
+            for place in ("engine", "events", "state"):
                 self._troubles.clear(place)
 
 

@@ -45,18 +45,17 @@ class Metrics:
         }
         self._read: Callable[[], Mapping[str, float]] = dict
 
-    def published(self, event: Event, now: datetime) -> None:
-        """NATS has this event."""
+    def published(self, event: Event, now: datetime, since: datetime) -> None:
+        """NATS has this event. What Swarm did before `since`, when nobody looked, says nothing about latency."""
         self.events.labels(event.kind, event.action).inc()
-        if event.before is None and event.action == "created":
-            return  # a first look at something old is no latency
         try:
             changed_at = datetime.fromisoformat(event.time)
         except ValueError:
             return
         if changed_at.tzinfo is None:
             changed_at = changed_at.replace(tzinfo=UTC)
-        self.latency_s.labels(event.kind).observe(max(0.0, (now - changed_at).total_seconds()))
+        if changed_at >= since:
+            self.latency_s.labels(event.kind).observe(max(0.0, (now - changed_at).total_seconds()))
 
     def follow(self, read: Callable[[], Mapping[str, float]]) -> None:
         """Where the gauges' values come from when they are asked for; a gauge that it does not name is 0."""

@@ -61,6 +61,7 @@ class Publisher:
         self._troubles = troubles
         self._metrics = metrics
         self._unsettled = unsettled
+        self._since: Final = datetime.now(UTC)
         self._owed: Final = Due()
         self._woken: Final = Waking()
         self._behind: Final = behind  # keys whose value in the bucket is yet to follow the event of this sequence
@@ -89,6 +90,8 @@ class Publisher:
             events = [event for key in keys for event in self._differences(key, now)]
             if events:
                 await self._publish(journal, events)
+            else:
+                await asyncio.sleep(0)  # others have their turn
 
     async def run_states(self, bucket: StateBucket) -> None:
         """Write the states behind the events, in their order, for ever; what was overtaken is written once.
@@ -106,6 +109,8 @@ class Publisher:
 
     def _differences(self, key: Key, now: datetime) -> list[Event]:
         before, after = self._known.get(key), published(key, self._view, self._known)
+        if before is after:
+            return []
         events = diff(before, after, EventContext(self._cluster, now))
         if not events and before is not None:
             self._view.settle(before)
@@ -120,7 +125,7 @@ class Publisher:
         now = datetime.now(UTC)
         for sequence, event in enumerate(events, last - len(events) + 1):
             self._known.apply(event)
-            self._metrics.published(event, now)
+            self._metrics.published(event, now, self._since)
             key = (event.kind, event.object_id)
             self._behind.pop(key, None)  # to the end: the bucket is written in the order of the events
             self._behind[key] = sequence
