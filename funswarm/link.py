@@ -25,8 +25,7 @@ from funswarm.inbox import Inbox
 CONNECT_TIMEOUT_S: Final = 5.0
 RECONNECT_PATIENCE_S: Final = 1.0
 _CLOSE_TIMEOUT_S: Final = 2.0
-_PING_INTERVAL_S: Final = 3  # two unanswered: the connection is given up after 9 s at most
-_DENIED = re.compile(r'permissions violation for (\w+) to "([^"]+)"', re.IGNORECASE)
+_DENIED = re.compile(r'permissions violation for (\w+) to "([^"]+)"')
 _DENIALS_MAX: Final = 100
 _SAFE_USER = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -42,11 +41,11 @@ class Link:
         self.epoch = 0
         self._access = access
         self._connection: Nats | None = None
-        self._opening = asyncio.Lock()
+        self._opening: asyncio.Task[None] | None = None
         self._closed = False
         self._last_error: str | None = None
         self._waiting: dict[str, tuple[str, asyncio.Future[Msg]]] = {}  # reply token -> (subject, answer)
-        self._denied: dict[str, str] = {}
+        self._denied: dict[str, str] = {}  # subject in lower case -> what was denied
         self._replies = ""
         self._available = asyncio.Event()
 
@@ -69,10 +68,9 @@ class Link:
             return
         if self._closed:
             raise Unavailable("the client is closed: open a new one")
-        async with self._opening:
-            if self._connection is None or self._connection.is_closed:
-                await self._connect()
-                return
+        if self._connection is None or self._connection.is_closed:
+            await self._open_together()
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(RECONNECT_PATIENCE_S):
                 await self._available.wait()
@@ -96,6 +94,7 @@ class Link:
             async with asyncio.timeout(timeout_s):
                 message = await answer
         except TimeoutError as error:
+            self._check_permitted(self._replies + "*")
             raise Unavailable(f"no answer on {subject} within {timeout_s:g} s") from error
         finally:
             self._waiting.pop(token, None)
@@ -157,9 +156,22 @@ class Link:
         """Ends the connection and all that nats-py has running for it, within seconds."""
         self._closed = True
         connection, self._connection = self._connection, None
+        if self._opening is not None and not self._opening.done():
+            self._opening.cancel()
+            await asyncio.wait({self._opening})
+            connection, self._connection = connection or self._connection, None
         self._fail_waiting(Unavailable("the client was closed"))
         if connection is not None:
             await _end(connection)
+
+    async def _open_together(self) -> None:
+        """One attempt for all who ask meanwhile."""
+        if self._opening is None or self._opening.done():
+            self._opening = asyncio.create_task(self._connect())
+            self._opening.add_done_callback(
+                lambda task: task.cancelled() or task.exception()
+            )  # seen, if by nobody else
+        await asyncio.shield(self._opening)
 
     async def _connect(self) -> None:
         connection = Nats()
@@ -169,29 +181,25 @@ class Link:
             self._on_error(error)
             failed.set()
 
-        access = self._access
         connecting = asyncio.ensure_future(
             connection.connect(
-                list(access.servers), error_cb=on_error, disconnected_cb=self._on_lost, reconnected_cb=self._on_back,
-                name=access.name, user=access.user, password=access.password, token=access.token,
-                user_credentials=access.credentials, tls=access.tls, connect_timeout=2, reconnect_time_wait=1,
-                max_reconnect_attempts=-1, ping_interval=_PING_INTERVAL_S, max_outstanding_pings=2,
+                error_cb=on_error, disconnected_cb=self._on_lost, reconnected_cb=self._on_back, **self._access.options()
             )
-        )  # fmt: skip
+        )
         failing = asyncio.ensure_future(self._all_servers_failed(failed))
         try:
             await asyncio.wait({connecting, failing}, timeout=CONNECT_TIMEOUT_S, return_when=asyncio.FIRST_COMPLETED)
             if connecting.done():
                 await connecting
                 await self._begin(connection)
-        except (nats.errors.Error, OSError, ValueError) as error:
+        except (nats.errors.Error, OSError, ValueError, ImportError) as error:
             raise self._away(error) from error
         finally:
             failing.cancel()
             if self._connection is not connection:
                 connecting.cancel()
                 await _end(connection)
-        if self._connection is None:
+        if self._connection is not connection:
             raise self._away()
 
     async def _all_servers_failed(self, failed: asyncio.Event) -> None:
@@ -227,8 +235,15 @@ class Link:
         return Unavailable(f"NATS at {self._access.place} is not reached: {why}")
 
     def _check_permitted(self, subject: str) -> None:
-        if subject in self._denied:
-            raise PermanentError(self._denied[subject])
+        doing = self._denied.get(subject.lower())
+        if doing is not None:
+            raise self._refusal(doing, subject)
+
+    def _refusal(self, doing: str, subject: str) -> PermanentError:
+        user = f"user {self._access.user!r}" if self._access.user else "this connection"
+        return PermanentError(
+            f"NATS does not permit {user} to {doing} {subject}: give it that permission, or use another user"
+        )
 
     async def _on_reply(self, message: Msg) -> None:
         waiting = self._waiting.get(message.subject.rpartition(".")[2])
@@ -237,18 +252,16 @@ class Link:
 
     def _on_error(self, error: Exception) -> None:
         self._last_error = str(error) or repr(error)
-        denied = _DENIED.search(self._last_error)
+        denied = _DENIED.search(self._last_error.lower())
         if denied is None:
             return
-        what, subject = denied.groups()
-        user = f"user {self._access.user!r}" if self._access.user else "this connection"
-        doing = "publish to" if what.lower().startswith("pub") else "subscribe to"
-        text = f"NATS does not permit {user} to {doing} {subject}: give it that permission, or use another user"
+        what, denied_subject = denied.groups()  # in lower case: nats-py's parser makes it so
+        doing = "publish to" if what.startswith("pub") else "subscribe to"
         if len(self._denied) < _DENIALS_MAX:
-            self._denied[subject] = text
-        for waited_subject, answer in self._waiting.values():
-            if waited_subject == subject and not answer.done():
-                answer.set_exception(PermanentError(text))
+            self._denied[denied_subject] = doing
+        for subject, answer in self._waiting.values():
+            if subject.lower() == denied_subject and not answer.done():
+                answer.set_exception(self._refusal(doing, subject))
 
     async def _on_lost(self) -> None:
         self.epoch += 1

@@ -198,3 +198,20 @@ async def test_the_stacks_client_may_do_all_that_the_sdk_does(tmp_path, connect)
                 await feed.aclose()
                 await client.parts()
         await bus.close()
+
+
+async def test_all_who_ask_while_nats_is_away_wait_for_one_attempt():
+    client = Client(f"nats://127.0.0.1:{free_port()}")
+    outcomes = await asyncio.gather(*(client.scale("web", 1) for _ in range(50)), return_exceptions=True)
+
+    assert {Unavailable} == {type(outcome) for outcome in outcomes}
+    await client.close()
+
+
+async def test_a_connection_that_nats_closed_for_good_is_made_anew(nats, own_bus):
+    async with Client(nats.url) as client:
+        connection = client._link._connection
+        assert connection is not None
+        await connection.close()
+
+        assert Accepted("abc") == await client.scale("web", 3, id="abc", wait_s=0)
