@@ -179,7 +179,8 @@ class Link:
 
         async def on_error(error: Exception) -> None:
             self._on_error(error)
-            failed.set()
+            if not isinstance(error, ConnectionResetError):  # a reset can swallow NATS' reason: it is asked again
+                failed.set()
 
         connecting = asyncio.ensure_future(
             connection.connect(
