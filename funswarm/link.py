@@ -252,6 +252,8 @@ class Link:
             waiting[1].set_result(message)
 
     def _on_error(self, error: Exception) -> None:
+        if isinstance(error, ConnectionResetError) and self._last_error is not None:
+            return  # it only follows on NATS' own reason
         self._last_error = str(error) or repr(error)
         denied = _DENIED.search(self._last_error.lower())
         if denied is None:
