@@ -44,18 +44,23 @@ class Item:
 
 @dataclass(slots=True)
 class Lane:
-    """The commands for one service, oldest first."""
+    """The commands for one service, oldest first. `stirred`: there is a reason to look at it before it is time."""
 
     items: list[Item] = field(default_factory=list)
-    grown: asyncio.Event = field(default_factory=asyncio.Event)
+    stirred: asyncio.Event = field(default_factory=asyncio.Event)
 
     def add(self, item: Item) -> None:
         insort(self.items, item, key=lambda one: one.sequence)
-        self.grown.set()
+        self.stirred.set()
 
     @property
     def full(self) -> bool:
         return len(self.items) >= LANE_MAX
+
+    @property
+    def held(self) -> bool:
+        """Whether it waits for a rollout."""
+        return bool(self.items) and self.items[0].held is not None
 
     def turn(self) -> Item:
         """Whose turn it is; the oldest, or a rollback where the oldest is held."""

@@ -13,11 +13,14 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from funswarm.errors import FunswarmError, Unavailable
+from funswarm.metrics import labelled
+from services.bus.client import sdk_client
 from services.bus.connection import Bus
 from services.bus.lease import Lease
 from services.bus.settings import NatsSettings
 from services.engine.client import Engine
 from services.engine.settings import EngineSettings
+from services.scheduler.fold import Services
 from services.scheduler.health import Standing
 from services.scheduler.metrics import Metrics
 from services.scheduler.ports import EngineCalls
@@ -26,6 +29,7 @@ from services.scheduler.safe_write import SafeWriter
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.store import NatsStore
 from services.scheduler.targets import Targets
+from services.scheduler.view import View
 from services.scheduler.worker import Worker
 
 T = TypeVar("T")
@@ -69,7 +73,7 @@ async def run_scheduler(
             return copy.standing.health().model_dump_json().encode()
 
         async def metrics(_: bytes) -> bytes:
-            return copy.metrics.text()
+            return labelled(copy.metrics.text().decode(), settings.instance).encode()
 
         for subject, answer in ((bus.subjects.part_health, health), (bus.subjects.part_metrics, metrics)):
             stack.push_async_callback((await bus.answer_all(subject, answer)).stop)
@@ -145,10 +149,15 @@ async def _hold(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
 
 async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
     """Work off commands until the lease is lost, or until cancelled; then finish what is being written."""
-    bus, store = copy.bus, NatsStore(copy.bus)
-    writer = SafeWriter(engine, store, lambda: lease.held)
-    worker = Worker(bus.subjects, store, writer, copy.metrics, Targets(engine).service_of)
+    bus, store, services = copy.bus, NatsStore(copy.bus), Services()
+    writer = SafeWriter(engine, store, lambda: lease.held, services)
+    worker = Worker(bus.subjects, store, writer, copy.metrics, Targets(engine, services).service_of)
     async with AsyncExitStack() as stack:
+        client = sdk_client(bus.settings, f"{MICRO_NAME} view {copy.settings.instance}")
+        stack.push_async_callback(client.close)
+        view = View(client, services, copy.metrics, copy.standing.troubles)
+        following = asyncio.create_task(view.run(worker.look_again))
+        stack.push_async_callback(_end, following)
         deliveries = await bus.consume_commands(IN_HAND_MAX)
         stack.push_async_callback(deliveries.close)
         requests = Requests(bus, store)
@@ -165,6 +174,11 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
             work.cancel()
             with suppress(asyncio.CancelledError):
                 await work
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
 
 
 def _set_active(copy: Copy, *, active: bool) -> None:

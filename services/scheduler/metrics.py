@@ -31,6 +31,15 @@ class Metrics:
         self.in_hand = Gauge("funswarm_scheduler_commands_in_hand", "Commands not ended yet", registry=registry)
         self.held = Gauge("funswarm_scheduler_commands_held", "Commands that wait for a rollout", registry=registry)
         self.active = Gauge("funswarm_scheduler_active", "1 while this copy holds the lease", registry=registry)
+        self.view_complete = Gauge(
+            "funswarm_scheduler_view_complete", "1 while the feed of services is read and followed", registry=registry
+        )
+        self.view_services = Gauge("funswarm_scheduler_view_services", "Services known of", registry=registry)
+        self.view_told_at = Gauge(
+            "funswarm_scheduler_view_event_timestamp_seconds",
+            "When the poller saw the newest change of a service that was followed; 0: none yet",
+            registry=registry,
+        )
 
     def ended(self, result: Result, seconds: float) -> None:
         """A result is stored."""

@@ -1,6 +1,6 @@
 """Names of networks, secrets and configs, resolved to what the engine wants: ids. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Final
@@ -44,7 +44,7 @@ def kinds_needed(fields: ServiceFields) -> set[str]:
     return {kind for kind, uses in given.items() if uses}
 
 
-def did_you_mean(wanted: str, known: Mapping[str, object]) -> str:
+def did_you_mean(wanted: str, known: Collection[str]) -> str:
     """` (did you mean 'web'?)`, or nothing."""
     near = get_close_matches(wanted, known, n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

@@ -13,6 +13,7 @@ from typing import Final
 
 from funswarm.errors import Failed, Refused, TemporaryError, UnknownObject, VersionConflict
 from funswarm.messages import Change, Code, Command, CreateCommand, RemoveCommand, RollbackCommand, UpdateCommand
+from services.scheduler.fold import Services
 from services.scheduler.lanes import deadline
 from services.scheduler.names import Names, did_you_mean, kinds_needed
 from services.scheduler.plan import Action, Create, Nothing, Remove, Situation, Write, plan
@@ -39,9 +40,10 @@ class Outcome:
 
 
 class SafeWriter:
-    """Tries commands. `is_active`: whether this copy still holds the lease."""
+    """Tries commands. `is_active`: whether this copy still holds the lease; `services`: for suggestions only."""
 
-    def __init__(self, engine: EngineCalls, store: Store, is_active: Callable[[], bool]) -> None:
+    def __init__(self, engine: EngineCalls, store: Store, is_active: Callable[[], bool], services: Services) -> None:
+        self._services = services
         self._engine = engine
         self._store = store
         self._is_active = is_active
@@ -82,7 +84,7 @@ class SafeWriter:
         service = await self._engine.service_json(command.target)
         near = ""
         if service is None and intent is None and not isinstance(command, CreateCommand):
-            near = did_you_mean(command.target, await self._known("service"))
+            near = did_you_mean(command.target, self._services.names)
         return Situation(service, await self._names(command), traceparent, intent, near)
 
     async def _names(self, command: Command) -> Names:

@@ -24,7 +24,7 @@ from services.scheduler.safe_write import SafeWriter, Superseded
 
 PARALLEL_MAX: Final = 64
 FAULTS_MAX: Final = 5
-HELD_CHECK_S: Final = 1.0
+HELD_CHECK_S: Final = 5.0  # only where no event tells that the rollout has settled
 RETRY_S: Final = 0.2
 RETRY_MAX_S: Final = 5.0
 
@@ -74,6 +74,12 @@ class Worker:
         """End `run` after what is being tried right now."""
         self._stop.set()
 
+    def look_again(self, services: set[str]) -> None:
+        """Something may have changed of these services (names, ids): look whether what is held there may go on."""
+        for service in self._lanes.keys() & services:
+            if (lane := self._lanes[service]).held:
+                lane.stirred.set()
+
     # Taking in.
     async def _take_all(self, deliveries: AsyncIterable[Delivery]) -> None:
         async for delivery in deliveries:
@@ -115,6 +121,7 @@ class Worker:
     async def _work(self, service: str | None, lane: Lane) -> None:
         """One lane, until it is empty; `service` None: of no service, only to tell a result."""
         while lane.items and not self._stop.is_set():
+            lane.stirred.clear()  # what comes from here on is seen after the try
             item = lane.turn()
             delay_s = await self._try(item, lane.overtaken(item))
             if delay_s is None:
@@ -126,9 +133,8 @@ class Worker:
             del self._lanes[service]
 
     async def _pause(self, lane: Lane, delay_s: float) -> None:
-        """Wait, at most until there is more in the lane or the end has come."""
-        waits = [asyncio.ensure_future(event.wait()) for event in (lane.grown, self._stop)]
-        lane.grown.clear()
+        """Wait, at most until the lane is stirred or the end has come."""
+        waits = [asyncio.ensure_future(event.wait()) for event in (lane.stirred, self._stop)]
         await asyncio.wait(waits, timeout=delay_s, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
@@ -141,7 +147,8 @@ class Worker:
                     item.result = item.result or await self._result(item, end)
                     if item.result is None:
                         item.tries = 0
-                        return HELD_CHECK_S
+                        left_s = (item.until - datetime.now(UTC)).total_seconds()
+                        return max(0.0, min(HELD_CHECK_S, left_s))
                     await self._store.store(item.result)
             except Superseded:
                 self._stop.set()

@@ -18,6 +18,8 @@ from funswarm.outcome import Accepted
 from services.bus.connection import Bus
 from services.bus.settings import NatsSettings
 from services.engine.settings import EngineSettings
+from services.poller.loop import run_poller
+from services.poller.settings import PollerSettings
 from services.scheduler import loop
 from services.scheduler.settings import SchedulerSettings
 from services.simulator.cluster import Cluster
@@ -74,6 +76,13 @@ class Scene:
             NatsSettings(url=self.nats.url), EngineSettings(host=self.host), SchedulerSettings(name, "1"), stop
         )
         self._running[name] = (asyncio.create_task(work), stop)
+
+    def start_poller(self) -> None:
+        stop = asyncio.Event()
+        work = run_poller(
+            NatsSettings(url=self.nats.url), EngineSettings(host=self.host), PollerSettings("poller", "1"), stop
+        )
+        self._running["poller"] = (asyncio.create_task(work), stop)
 
     async def stop(self, name: str = "one") -> None:
         task, stop = self._running.pop(name)

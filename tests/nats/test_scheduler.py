@@ -87,11 +87,9 @@ async def test_a_rollout_holds_a_scale_until_it_settles(swarm):
     assert (True, "nginx:2") == (result.changed, previous.partition("@")[0])
 
 
-async def test_an_unknown_service_is_refused_with_a_suggestion(swarm):
-    await _web(swarm)
+async def test_an_unknown_service_is_refused(swarm):
     result = done(await swarm.client.scale("wep", 1))
     assert (ResultStatus.REFUSED, Code.UNKNOWN_SERVICE) == (result.status, result.code)
-    assert "did you mean 'web'" in (result.reason or "")
 
 
 async def test_a_service_is_not_found_by_the_beginning_of_its_id(swarm):
@@ -160,7 +158,7 @@ async def test_the_scheduler_tells_how_it_is(swarm):
 
 async def test_the_scheduler_has_metrics(swarm):
     await _web(swarm)
-    assert 'funswarm_scheduler_results_total{code="",status="succeeded",verb="create"} 1.0' in (
+    assert 'funswarm_scheduler_results_total{instance="one",code="",status="succeeded",verb="create"} 1.0' in (
         await swarm.client.metrics()
     )
 

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from funswarm.changes import SnapshotEnd, Snapshotted
 from funswarm.errors import Refused, UnknownObject, VersionConflict
 from funswarm.messages import COMMANDS, Code, Command, DeadLetter, Result
 from funswarm.state import AnyState, NetworkState, ServiceState
 from funswarm.subjects import Subjects
+from services.scheduler.fold import Services
 from services.scheduler.plan import Intent
 
 SUBJECTS = Subjects()
@@ -21,7 +23,10 @@ class Killed(BaseException):
 
 
 class FakeEngine:
-    """Services by name, as Swarm keeps them. `before`, `after`: called at each write, with the lock open."""
+    """Services by name, as Swarm keeps them. `before`, `after`: called at each write, with the lock open.
+
+    `read`: called when a service has been read, and the answer is on its way.
+    """
 
     def __init__(self, *services: dict[str, Any]) -> None:
         self.services = {one["Spec"]["Name"]: one for one in services}
@@ -29,10 +34,13 @@ class FakeEngine:
         self.writes: list[str] = []
         self.before: Hook = lambda: None
         self.after: Hook = lambda: None
+        self.read: Hook = lambda: None
 
     async def service_json(self, name_or_id: str) -> dict[str, Any] | None:
         await asyncio.sleep(0)
-        return copy.deepcopy(self._find(name_or_id))
+        answer = copy.deepcopy(self._find(name_or_id))
+        self.read()
+        return answer
 
     async def create_service(self, spec: dict[str, Any], registry_auth: str | None = None) -> tuple[str, list[str]]:
         self.before()
@@ -67,12 +75,8 @@ class FakeEngine:
         self._wrote("remove")
 
     async def list(self, kind: str) -> list[AnyState]:
-        if kind == "network":
-            return [NetworkState(id=one, name=name, version=0) for name, one in self.networks.items()]
-        return [
-            ServiceState(id=one["ID"], name=name, version=0, mode="replicated", image="x")
-            for name, one in self.services.items()
-        ]
+        assert kind == "network", f"nobody lists a {kind}"
+        return [NetworkState(id=one, name=name, version=0) for name, one in self.networks.items()]
 
     def _find(self, name_or_id: str) -> dict[str, Any] | None:
         found = (one for one in self.services.values() if name_or_id in (one["ID"], one["Spec"]["Name"]))
@@ -152,3 +156,13 @@ class Feed:
 
 def command(verb: str, command_id: str = "c1", **fields: Any) -> Command:
     return COMMANDS.validate_python({"id": command_id, "verb": verb, "target": "web", **fields})
+
+
+def told(*names: str) -> Services:
+    """What the feed told: services of these names, each with its name as id."""
+    services = Services()
+    for name in names:
+        state = ServiceState(id=name, name=name, version=1, mode="replicated", image="x")
+        services.take(Snapshotted(state))
+    services.take(SnapshotEnd(0))
+    return services

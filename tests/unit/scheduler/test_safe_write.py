@@ -8,7 +8,7 @@ import pytest
 from funswarm.errors import Failed, Refused, Unavailable, UnknownObject
 from funswarm.messages import Code, Command
 from services.scheduler.safe_write import SafeWriter, Superseded
-from tests.unit.scheduler.fakes import FakeEngine, FakeStore, Killed, command
+from tests.unit.scheduler.fakes import FakeEngine, FakeStore, Killed, command, told
 from tests.unit.scheduler.raw import service, spec
 
 WEB = {"name": "web", "image": "nginx:1"}
@@ -21,7 +21,7 @@ def no_waits(monkeypatch):
 
 
 def _writer(engine: FakeEngine, store: FakeStore | None = None, *, active: bool = True) -> SafeWriter:
-    return SafeWriter(engine, store or FakeStore(), lambda: active)
+    return SafeWriter(engine, store or FakeStore(), lambda: active, told("web"))
 
 
 def _replicas(engine: FakeEngine) -> int:

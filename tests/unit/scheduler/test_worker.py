@@ -9,6 +9,7 @@ import pytest
 
 from funswarm.errors import Unavailable
 from funswarm.messages import Code, ResultStatus
+from services.scheduler.fold import Services
 from services.scheduler.lanes import LANE_MAX
 from services.scheduler.metrics import Metrics
 from services.scheduler.safe_write import SafeWriter
@@ -29,8 +30,8 @@ def no_waits(monkeypatch):
 class Scene:
     def __init__(self, *services: dict[str, Any]) -> None:
         self.engine, self.store, self.feed, self.metrics = FakeEngine(*services), FakeStore(), Feed(), Metrics()
-        writer = SafeWriter(self.engine, self.store, lambda: True)
-        self.worker = Worker(SUBJECTS, self.store, writer, self.metrics, Targets(self.engine).service_of)
+        writer = SafeWriter(self.engine, self.store, lambda: True, Services())
+        self.worker = Worker(SUBJECTS, self.store, writer, self.metrics, Targets(self.engine, Services()).service_of)
 
     async def results(self, count: int) -> list[Any]:
         await until(lambda: len(self.store.order) >= count, f"{count} results")
@@ -43,6 +44,10 @@ class Scene:
 
     def settle(self) -> None:
         self.engine.services["web"]["UpdateStatus"] = {"State": "completed"}
+
+    def settle_and_tell(self) -> None:
+        self.settle()
+        self.worker.look_again({"web"})
 
 
 @asynccontextmanager
@@ -127,6 +132,38 @@ async def test_a_held_command_is_done_when_the_rollout_settles():
         scene.settle()
         assert (await scene.results(1))[0].changed
     assert (4, 0) == (scene.replicas, scene.metrics.held._value.get())
+
+
+@pytest.fixture
+def long_fallback(monkeypatch):
+    monkeypatch.setattr("services.scheduler.worker.HELD_CHECK_S", 600.0)
+
+
+@pytest.mark.usefixtures("long_fallback")
+async def test_a_held_command_goes_on_when_its_service_is_told_to_have_changed():
+    async with working(service("updating")) as scene:
+        scene.feed.put(command("scale", replicas=4))
+        await until(lambda: scene.metrics.held._value.get() == 1, "the hold")
+        scene.settle()
+        scene.worker.look_again({"other", "web"})
+        assert (await scene.results(1))[0].changed
+
+
+@pytest.mark.usefixtures("long_fallback")
+async def test_what_is_told_while_a_held_command_is_tried_is_not_missed():
+    async with working(service("updating")) as scene:
+        scene.feed.put(command("scale", replicas=4))
+        await until(lambda: scene.metrics.held._value.get() == 1, "the hold")
+        scene.engine.read = scene.settle_and_tell
+        scene.worker.look_again({"web"})
+        assert (await scene.results(1))[0].changed
+
+
+@pytest.mark.usefixtures("long_fallback")
+async def test_a_held_command_is_refused_at_its_deadline_also_where_nothing_is_told():
+    async with working(service("paused")) as scene:
+        scene.feed.put(command("scale", replicas=4, deadline=datetime.now(UTC) + timedelta(seconds=0.1)))
+        assert Code.ROLLOUT == (await scene.results(1))[0].code
 
 
 async def test_a_held_command_is_refused_at_its_deadline():
