@@ -40,7 +40,7 @@ async def read_snapshot(link: Link, subjects: Subjects, selection: Selection) ->
         PermanentError: NATS does not permit it.
         Failed: something is not understood.
     """
-    states, reflected = await _bucket(link, subjects)
+    states, reflected = await _bucket(link, subjects, selection.kinds)
     events = await bounds(link, subjects.events_stream)
     if events.last > reflected:
         filters = replace(selection, actions=frozenset()).filters(subjects)
@@ -50,8 +50,8 @@ async def read_snapshot(link: Link, subjects: Subjects, selection: Selection) ->
     return Snapshot(tuple(wanted), events.last, events.created)
 
 
-async def _bucket(link: Link, subjects: Subjects) -> tuple[_States, int]:
-    """The states in the bucket, and the highest event that they reflect."""
+async def _bucket(link: Link, subjects: Subjects, kinds: frozenset[str]) -> tuple[_States, int]:
+    """The states in the bucket of these kinds (none: of all), and the highest event that any reflects."""
     states: _States = {}
     reflected = 0
     bucket = f"KV_{subjects.state_bucket}"
@@ -60,7 +60,7 @@ async def _bucket(link: Link, subjects: Subjects) -> tuple[_States, int]:
             reflected = max(reflected, int(value.headers.get(EVENT_SEQUENCE_HEADER, 0)))
             kind, key = value.subject.split(".")[-2:]
             states.pop((kind, key), None)
-            if value.body:  # else a marker of deletion
+            if value.body and (not kinds or kind in kinds):  # without a body: a marker of deletion
                 states[kind, key] = _state(value)
     return states, reflected
 
