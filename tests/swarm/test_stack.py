@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 import httpx
 import pytest
@@ -33,7 +34,7 @@ def a_spec(name: str, replicas: int = 1) -> ServiceSpec:
     )
 
 
-def as_json(spec: ServiceSpec) -> dict:
+def as_json(spec: ServiceSpec) -> dict[str, Any]:
     return spec.model_dump(mode="json", exclude_unset=True)
 
 
