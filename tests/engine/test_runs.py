@@ -7,7 +7,7 @@ SECOND_NS = 10**9
 
 def parked(engine, action="pause"):
     """A service of a command that ends, at 0 replicas."""
-    config = {"FailureAction": action, "Monitor": SECOND_NS // 5}
+    config = {"FailureAction": action, "Monitor": SECOND_NS // 5 if action == "continue" else 60 * SECOND_NS}
     engine.create(engine.spec(["true"], replicas=0, UpdateConfig=config, RollbackConfig=config | {"Monitor": 1}))
 
 

@@ -19,9 +19,10 @@ def command_of(tasks):
     return {tuple(task["Spec"]["ContainerSpec"]["Command"]) for task in tasks}
 
 
-def failing_update(engine, action, **more):
+def failing_update(engine, action, monitor_ns=60 * SECOND_NS):
     """A service of which an update to a command that fails has begun."""
-    engine.create(engine.spec(GOOD, UpdateConfig={**QUICK, "FailureAction": action, **more}, RollbackConfig=QUICK))
+    config = {**QUICK, "FailureAction": action, "Monitor": monitor_ns}
+    engine.create(engine.spec(GOOD, UpdateConfig=config, RollbackConfig=QUICK))
     engine.until_running(engine.name, 1)
     engine.change(engine.name, runs(BAD))
 
@@ -118,7 +119,7 @@ def test_a_failing_update_pauses(engine):
 
 
 def test_a_failing_update_rolls_back(engine):
-    failing_update(engine, "rollback", Monitor=60 * SECOND_NS)
+    failing_update(engine, "rollback")
     service = engine.until_updated(engine.name, "rollback_completed")
     assert (GOOD, "rollback completed") == (
         service["Spec"]["TaskTemplate"]["ContainerSpec"]["Command"],
@@ -128,12 +129,12 @@ def test_a_failing_update_rolls_back(engine):
 
 
 def test_an_automatic_rollback_uses_the_previous_spec_up(engine):
-    failing_update(engine, "rollback", Monitor=60 * SECOND_NS)
+    failing_update(engine, "rollback")
     assert "PreviousSpec" not in engine.until_updated(engine.name, "rollback_completed")
 
 
 def test_a_failing_update_goes_on_where_it_shall(engine):
-    failing_update(engine, "continue")
+    failing_update(engine, "continue", QUICK["Monitor"])
     engine.until_updated(engine.name, "completed")
     engine.until_state(engine.name, "failed")
 
