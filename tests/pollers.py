@@ -8,7 +8,9 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from funswarm.errors import Unavailable
 from funswarm.messages import Event, PartHealth
+from funswarm.state import ConditionStatus, ServiceState
 from services.bus.connection import Bus
 from services.bus.settings import NatsSettings
 from services.engine.client import Engine
@@ -17,7 +19,7 @@ from services.poller.loop import run_poller
 from services.poller.settings import PollerSettings
 from services.simulator.cluster import Cluster
 from services.simulator.server import Simulator, serve
-from tests.checker import events_of, problems_of
+from tests.checker import bucket_of, events_of, problems_of
 from tests.waiting import until
 
 _numbers = count()
@@ -34,12 +36,15 @@ class World:
     bus: Bus
     nats: NatsSettings
     engine_settings: EngineSettings
+    poller_nats: NatsSettings | None = None  # the poller's own, where they differ
 
     @asynccontextmanager
     async def poller(self, settings: PollerSettings = POLLER, **others) -> AsyncIterator[asyncio.Task[None]]:
         """A poller that is stopped cleanly at the end; the task is what to cancel to have it sooner."""
         stop = asyncio.Event()
-        task = asyncio.create_task(run_poller(self.nats, self.engine_settings, replace(settings, **others), stop))
+        task = asyncio.create_task(
+            run_poller(self.poller_nats or self.nats, self.engine_settings, replace(settings, **others), stop)
+        )
         try:
             yield task
         finally:
@@ -73,18 +78,35 @@ class World:
         """Waits for the first such event."""
 
         async def found() -> Event | None:
-            return next((event for event in await self.events(kind, name) if event.action == action), None)
+            try:
+                events = await self.events(kind, name)
+            except Unavailable:  # NATS is away, as the test wants it
+                return None
+            return next((event for event in events if event.action == action), None)
 
         event = await until(found, f"{kind} {name} {action}", timeout_s)
         assert event is not None
         return event
+
+    async def settled(self, name: str) -> None:
+        """Waits until the bucket has the service as converged (its `created` may say so already)."""
+
+        async def converged() -> bool:
+            states = (await bucket_of(self.bus)).values()
+            services = [state for state in states if isinstance(state, ServiceState) and state.name == name]
+            return bool(services) and services[0].condition.status is ConditionStatus.CONVERGED
+
+        await until(converged, f"service {name} to converge")
 
     async def right(self, timeout_s: float = 60.0) -> None:
         """Waits until fold, bucket and engine agree."""
         last: list[str] = []
 
         async def agreed() -> bool:
-            last[:] = await problems_of(self.bus, self.engine)
+            try:
+                last[:] = await problems_of(self.bus, self.engine)
+            except Unavailable as error:
+                last[:] = [str(error)]
             return not last
 
         try:
@@ -112,7 +134,7 @@ class World:
 async def world(nats_url: str, cluster: Cluster | None = None, **nats) -> AsyncIterator[World]:
     """A simulated Swarm of three nodes, and names of its own on a NATS that others may use too."""
     cluster = cluster or Cluster()
-    settings = NatsSettings(url=nats_url, prefix=f"test{next(_numbers)}", **nats)
+    settings = NatsSettings(**{"url": nats_url, "prefix": f"test{next(_numbers)}"} | nats)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "docker.sock"
         async with serve(cluster, str(path)) as simulator:
