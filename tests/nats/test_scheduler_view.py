@@ -1,12 +1,14 @@
 """The active scheduler follows the feed: over a real nats-server, with a poller against the same simulated Swarm."""
 
 import re
+from contextlib import aclosing
 
 import pytest
 
 from funswarm.changes import Changed, SnapshotEnd
 from funswarm.messages import Result
 from funswarm.spec import ServicePatch, ServiceSpec
+from funswarm.state import UpdateStatus
 from services.bus.client import sdk_client
 from services.bus.settings import NatsSettings
 from tests.builders import a_service
@@ -78,6 +80,25 @@ async def test_the_view_goes_on_after_nats_was_killed(watched):
     watched.cluster.remove_service(watched.service("web").id)
     await watched.nats.start()
     await until(lambda: _measures(watched, complete=1, services=0), "the removal")
+
+
+async def test_events_name_the_commands_that_wrote_but_no_old_one_for_a_rollback(watched):
+    commands: list[str | None] = []
+
+    async def told(feed, state: str) -> None:
+        async for item in feed:
+            commands.append(item.event.command)
+            if (item.event.after.update_status or UpdateStatus(state="")).state == state:
+                return
+
+    async with aclosing(watched.client.changes(kinds=["service"], since=0)) as feed:
+        done(await watched.client.create(ROLLING, id="first"))
+        await until(lambda: _measures(watched, services=1), "the creation")
+        done(await watched.client.update("web", ServicePatch(image="nginx:2"), id="second"))
+        await told(feed, "completed")
+        done(await watched.client.rollback("web", id="third"))
+        await told(feed, "rollback_completed")
+    assert ["first", "second"] == [command for command in commands if command]
 
 
 async def test_the_stacks_scheduler_may_follow_the_feed(tmp_path, connect):
