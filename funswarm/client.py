@@ -11,43 +11,41 @@ import ssl
 import uuid
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 from pydantic import ValidationError
 
 from funswarm.access import DEFAULT_SERVERS, Access
 from funswarm.changes import Changes
-from funswarm.errors import InvalidRequest, UnknownObject
+from funswarm.errors import InvalidRequest
 from funswarm.explain import explain
-from funswarm.health import ask_health, gather_metrics, gather_parts
 from funswarm.link import Link
 from funswarm.messages import (
-    COMMANDS,
     Command,
+    CommandBase,
+    CreateCommand,
     Expect,
-    Health,
-    NodePage,
-    PartHealth,
-    Query,
+    RemoveCommand,
+    RestartCommand,
     Result,
-    ServicePage,
-    ServiceSummary,
-    SummaryPage,
-    TaskPage,
+    RollbackCommand,
+    ScaleCommand,
+    UpdateCommand,
 )
 from funswarm.outcome import Accepted
-from funswarm.querying import ask, ask_pages
+from funswarm.queries import Queries
 from funswarm.selection import Selection
 from funswarm.since import Since, starting_point
 from funswarm.spec import ServicePatch, ServiceSpec
-from funswarm.state import NodeState, ServiceState, TaskState
 from funswarm.subjects import DEFAULT_PREFIX, Subjects
 from funswarm.submitting import read_result, submit
 
 WAIT_S: Final = 30.0
 
+C = TypeVar("C", bound=CommandBase)
 
-class Client:
+
+class Client(Queries):
     """One Swarm's Funswarm.
 
     Every command returns its `Result` (succeeded, refused or failed: `check` turns the latter two into exceptions), or
@@ -76,11 +74,11 @@ class Client:
         """
         servers = (url,) if isinstance(url, str) else tuple(url)
         try:
-            self._subjects = Subjects(prefix)
+            subjects = Subjects(prefix)
         except ValueError as error:
             raise InvalidRequest(str(error)) from error
+        super().__init__(Link(Access(servers, name, user, password, token, credentials, tls)), subjects)
         self._name = name
-        self._link = Link(Access(servers, name, user, password, token, credentials, tls))
 
     async def __aenter__(self) -> Self:
         try:
@@ -120,7 +118,7 @@ class Client:
     ) -> Result | Accepted:
         """Creates a service."""
         about = self._about(id, spec.name, deadline, dry_run, expect)
-        return await self.submit(_command(verb="create", service=spec, **about), wait_s, traceparent)
+        return await self.submit(_command(CreateCommand, about | {"service": spec}), wait_s, traceparent)
 
     async def update(
         self,
@@ -137,7 +135,9 @@ class Client:
     ) -> Result | Accepted:
         """Sets the fields that `changes` names; the others stay. `force`: also in the middle of a rollout."""
         about = self._about(id, name, deadline, dry_run, expect)
-        return await self.submit(_command(verb="update", changes=changes, force=force, **about), wait_s, traceparent)
+        return await self.submit(
+            _command(UpdateCommand, about | {"changes": changes, "force": force}), wait_s, traceparent
+        )
 
     async def scale(
         self,
@@ -154,7 +154,9 @@ class Client:
     ) -> Result | Accepted:
         """Sets the replicas. `force`: also in the middle of a rollout, which ends its way back."""
         about = self._about(id, name, deadline, dry_run, expect)
-        return await self.submit(_command(verb="scale", replicas=replicas, force=force, **about), wait_s, traceparent)
+        return await self.submit(
+            _command(ScaleCommand, about | {"replicas": replicas, "force": force}), wait_s, traceparent
+        )
 
     async def restart(
         self,
@@ -170,7 +172,8 @@ class Client:
     ) -> Result | Accepted:
         """Replaces all tasks. `force`: also in the middle of a rollout."""
         about = self._about(id, name, deadline, dry_run, expect)
-        return await self.submit(_command(verb="restart", force=force, **about), wait_s, traceparent)
+        command = _command(RestartCommand, about | {"force": force})
+        return await self.submit(command, wait_s, traceparent)
 
     async def rollback(
         self,
@@ -185,7 +188,8 @@ class Client:
     ) -> Result | Accepted:
         """Goes back to the previous spec."""
         about = self._about(id, name, deadline, dry_run, expect)
-        return await self.submit(_command(verb="rollback", **about), wait_s, traceparent)
+        command = _command(RollbackCommand, about)
+        return await self.submit(command, wait_s, traceparent)
 
     async def remove(
         self,
@@ -200,7 +204,8 @@ class Client:
     ) -> Result | Accepted:
         """Removes the service."""
         about = self._about(id, name, deadline, dry_run, expect)
-        return await self.submit(_command(verb="remove", **about), wait_s, traceparent)
+        command = _command(RemoveCommand, about)
+        return await self.submit(command, wait_s, traceparent)
 
     async def submit(
         self, command: Command, wait_s: float = WAIT_S, traceparent: str | None = None
@@ -215,63 +220,6 @@ class Client:
     async def result(self, command_id: str) -> Result | None:
         """How the command ended; None: not yet, or there is no such command (any more)."""
         return await read_result(self._link, self._subjects, command_id)
-
-    # Queries.
-
-    async def parts(self) -> tuple[PartHealth, ...]:
-        """What each copy of each part says of itself; empty where none answers."""
-        return tuple(await gather_parts(self._link, self._subjects))
-
-    async def summaries(self) -> tuple[ServiceSummary, ...]:
-        """All services at a glance, by name."""
-        query, understand = Query(limit=1000), SummaryPage.model_validate_json
-        found = await ask_pages(self._link, self._subjects.query("summary"), query, understand)
-        return tuple(sorted(found, key=lambda service: service.name))
-
-    async def health(self) -> Health:
-        """How the parts are and which services run; also says it where NATS is away (`ok` False, with the reason)."""
-        return await ask_health(self._link, self._subjects)
-
-    async def services(self) -> tuple[ServiceState, ...]:
-        """All services, by name."""
-        query, understand = Query(limit=1000), ServicePage.model_validate_json
-        found = await ask_pages(self._link, self._subjects.query("services"), query, understand)
-        return tuple(sorted(found, key=lambda service: service.name))
-
-    async def service(self, name: str) -> ServiceState:
-        """One service, by name or id.
-
-        Raises:
-            UnknownObject: there is none.
-        """
-        understand = ServiceState.model_validate_json
-        return await ask(self._link, self._subjects.query("service"), Query(name=name), understand)
-
-    async def tasks(self, service: str | None = None, node: str | None = None) -> tuple[TaskState, ...]:
-        """All tasks; only those of a service, only those on a node, each by name or id."""
-        query = Query(service=service, node=node, limit=1000)
-        return await ask_pages(self._link, self._subjects.query("tasks"), query, TaskPage.model_validate_json)
-
-    async def nodes(self) -> tuple[NodeState, ...]:
-        """All nodes, by name."""
-        query, understand = Query(limit=1000), NodePage.model_validate_json
-        found = await ask_pages(self._link, self._subjects.query("nodes"), query, understand)
-        return tuple(sorted(found, key=lambda node: node.name))
-
-    async def node(self, name: str) -> NodeState:
-        """One node, by hostname or id.
-
-        Raises:
-            UnknownObject: there is none.
-        """
-        page = await ask(self._link, self._subjects.query("nodes"), Query(name=name), NodePage.model_validate_json)
-        if not page.items:
-            raise UnknownObject(f"there is no node {name!r}")
-        return page.items[0]
-
-    async def metrics(self) -> str:
-        """The metrics of all copies of all parts, in Prometheus' text format."""
-        return await gather_metrics(self._link, self._subjects)
 
     # The feed.
 
@@ -304,8 +252,8 @@ class Client:
         }  # fmt: skip
 
 
-def _command(**fields: Any) -> Command:
+def _command(kind: type[C], fields: dict[str, Any]) -> C:
     try:
-        return COMMANDS.validate_python(fields)
+        return kind.model_validate(fields)
     except ValidationError as error:
         raise InvalidRequest(explain(error)) from error

@@ -20,7 +20,8 @@ class Selection:
 
     def filters(self, subjects: Subjects) -> list[str]:
         """The selection as subjects' filters, which do not overlap; one for all where they would be too many."""
-        kinds, actions = sorted(self.kinds) or ["*"], sorted(self.actions) or ["*"]
+        kinds = [token(kind) for kind in sorted(self.kinds)] or ["*"]
+        actions = [token(action) for action in sorted(self.actions)] or ["*"]
         heads = [subjects.event(kind, action) for kind, action in itertools.product(kinds, actions)]
         names = [token(name) for name in sorted(self.names)]
         tails = [*names, *(f"{name}.*" for name in names)] or [">"]

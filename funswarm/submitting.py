@@ -10,8 +10,9 @@ import contextlib
 from typing import Final
 
 from pydantic import ValidationError
+from pydantic_core import PydanticSerializationError
 
-from funswarm.errors import Refused, Unavailable
+from funswarm.errors import InvalidRequest, Refused, Unavailable
 from funswarm.inbox import Inbox
 from funswarm.jetstream import Ack, last_message, message, publish
 from funswarm.link import Link
@@ -55,7 +56,7 @@ async def read_result(link: Link, subjects: Subjects, command_id: str) -> Result
 
 async def _publish(link: Link, subjects: Subjects, command: Command, traceparent: str) -> Ack:
     """Asks again on a lost answer: the Nats-Msg-Id makes that harmless."""
-    subject, body = subjects.command(command.verb, command.target), command.model_dump_json().encode()
+    subject, body = subjects.command(command.verb, command.target), _body(command)
     headers = {MSG_ID_HEADER: command.id, TRACEPARENT_HEADER: traceparent}
     for _ in range(PUBLISH_TRIES - 1):
         epoch = link.epoch
@@ -65,6 +66,13 @@ async def _publish(link: Link, subjects: Subjects, command: Command, traceparent
             if epoch == link.epoch:
                 raise
     return await publish(link, subjects.commands_stream, subject, body, headers)
+
+
+def _body(command: Command) -> bytes:
+    try:
+        return command.model_dump_json().encode()
+    except PydanticSerializationError as error:  # half a surrogate pair, as JSON's \ud800
+        raise InvalidRequest(f"{command.verb} {command.target}: a text in it is no Unicode: {error}") from error
 
 
 async def _refuse_another(link: Link, subjects: Subjects, command: Command, ack: Ack) -> None:

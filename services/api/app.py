@@ -9,6 +9,7 @@ from starlette.exceptions import HTTPException
 
 from funswarm.client import Client
 from funswarm.errors import FunswarmError
+from funswarm.messages import Code
 from services.api import commands, events, operating, original, queries
 from services.api.documented import Problem
 from services.api.figures import Figures
@@ -58,7 +59,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
     elif error.status_code == 405:
         allowed = (error.headers or {}).get("Allow", "")
         detail = f"{request.method} is not for {request.url.path}: use {allowed or 'another method, see /docs'}"
-    return problem(error.status_code, detail, headers=dict(error.headers or {}))
+    code = Code.MALFORMED.value if error.status_code == 400 else None  # a body that even its parser gave up on
+    return problem(error.status_code, detail, code, dict(error.headers or {}))
 
 
 async def _on_fault(request: Request, error: Exception) -> Response:

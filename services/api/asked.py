@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Header, Query, Response
 
 from funswarm.errors import InvalidRequest
-from funswarm.messages import Expect, Result, ResultStatus
+from funswarm.messages import COMMAND_ID, Expect, Result, ResultStatus
 from funswarm.outcome import Accepted
 from funswarm.state import Value
 from services.api.problems import of_result
@@ -35,7 +35,7 @@ class Asked:
     traceparent: str | None
 
 
-def asked(  # noqa: PLR0917  FastAPI calls it by name
+async def asked(  # noqa: PLR0917  FastAPI calls it by name, and a plain function in a thread
     idempotency_key: Annotated[str | None, Header(description="The same key does the same command once")] = None,
     traceparent: Annotated[str | None, Header(description="W3C trace context, carried on to the events")] = None,
     wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S, description="Seconds to wait for the result, else 202")] = WAIT_S,
@@ -49,9 +49,12 @@ def asked(  # noqa: PLR0917  FastAPI calls it by name
     if deadline is not None and deadline.tzinfo is None:
         raise InvalidRequest("deadline: without a time zone it is no moment: add Z, or an offset as +01:00")
     expect = Expect(version=expect_version, replicas=expect_replicas, absent=expect_absent)
-    keyed = idempotency_key is not None
-    key = idempotency_key.strip('"') if idempotency_key is not None else uuid.uuid4().hex
-    return Asked(key, keyed, wait, dry_run, expect, deadline, traceparent)
+    if idempotency_key is None:
+        return Asked(uuid.uuid4().hex, False, wait, dry_run, expect, deadline, traceparent)
+    key = idempotency_key.strip('"')
+    if not COMMAND_ID.fullmatch(key):
+        raise InvalidRequest("Idempotency-Key: use 1 to 64 letters, digits, '_' and '-'")
+    return Asked(key, True, wait, dry_run, expect, deadline, traceparent)
 
 
 def answer(outcome: Result | Accepted, done_status: int = 200, location: str | None = None) -> Response:

@@ -28,7 +28,7 @@ CREATED: Final[dict[int | str, dict[str, Any]]] = {201: {"model": Result}, **ANS
 class Scale(Value):
     """How many replicas there shall be."""
 
-    replicas: int = Field(ge=0, le=REPLICAS_MAX)
+    replicas: int = Field(ge=0, le=REPLICAS_MAX, strict=True)
 
 
 def routes(client: Client) -> APIRouter:

@@ -5,9 +5,10 @@ import asyncio
 import pytest
 
 from funswarm.client import Client
-from funswarm.errors import PermanentError, Refused, Unavailable
+from funswarm.errors import InvalidRequest, PermanentError, Refused, Unavailable
 from funswarm.messages import COMMANDS, Code
 from funswarm.outcome import Accepted, check
+from funswarm.spec import ServiceSpec
 from tests.nats.client_scene import a_result, publish_result, scheduling
 from tests.servers import free_port, nats_server
 from tests.waiting import PATIENCE_S, until
@@ -175,6 +176,13 @@ async def test_a_missing_permission_is_named_at_once(tmp_path):
         async with Client(server.url, user="u", password="p") as client:
             with pytest.raises(PermanentError, match=r"user 'u' to publish to funswarm\.command\.scale\.web"):
                 await client.scale("web", 3)
+
+
+async def test_a_text_that_is_no_unicode_is_refused(client):
+    spec = ServiceSpec.model_validate({"name": "web", "image": "nginx", "env": {"A": "\ud800"}})
+
+    with pytest.raises(InvalidRequest, match=r"create web.*Unicode"):
+        await client.create(spec)
 
 
 async def test_a_wrong_password_is_said(tmp_path):

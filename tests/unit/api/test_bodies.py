@@ -35,6 +35,20 @@ async def test_what_is_no_json_is_400(http, body):
     assert (400, 400) == (answer.status_code, problem["status"])
 
 
+async def test_a_number_beyond_all_bounds_is_400(http):
+    answer, problem = await post(http, '{"replicas": ' + "9" * 5000 + "}", "/v1/services/web/scale")
+
+    assert (400, "malformed") == (answer.status_code, problem["code"])
+
+
+@pytest.mark.parametrize("replicas", ["true", '"3"', "1.5", "null"])
+async def test_replicas_are_a_number(http, client, replicas):
+    answer, _ = await post(http, f'{{"replicas": {replicas}}}', "/v1/services/web/scale")
+
+    assert 400 == answer.status_code
+    assert [] == client.commands
+
+
 @pytest.mark.parametrize("body", ["[]", "null", '"web"', "7", ""])
 async def test_json_that_is_no_object_is_400(http, body):
     answer, problem = await post(http, body)
