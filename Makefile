@@ -43,8 +43,8 @@ bench: venv  ## Measure on a real engine; writes bench/RESULTS.md
 bench-watch: venv  ## Measure the watch, on a real engine and on the simulator
 	$(PYTHON) -m bench.watch
 
-image:  ## Build the image funswarm:build
-	@docker build --tag funswarm:build .
+image: venv  ## Build the image funswarm:build
+	@$(PYTHON) -m testbed build
 
 swarm-up: venv  ## A local Swarm of NODES=3 nodes with the network fun-swarm
 	@$(PYTHON) -m testbed up --name $(NAME) --nodes $(NODES)

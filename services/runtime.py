@@ -103,10 +103,11 @@ async def _say_alive(part: str, settings: Settings) -> None:
     """Touch the file that services.healthcheck looks at: it stays fresh only while the event loop turns."""
     if settings.alive_file is None:
         return
+    text = json.dumps({"part": part, "http_port": settings.http_port})
     try:
-        settings.alive_file.write_text(json.dumps({"part": part, "http_port": settings.http_port}), encoding="utf-8")
         while True:
-            os.utime(settings.alive_file)
+            # Anew each time: where all parts run in one container, one that ends takes the file away.
+            settings.alive_file.write_text(text, encoding="utf-8")
             await asyncio.sleep(ALIVE_INTERVAL_S)
     except OSError as error:
         structlog.get_logger().error("the health check will fail: cannot write", reason=str(error))

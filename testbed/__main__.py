@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from testbed import deploy, engine, images, swarm
+from testbed import deploy, engine, images, swarm, tls
 from testbed.shell import SetupError, say
 from testbed.swarm import Swarm
 
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_name(command)
     command.add_argument("--node", default="node-1", help="which node (default: %(default)s)")
+    command.add_argument("--tls", action="store_true", help="over TCP with TLS, as to a machine elsewhere")
 
     command = commands.add_parser("load", help="copy images of the host's engine to every node")
     _add_name(command)
@@ -55,6 +56,7 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_name(commands.add_parser("deploy", help="build this checkout, and deploy or update its stack on a Swarm"))
 
+    commands.add_parser("build", help="build the image of this checkout, funswarm:build, on the host's engine")
     commands.add_parser("status", help="the engine and the Swarms that are there")
     commands.add_parser("images", help="pull or build the images that the tests need, where missing")
     return parser
@@ -93,7 +95,10 @@ def _env(options: argparse.Namespace) -> int:
     nodes = {node.name: node for node in _existing(options.name).nodes}
     if options.node not in nodes:
         raise SetupError(f"the Swarm {options.name} has no node {options.node!r}, only {', '.join(nodes)}")
-    print(f"export DOCKER_HOST={nodes[options.node].host}")
+    node = nodes[options.node]
+    variables = tls.environment(node) if options.tls else {"DOCKER_HOST": node.host}
+    for name, value in variables.items():
+        print(f"export {name}={value}")
     return 0
 
 
@@ -107,6 +112,13 @@ def _deploy(options: argparse.Namespace) -> int:
     say("the stack is healthy: " + " ".join(f"{url}/health" for url in made.http_urls))
     print(f"export NATS_URL={made.nats_url} FUNSWARM_NATS_USER={made.nats_user}")
     print(f"export FUNSWARM_NATS_PASSWORD={made.nats_password} FUNSWARM_HTTP_URL={made.http_urls[0]}")
+    return 0
+
+
+def _build(_: argparse.Namespace) -> int:
+    found = engine.start()
+    images.ensure(found, (images.PYTHON,))
+    print(deploy.build(found.host, images.PYTHON.tag))
     return 0
 
 
@@ -143,6 +155,7 @@ _COMMANDS = {
     "env": _env,
     "load": _load,
     "deploy": _deploy,
+    "build": _build,
     "status": _status,
     "images": _images,
 }

@@ -97,7 +97,11 @@ def _configured_host() -> str | None:
     A DOCKER_HOST that points to a testbed's node (`testbed env` sets it) does not count: nodes are not in nodes.
     """
     environment = dict(os.environ)
-    if environment.get("DOCKER_HOST", "").startswith(f"unix://{run_folder() / 'swarms'}/"):
+    nodes = f"{run_folder() / 'swarms'}/"
+    if environment.get("DOCKER_CERT_PATH", "").startswith(nodes):
+        for name in ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_CERT_PATH"):
+            environment.pop(name, None)
+    elif environment.get("DOCKER_HOST", "").startswith(f"unix://{nodes}"):
         del environment["DOCKER_HOST"]
     command = ("docker", "context", "inspect", "--format", "{{.Endpoints.docker.Host}}")
     try:

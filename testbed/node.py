@@ -19,6 +19,8 @@ _START_S = 120
 _CHANGE_S = 60
 SOCKET_FOLDER = "/testbed"
 """Where a node's container has the folder of its socket, which is bind-mounted from the host."""
+EXTRA_FLAGS = "flags"
+"""A file in that folder: more flags for the node's dockerd, from its next start on."""
 
 _ACCESS_PRIVILEGED = ("--privileged",)
 # For a sandbox that lacks CAP_SYS_RESOURCE itself, and so cannot give every privilege.
@@ -49,7 +51,8 @@ while :; do
     rm -f /run/docker.pid
     containerd=/run/docker/containerd/containerd.pid
     [ -e $containerd ] && ! grep -q containerd "/proc/$(cat $containerd)/cmdline" 2>/dev/null && rm -f $containerd
-    $start dockerd --pidfile=/run/docker.pid --exec-root=/run/docker --log-level=warn %(flags)s 2>&1 &
+    more=$(cat %(extra)s 2>/dev/null)
+    $start dockerd --pidfile=/run/docker.pid --exec-root=/run/docker --log-level=warn %(flags)s $more 2>&1 &
     wait $!
     echo "testbed: dockerd ended with status $?"
   fi
@@ -122,7 +125,8 @@ def run_arguments(
         "--entrypoint=sh",
         image,
         "-c",
-        _SUPERVISOR % {"flags": " ".join(shlex.quote(flag) for flag in flags)},
+        _SUPERVISOR
+        % {"flags": " ".join(shlex.quote(flag) for flag in flags), "extra": f"{SOCKET_FOLDER}/{EXTRA_FLAGS}"},
     ]
 
 
