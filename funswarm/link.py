@@ -63,11 +63,12 @@ class Link:
 
         Raises:
             Unavailable: NATS is not reached; with the last error.
+            PermanentError: this link was closed.
         """
         if self.connected:
             return
         if self._closed:
-            raise Unavailable("the client is closed: open a new one")
+            raise PermanentError("the client is closed: make a new one")
         if self._connection is None or self._connection.is_closed:
             await self._open_together()
             return

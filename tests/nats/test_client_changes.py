@@ -8,7 +8,7 @@ import pytest
 
 from funswarm.changes import Changed, Relisted, SnapshotBegin
 from funswarm.client import Client
-from funswarm.errors import Relist, Unavailable
+from funswarm.errors import PermanentError, Relist, Unavailable
 from services.bus.jetstream import call
 from tests.builders import a_node, a_service
 from tests.nats.client_scene import next_change, publish_both, publish_event, publish_state, snapshot_of
@@ -216,6 +216,14 @@ async def test_a_stream_that_is_made_anew_is_relisted(bus, client):
         async with asyncio.timeout(PATIENCE_S):
             assert isinstance(await anext(feed), Relisted)
         assert (["api", "web"], 1) == await snapshot_of(feed)
+
+
+async def test_a_feed_ends_with_its_client(bus, shared_nats, prefix):
+    async with Client(shared_nats.url, prefix=prefix) as client:
+        feed = client.changes(since=0)
+        await feed.open()
+    with pytest.raises(PermanentError, match="closed"):
+        await feed.next(PATIENCE_S)
 
 
 async def test_many_events_come_all_and_in_order(bus, client):

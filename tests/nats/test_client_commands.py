@@ -158,7 +158,7 @@ async def test_close_leaves_no_task_while_nats_is_away(nats, how):
         await client.close()
 
     assert before == asyncio.all_tasks()
-    with pytest.raises(Unavailable, match="closed"):
+    with pytest.raises(PermanentError, match="closed"):
         await client.scale("web", 1)
 
 
