@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from funswarm.state import AnyState
+from services.lean import lean
 
 _DECODER: Final = json.JSONDecoder()
 _SPACE: Final = " \t\r\n"
@@ -82,7 +83,7 @@ def understood(
             problems.append(Misunderstood(object_id, f"{type(error).__name__}: {error}"[:500]))
             state = before
         if state is not None:
-            states.append(state)
+            states.append(lean(state))
     if any(problem.object_id is None for problem in problems):
         seen = {state.id for state in states}
         states.extend(state for object_id, state in known.items() if object_id not in seen and state.kind == kind)

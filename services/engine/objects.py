@@ -93,7 +93,9 @@ class Objects:
         what = f"list {kind}s"
         answer = self._asking.ask(Request(what, "GET", PATHS[kind], self._asking.settings.list_timeout_s, query))
         try:
-            raws = elements.elements(answer.body.decode())
+            text = answer.body.decode()
+            del answer  # a hundred megabytes, in a large Swarm
+            raws = elements.elements(text)
             states, problems = elements.understood(
                 kind, raws, known, lambda raw: self._converted(kind, raw), understood.unchanged
             )

@@ -10,6 +10,7 @@ from typing import Final
 
 from funswarm.messages import Event
 from funswarm.state import KINDS, AnyState, ServiceState
+from services.lean import lean
 
 Key = tuple[str, str]  # kind, object id
 
@@ -17,18 +18,6 @@ Key = tuple[str, str]  # kind, object id
 def key_of(state: AnyState) -> Key:
     """The key of the object whose state this is."""
     return (state.kind, state.id)
-
-
-_FIELDS: Final[dict[type, set[str]]] = {}  # one set for all states of a type
-
-
-def lean(state: AnyState) -> None:
-    """Give up the state's own record of which fields were set: half of its memory, of no use to us.
-
-    A hundred thousand states are kept. Equality and JSON do not look at that record.
-    """
-    shared = _FIELDS.setdefault(type(state), set(type(state).model_fields))
-    object.__setattr__(state, "__pydantic_fields_set__", shared)
 
 
 class Known:
@@ -60,8 +49,7 @@ class Known:
         states = self._states[state.kind]
         if state.id not in states:
             self.members[state.kind] += 1
-        states[state.id] = state
-        lean(state)
+        states[state.id] = lean(state)
 
     def drop(self, key: Key) -> None:
         if self._states[key[0]].pop(key[1], None) is not None:

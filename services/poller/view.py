@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from typing import Any, Final, cast
 
 from funswarm.state import KINDS, AnyState, NodeState, ServiceState, TaskState
-from services.poller.known import Key, Known, key_of, lean
+from services.lean import lean
+from services.poller.known import Key, Known, key_of
 
 DERIVED: Final = {"revision": 0, "condition": None, "drained": False}  # no facts: not compared, kept from before
 
@@ -144,8 +145,7 @@ class View:
             self._of_service.setdefault(state.service_id, {})[state.id] = state
             if state.node_id:
                 self._on_node.setdefault(state.node_id, {})[state.id] = state
-        self._states[key[0]][key[1]] = state
-        lean(state)
+        self._states[key[0]][key[1]] = lean(state)
 
     def _unindex(self, task: TaskState) -> None:
         for index, owner in ((self._of_service, task.service_id), (self._on_node, task.node_id or "")):
