@@ -97,6 +97,8 @@ def _env(options: argparse.Namespace) -> int:
         raise SetupError(f"the Swarm {options.name} has no node {options.node!r}, only {', '.join(nodes)}")
     node = nodes[options.node]
     variables = tls.environment(node) if options.tls else {"DOCKER_HOST": node.host}
+    if not options.tls:
+        print("unset DOCKER_TLS_VERIFY DOCKER_CERT_PATH")
     for name, value in variables.items():
         print(f"export {name}={value}")
     return 0
