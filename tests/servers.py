@@ -1,6 +1,7 @@
 """A real nats-server of a test's own, on a free port of the loopback and in a folder of its own; it can be killed."""
 
 import os
+import random
 import shutil
 import signal
 import socket
@@ -8,18 +9,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 START_S = 60.0
 STACK_CONFIG = Path(__file__).parent.parent / "services" / "nats.conf"
+PORTS = range(20_000, 30_000)  # the system gives none of these to who asks for any: what is free stays so
+_given: set[int] = set()
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody listens on, and that is given to nobody else: not by the system, not by this function."""
+    while True:
+        port = random.SystemRandom().choice(PORTS)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            if port not in _given:
+                _given.add(port)
+                return port
 
 
 class NatsServer:

@@ -4,13 +4,14 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
 import urllib.request
 from pathlib import Path
+
+from tests.servers import free_port
 
 PATIENCE_S = 120
 PROGRAMS = ("nats-server", "services.simulator", "services.poller", "services.scheduler", "services.api")
@@ -75,12 +76,6 @@ class Run:
         code = self.process.wait(timeout=PATIENCE_S)
         self.reading.join(timeout=PATIENCE_S)
         return code
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def waited(condition, what):

@@ -25,6 +25,7 @@ from services.scheduler.settings import SchedulerSettings
 from services.simulator.cluster import Cluster
 from services.simulator.server import serve
 from services.simulator.swarm import Settings
+from tests.servers import free_port
 from tests.waiting import until
 
 
@@ -32,9 +33,7 @@ class NatsServer:
     """A nats-server with JetStream on a free port of the loopback, its data in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = free.getsockname()[1]
+        self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._folder = folder
         self._process: asyncio.subprocess.Process | None = None
