@@ -1,8 +1,13 @@
 """Ends a run with a line per suite: how many passed, in how long, against what. In CI a skip counts as a failure."""
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.report import lines, skips_fail, suite_of, suites
+
+# The same examples each time, and no clock: a slow machine is no failure.
+settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("tests")
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
