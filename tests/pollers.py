@@ -20,7 +20,7 @@ from services.poller.settings import PollerSettings
 from services.simulator.cluster import Cluster
 from services.simulator.server import Simulator, serve
 from tests.checker import bucket_of, events_of, problems_of
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 _numbers = count()
 POLLER = PollerSettings(instance="poller-1", version="0", interval_min_s=0.5, list_share=0.2)
@@ -74,7 +74,7 @@ class World:
     async def actions(self, kind: str, name: str) -> list[str]:
         return [event.action for event in await self.events(kind, name)]
 
-    async def seen(self, kind: str, name: str, action: str, timeout_s: float = 60.0) -> Event:
+    async def seen(self, kind: str, name: str, action: str, timeout_s: float = PATIENCE_S) -> Event:
         """Waits for the first such event."""
 
         async def found() -> Event | None:
@@ -98,7 +98,7 @@ class World:
 
         await until(converged, f"service {name} to converge")
 
-    async def right(self, timeout_s: float = 60.0) -> None:
+    async def right(self, timeout_s: float = PATIENCE_S) -> None:
         """Waits until fold, bucket and engine agree."""
         last: list[str] = []
 

@@ -7,7 +7,7 @@ from typing import TypeVar, overload
 
 T = TypeVar("T")
 
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 
 
 @overload
