@@ -15,7 +15,7 @@ from funswarm.state import AnyState, TaskState
 from services.engine.asking import Asking
 from services.engine.connection import Request
 from services.engine.elements import Misunderstood
-from services.engine.events import EventStream
+from services.engine.events import CONTAINER, SERVICE_LABEL, EventStream
 from services.engine.objects import Objects
 from services.engine.settings import EngineSettings
 from services.engine.threads import Threads
@@ -101,8 +101,19 @@ class Engine:
 
     def events(self, kinds: Sequence[str] = ("service", "node")) -> EventStream:
         """The engine's hints of changes of these kinds (it tells none of tasks), from when it is `opened`."""
-        query = {"filters": json.dumps({"scope": ["swarm"], "type": list(kinds)})}
+        return self._stream({"scope": ["swarm"], "type": list(kinds)}, kinds)
+
+    def container_events(self) -> EventStream:
+        """Hints that a task's container on the engine's own node began, ended, or changed its health.
+
+        Of kind `container`; `object_id` is the service's.
+        """
+        actions = ["start", "die", "health_status"]
+        return self._stream({"type": [CONTAINER], "event": actions, "label": [SERVICE_LABEL]}, (CONTAINER,))
+
+    def _stream(self, filters: Mapping[str, list[str]], kinds: Sequence[str]) -> EventStream:
         settings = self._asking.settings
+        query = {"filters": json.dumps(filters)}
         request = Request("read the engine's events", "GET", "/events", settings.stream_idle_max_s, query)
         return EventStream(lambda: self._asking.stream(request), kinds, settings.timeout_s)
 

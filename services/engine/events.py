@@ -22,6 +22,8 @@ from services.engine.connection import plain
 LINE_BYTES_MAX: Final = 1 << 20
 READ_BYTES: Final = 1 << 16
 HINTS_MAX: Final = 10_000
+CONTAINER: Final = "container"
+SERVICE_LABEL: Final = "com.docker.swarm.service.id"  # Swarm's own, on its tasks' containers
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,8 @@ def _lines(response: requests.Response) -> Iterator[list[bytes]]:
 def understood_hint(line: bytes, kinds: frozenset[str]) -> Hint | None:
     """The hint in a line of the stream; None for an empty line and for other kinds of objects.
 
+    A container's hint names its service: containers of no service are none of Swarm's.
+
     Engines of API ≥ 1.52 leave out `id`, `status` and `from`: only `Type`, `Action` and `Actor` are read.
 
     Raises:
@@ -184,6 +188,10 @@ def understood_hint(line: bytes, kinds: frozenset[str]) -> Hint | None:
     if raw.get("Type") not in kinds:
         return None
     attributes = actor.get("Attributes") or {}
+    if raw["Type"] == CONTAINER:
+        object_id = attributes.get(SERVICE_LABEL)
+    if not object_id:
+        return None
     return Hint(
         kind=raw["Type"],
         action=str(raw.get("Action") or ""),

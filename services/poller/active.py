@@ -16,6 +16,7 @@ from services.bus.connection import Bus
 from services.bus.journal import Journal
 from services.bus.state import StateBucket
 from services.engine.client import Engine, EngineInfo
+from services.engine.events import CONTAINER
 from services.poller.engine_link import EngineLink
 from services.poller.health import Standing
 from services.poller.known import Key
@@ -111,6 +112,7 @@ class Session:
             group.create_task(self._publisher.run(journal))
             group.create_task(self._publisher.run_states(bucket))
             group.create_task(self._watch.run())
+            group.create_task(self._watch.run_containers())
             group.create_task(self._watch.judge())
             group.create_task(self._reader.run())
             group.create_task(self._polls.run())
@@ -140,9 +142,10 @@ class Session:
         self._publisher.owe(("service", service_id))
 
     def _hinted(self, key: Key) -> None:
-        self._reader.want(key)
-        if key[0] == "service":
+        if key[0] in ("service", CONTAINER):
             self._polls.touch(key[1])
-        elif key[0] == "node":
+        if key[0] != CONTAINER:
+            self._reader.want(key)
+        if key[0] == "node":
             for service_id in {task.service_id for task in self._view.tasks_on(key[1])}:
                 self._polls.touch(service_id)

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+import structlog
+
 from funswarm.errors import FunswarmError
 from services.engine.events import EventStream, Hint
 from services.poller.engine_link import EngineLink
@@ -20,6 +22,8 @@ from services.poller.silence import Silence
 JUDGE_EVERY_S: Final = 0.5
 SAID_S: Final = 1.0  # a silence that is being healed stays visible for so long
 STABLE_S: Final = 10.0
+
+_log = structlog.get_logger()
 
 
 class Watch:
@@ -52,6 +56,26 @@ class Watch:
             self._link.closed(reason)
             if time.monotonic() - began_at > STABLE_S:
                 backoff.reset()
+            await asyncio.sleep(backoff.wait_s())
+
+    async def run_containers(self) -> None:
+        """Follow the containers on the engine's own node, for ever: its tasks' news are there before any poll.
+
+        An extra, not relied upon: tasks on other nodes have none, and where the stream ends polls and lists go on.
+        """
+        backoff = Backoff(first_s=1.0, max_s=30.0)
+        while True:
+            stream = self._link.engine.container_events()
+            try:
+                await stream.opened()
+                backoff.reset()
+                async for hint in stream:
+                    self._metrics.hints.labels(hint.kind).inc()
+                    self._told((hint.kind, hint.object_id))
+            except FunswarmError as error:
+                _log.debug("the stream of container events ended", reason=str(error))
+            finally:
+                stream.close()
             await asyncio.sleep(backoff.wait_s())
 
     async def judge(self) -> None:

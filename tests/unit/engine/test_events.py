@@ -153,3 +153,18 @@ async def test_a_reader_that_is_too_slow_is_told_so():
     stream, response = a_stream(line() * HINTS_MAX, line())
     await until(lambda: response.was_closed, "the stream is given up")
     assert "faster than they are read" in await reason_of(stream)
+
+
+def container(attributes: dict[str, str]) -> bytes:
+    actor = {"ID": "c1", "Attributes": attributes}
+    return json.dumps({"Type": "container", "Action": "die", "Actor": actor, "timeNano": 7}).encode()
+
+
+def test_a_task_s_container_hints_at_its_service():
+    event = container({"com.docker.swarm.service.id": "s1", "name": "web.1.t1"})
+
+    assert Hint("container", "die", "s1", "web.1.t1", 7) == understood_hint(event, frozenset({"container"}))
+
+
+def test_a_container_of_no_service_is_no_hint():
+    assert understood_hint(container({"name": "alone"}), frozenset({"container"})) is None
