@@ -41,8 +41,7 @@ class Size:
     changes: int = 300
     node_changes: int = 30
     burst: int = 1000
-    running: tuple[int, int] = (4, 5)
-    failing: int = 12
+    task_rounds: int = 12
     peer_s: float = 30
     simulated_services: int = 10_000
     simulated_nodes: int = 1000
@@ -56,8 +55,7 @@ QUICK = Size(
     changes=40,
     node_changes=5,
     burst=100,
-    running=(2, 3),
-    failing=3,
+    task_rounds=3,
     peer_s=5,
     simulated_services=1000,
     simulated_nodes=100,
@@ -90,11 +88,11 @@ async def watched(host: str, swarm: Swarm, dockerd: Process, alone: float, size:
         ears = EngineEars(host)
         subscriber = await Subscriber.open(url)
         reader = await Subscriber.open(url, through_stream=True)
-        say("single changes, tasks, a burst")
+        say("tasks, single changes, a burst")
+        tasks = await measures.task_latencies(swarm, subscriber, size.task_rounds)
         took = await measures.latencies(
             ears, {"sub": subscriber, "reader": reader}, swarm.changes(size.changes, size.node_changes), FEW_GAP_S
         )
-        tasks = await measures.task_latencies(swarm, subscriber, size.running, size.failing)
         burst_s, per_s = await measures.burst(swarm, subscriber, size.burst)
         ears.close()
         await subscriber.close()

@@ -42,18 +42,16 @@ class Swarm:
         template = TaskTemplate(ContainerSpec(BUSYBOX.tag), placement=NOWHERE)
         _at_once(lambda number: self._create(f"{MARK}{prefix}-{number}", template, replicas), range(count))
 
-    def create_running(self, services: int, replicas: int) -> None:
-        """Services with containers that run on."""
+    def create_running(self, number: int, replicas: int) -> None:
+        """A service with containers that run on."""
         template = TaskTemplate(ContainerSpec(BUSYBOX.tag, command=["sleep", "3600"], stop_grace_period=STOP_NS))
-        for number in range(services):
-            self._create(f"{MARK}runs-{number}", template, replicas)
+        self._create(f"{MARK}runs-{number}", template, replicas)
 
-    def create_failing(self, services: int) -> None:
-        """Services whose one container runs for a moment and fails, once."""
+    def create_failing(self, number: int) -> None:
+        """A service whose one container runs for a moment and fails, once."""
         container = ContainerSpec(BUSYBOX.tag, command=["sh", "-c", "sleep 0.5; exit 1"], stop_grace_period=STOP_NS)
         template = TaskTemplate(container, restart_policy=RestartPolicy(condition="none"))
-        for number in range(services):
-            self._create(f"{MARK}fails-{number}", template, 1)
+        self._create(f"{MARK}fails-{number}", template, 1)
 
     def _create(self, name: str, template: TaskTemplate, replicas: int) -> None:
         self.engine.create_service(template, name=name, mode=ServiceMode("replicated", replicas))

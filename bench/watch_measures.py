@@ -23,7 +23,8 @@ from services.poller.pacing import ListPace
 from services.settings import Settings
 
 COLD_TIMEOUT_S = 300.0
-_SAMPLE = re.compile(r'^funswarm_poller_list_seconds_(sum|count)\{kind="(\w+)"\} (\S+)$', re.MULTILINE)
+ROUND_S = 1.5
+_SAMPLE = re.compile(r'^funswarm_poller_list_seconds_(sum|count)\{[^}]*kind="(\w+)"[^}]*\} (\S+)$', re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ async def _lists(url: str) -> tuple[float, int]:
     text = (await bus.request(Subjects().part_metrics, timeout=10)).data.decode()
     await bus.close()
     samples = {(kind, name): float(value) for name, kind, value in _SAMPLE.findall(text)}
+    assert samples, f"the poller's metrics tell nothing of its lists:\n{text}"
     means = [value / samples[kind, "count"] for (kind, name), value in samples.items() if name == "sum" and value]
     return sum(means), int(samples.get(("task", "count"), 0))
 
@@ -124,18 +126,22 @@ async def latencies(
     return took
 
 
-async def task_latencies(swarm: Swarm, subscriber: Subscriber, running: tuple[int, int], failing: int) -> list[float]:
+async def task_latencies(swarm: Swarm, subscriber: Subscriber, rounds: int) -> list[float]:
     """Seconds from Swarm's own time of `running` or `failed` to the arrival, of real containers.
 
-    `running`: services and tasks of each; `failing`: services with one task.
+    In each round one service runs two tasks and one task fails. Not all at once: then it is dockerd that comes late,
+    by seconds, with what its tasks do.
     """
-    await asyncio.to_thread(swarm.create_running, *running)
-    await asyncio.to_thread(swarm.create_failing, failing)
+    for number in range(rounds):
+        await asyncio.to_thread(swarm.create_running, number, 2)
+        await asyncio.sleep(ROUND_S / 2)
+        await asyncio.to_thread(swarm.create_failing, number)
+        await asyncio.sleep(ROUND_S / 2)
 
     def all_heard() -> bool:
         return (
-            len(_tasks(subscriber, "running", "runs")) >= running[0] * running[1]
-            and len(_tasks(subscriber, "failed", "fails")) >= failing
+            len(_tasks(subscriber, "running", "runs")) >= rounds * 2
+            and len(_tasks(subscriber, "failed", "fails")) >= rounds
         )
 
     await until(all_heard, "all tasks run, or fail", 180)

@@ -8,6 +8,7 @@ task; and takes what it has read into use when it has read all (then at most eve
 import asyncio
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -97,10 +98,8 @@ async def measure(
             await asyncio.to_thread(ready_line, process)
             peer = PeerSubscriber(process)
             share = (await shares({"engine": engine}, window_s))["engine"]
-            spread_s = max(10.0, 2 * INTERVALS_S[name]) / len(changes)
-            took = await asyncio.gather(
-                *(_one(ears, peer, change, number * spread_s) for number, change in enumerate(changes))
-            )
+            spread_s = max(10.0, 2 * INTERVALS_S[name])
+            took = await asyncio.gather(*(_one(ears, peer, change, random.uniform(0, spread_s)) for change in changes))
         ears.close()
     return share, sorted(took)[len(took) // 2]
 
