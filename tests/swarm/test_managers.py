@@ -53,18 +53,19 @@ def create(manager: Node, name: str) -> None:
     wait_for(created, f"a leader that creates {name}", PATIENCE_S, log=manager.log)
 
 
-async def seen(client: Client, manager: str, state: str, service: str) -> None:
-    """Returns when the poller knows that manager in that state, and three running tasks of the service."""
+async def seen(client: Client, manager: str, service: str, *, leads: bool, state: str | None = None) -> None:
+    """Returns when the poller knows whether that manager leads, its state, and three running tasks of the service."""
 
     async def known() -> bool:
         with suppress(Unavailable, UnknownObject):  # the poller has just begun
             node = await client.node(manager)
             tasks = await client.tasks(service=service)
             running = [task for task in tasks if task.state == task.desired_state == "running"]
-            return node.state == state and len(running) == 3
+            return node.leader == leads and state in (None, node.state) and len(running) == 3
         return False
 
-    await until(known, f"{manager} to be {state} and 3 running tasks of {service}", PATIENCE_S, 0.5)
+    what = f"{manager} to be {state} (leader: {leads}) and 3 running tasks of {service}"
+    await until(known, what, PATIENCE_S, 0.5)
 
 
 @pytest.mark.timeout(900)
@@ -76,12 +77,12 @@ async def test_the_feed_stays_whole_when_the_leader_loses_power(managers: Swarm,
         try:
             async with Client(server.url) as client:
                 await asyncio.to_thread(create, manager, "before")
-                await seen(client, leader.name, "ready", "before")
+                await seen(client, leader.name, "before", leads=True, state="ready")
                 await asyncio.to_thread(kill_node, leader)
                 await asyncio.to_thread(create, manager, "after")
-                await seen(client, leader.name, "down", "after")
+                await seen(client, leader.name, "after", leads=False)
                 await asyncio.to_thread(start_node, leader)
-                await seen(client, leader.name, "ready", "after")
+                await seen(client, leader.name, "after", leads=False, state="ready")
             await until_right(nats, manager)
         finally:
             stop.set()
