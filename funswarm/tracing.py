@@ -6,8 +6,11 @@ import secrets
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
+def valid_traceparent(received: str | None) -> str | None:
+    """`received` where it is a valid `traceparent`, else None."""
+    return received if received is not None and _TRACEPARENT.fullmatch(received) else None
+
+
 def traceparent_or_new(received: str | None) -> str:
     """`received` where it is a valid `traceparent`, else a new one (the recommendation's rule for invalid ones)."""
-    if received is not None and _TRACEPARENT.fullmatch(received):
-        return received
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    return valid_traceparent(received) or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"

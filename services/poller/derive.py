@@ -7,7 +7,7 @@ they are compared, so that chain, fold and bucket agree about them.
 
 from typing import Final, TypeVar
 
-from funswarm.state import AnyState, NodeState, ServiceState, State
+from funswarm.state import AnyState, NodeState, ServiceState, State, TaskState
 from services.poller.condition import condition
 from services.poller.known import Key, Known
 from services.poller.view import View
@@ -29,7 +29,7 @@ def published(key: Key, view: View, known: Known) -> AnyState | None:
     if isinstance(state, NodeState):
         drained = is_drained(state, view)
         return slim(state if drained == state.drained else state.model_copy(update={"drained": drained}))
-    return state
+    return state if state is None or isinstance(state, TaskState) else slim(state)
 
 
 def is_drained(node: NodeState, view: View) -> bool:
@@ -40,7 +40,7 @@ def is_drained(node: NodeState, view: View) -> bool:
 def slim(state: S) -> S:
     """The state itself, or if it is too large for a message the state with an empty `spec`, then with no labels."""
     for field in ("spec", "labels"):
-        if field not in type(state).model_fields or len(state.model_dump_json()) <= STATE_BYTES_MAX:
+        if field not in type(state).model_fields or len(state.model_dump_json().encode()) <= STATE_BYTES_MAX:
             continue
         state = state.model_copy(update={field: {}})
     return state

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from funswarm.messages import Change, Event
+from funswarm.messages import COMMAND_ID, Change, Event
 from funswarm.state import COMMAND_LABEL, AnyState, ConditionStatus, NodeState, ServiceState, TaskState
 
 SETTLED_TASKS: Final = frozenset({"running", "complete", "failed", "rejected", "shutdown", "orphaned", "remove"})
@@ -143,13 +143,14 @@ def _task_moved(before: TaskState, after: TaskState) -> bool:
 def _command(before: AnyState | None, after: AnyState) -> str | None:
     """The command that wrote this spec: its label came with this event. A label that merely stays may be outdated.
 
-    None where Swarm went back to an older spec: that one's label comes back with it.
+    None where Swarm went back to an older spec: that one's label comes back with it. None too for a label that is no
+    command's id: anyone can set it, of any length.
     """
     if not isinstance(after, ServiceState) or went_back(after):
         return None
     label = after.labels.get(COMMAND_LABEL)
     old = before.labels.get(COMMAND_LABEL) if isinstance(before, ServiceState) else None
-    return label if label != old else None
+    return label if label != old and COMMAND_ID.fullmatch(label or "") else None
 
 
 def went_back(service: ServiceState) -> bool:

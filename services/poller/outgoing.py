@@ -7,7 +7,8 @@ from typing import Final
 
 from funswarm.messages import MSG_ID_HEADER, TRACEPARENT_HEADER, Event
 from funswarm.state import TRACE_LABEL, AnyState, ServiceState, TaskState, event_names
-from funswarm.subjects import Subjects
+from funswarm.subjects import Subjects, token
+from funswarm.tracing import valid_traceparent
 from services.bus.journal import Outgoing
 from services.poller.diff import went_back
 from services.poller.view import View
@@ -35,15 +36,16 @@ def outgoing(event: Event, subjects: Subjects, traceparent: str | None) -> Outgo
     }
     if traceparent:
         headers[TRACEPARENT_HEADER] = traceparent
-    return Outgoing(subjects.event(event.kind, event.action, *event_names(state)), body, headers)
+    return Outgoing(subjects.event(event.kind, token(event.action), *event_names(state)), body, headers)
 
 
 def traceparent_of(state: AnyState | None, view: View) -> str | None:
     """The trace context of the command that wrote the service last, for the service's and its tasks' events.
 
-    None after a way back: the label that came back with the older spec is that of long ago.
+    None after a way back: the label that came back with the older spec is that of long ago. None too where the label is
+    no trace: anyone can set it, and one that NATS does not take as a header would hold up all that comes after.
     """
     service = view.service(state.service_id) if isinstance(state, TaskState) else state
     if not isinstance(service, ServiceState) or went_back(service):
         return None
-    return service.labels.get(TRACE_LABEL)
+    return valid_traceparent(service.labels.get(TRACE_LABEL))

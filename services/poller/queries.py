@@ -138,7 +138,7 @@ def _page(items: Iterator[V], limit: int) -> tuple[tuple[V, ...], str | None]:
     page: list[V] = []
     size = 0
     for item in items:
-        size += len(item.model_dump_json())
+        size += len(item.model_dump_json().encode())
         if page and (len(page) == limit or size > PAGE_BYTES_MAX):
             return tuple(page), getattr(page[-1], "id")  # noqa: B009  all pages' items have one
         page.append(item)

@@ -61,6 +61,23 @@ def test_a_task_has_its_service_s_trace():
     assert traceparent_of(a_task("other"), view) is None
 
 
+def test_a_label_that_is_no_trace_is_not_carried_on():
+    view = a_view(a_service(labels={TRACE_LABEL: "x" * 900_000}))
+
+    assert traceparent_of(a_service(labels={TRACE_LABEL: "a\nb"}), view) is None
+    assert traceparent_of(a_task(), view) is None
+
+
+def test_a_state_that_nobody_knows_splits_no_subject():
+    message = messages(a_task("web", 3, state="pending"), a_task("web", 3, state="half. way", version=99))[0]
+
+    assert message.subject == "funswarm.event.task.half%2E%20way.web.3"
+
+
+def test_the_size_of_a_state_is_that_of_its_bytes():
+    assert slim(a_service(labels={"a": "世" * 200_000})).labels == {}
+
+
 def test_an_event_of_two_large_states_fits():
     before = slim(a_service(labels={"a": "x" * 300_000}))
     after = slim(a_service(version=11, labels={"a": "y" * 300_000}))
