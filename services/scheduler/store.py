@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from pydantic import ValidationError
 
 from funswarm.messages import MSG_ID_HEADER, DeadLetter, Result
 from services.bus.connection import Bus
 from services.scheduler.plan import Intent
+
+PLACE_MAX: Final = 128  # characters of a dead letter's target in its subject; the letter has the whole
 
 
 class NatsStore:
@@ -57,8 +60,12 @@ class NatsStore:
             event.set()
 
     async def bury(self, letter: DeadLetter, verb: str, target: str, sequence: int) -> None:
-        """Keep what could not be done, by its place in the queue."""
-        subject, body = self._subjects.dead(verb, target), letter.model_dump_json().encode()
+        """Keep what could not be done, by its place in the queue.
+
+        Of a long target only the beginning: escaped it may be longer than NATS lets a subject be, and for such a one it
+        ends the connection of whoever publishes it.
+        """
+        subject, body = self._subjects.dead(verb, target[:PLACE_MAX]), letter.model_dump_json().encode()
         await self._bus.publish(subject, body, {MSG_ID_HEADER: f"dead-{sequence}"}, self._subjects.dead_stream)
 
     async def intent(self, command_id: str) -> Intent | None:

@@ -1,0 +1,48 @@
+"""Messages and objects that are made to be in the way: none may hold up what comes after it."""
+
+import pytest
+
+from funswarm.messages import MSG_ID_HEADER, ResultStatus
+from funswarm.spec import ServiceSpec
+from funswarm.state import COMMAND_LABEL, TRACE_LABEL
+from services.bus.connection import Bus
+from services.bus.settings import NatsSettings
+from tests.nats.scheduler_scene import done, scene
+from tests.pollers import world
+from tests.waiting import PATIENCE_S, until
+
+WEB = ServiceSpec(name="web", image="nginx:1")
+
+
+@pytest.fixture
+async def swarm():
+    async with scene() as running:
+        running.start()
+        await running.active()
+        yield running
+
+
+@pytest.fixture
+async def bus(swarm):
+    bus = await Bus.connect(NatsSettings(url=swarm.nats.url), "tests")
+    yield bus
+    await bus.close()
+
+
+async def test_a_subject_too_long_to_be_escaped_does_not_stop_the_scheduler(swarm, bus):
+    subject = bus.subjects.all_commands.replace(">", "scale" + ".a" * 1900)
+    await bus.publish(subject, b"junk", {MSG_ID_HEADER: "poison"}, bus.subjects.commands_stream)
+    refused = await until(lambda: swarm.client.result("poison"), "the result")
+    assert ResultStatus.REFUSED == refused.status
+    assert ResultStatus.SUCCEEDED == done(await swarm.client.create(WEB, wait_s=PATIENCE_S)).status
+
+
+async def test_labels_too_large_for_a_message_do_not_stop_the_poller(shared_nats):
+    async with world(shared_nats.url) as watched, watched.poller():
+        await watched.active()
+        large = {"wide": {"a": "\u4e16" * 200_000}, "led": {COMMAND_LABEL: "x" * 440_000}}
+        for name, labels in (large | {"traced": {TRACE_LABEL: "x" * 600_000}}).items():
+            service_id = await watched.create(name, replicas=1, Labels=labels)
+            await watched.scale(service_id, 2)
+        await watched.create("web", replicas=1)
+        await watched.seen("service", "web", "created")
