@@ -1,7 +1,6 @@
 """A TCP proxy between a client and a server that can hold back or lose what goes either way, in the test's loop."""
 
 import asyncio
-from contextlib import suppress
 from typing import Self
 
 
@@ -15,7 +14,7 @@ class Proxy:
     def __init__(self, target_port: int) -> None:
         self._target_port = target_port
         self._server: asyncio.Server | None = None
-        self._connections: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
         self.answers = asyncio.Event()
         self.requests = asyncio.Event()
         self.answers.set()
@@ -34,32 +33,31 @@ class Proxy:
 
     async def cut(self) -> None:
         """Close all connections."""
-        gone, self._connections = self._connections, set()
-        for task in gone:
-            task.cancel()
-        if gone:
-            await asyncio.wait(gone)
+        gone = set(self._writers)
+        for writer in gone:
+            writer.transport.abort()
         self.answers.set()
         self.requests.set()
+        while gone & self._writers:
+            await asyncio.sleep(0.01)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        self._connections.add(task)
+        self._writers.add(writer)
         try:
             to_reader, to_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+            self._writers.add(to_writer)
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(_pump(reader, to_writer, self.requests))
                     group.create_task(_pump(to_reader, writer, self.answers))
             finally:
                 to_writer.close()
+                self._writers.discard(to_writer)
         except* (OSError, EOFError):
             pass
         finally:
-            self._connections.discard(task)
-            with suppress(OSError):
-                writer.close()
+            writer.close()
+            self._writers.discard(writer)
 
 
 async def _pump(source: asyncio.StreamReader, sink: asyncio.StreamWriter, gate: asyncio.Event) -> None:

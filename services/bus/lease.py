@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TTL_S: Final = 4
 RENEW_S: Final = 1.25
 LOOK_INTERVAL_S: Final = 0.5
+MARGIN_S: Final = 0.5  # the holder gives up so long before NATS does
 _ANSWER_TIMEOUT_S: Final = 1.0
 _EXPECTED_SEQUENCE: Final = "Nats-Expected-Last-Subject-Sequence"
 
@@ -123,7 +124,7 @@ class Lease:
         if revision is None:
             return False
         self._revision = revision
-        self._until = sent + TTL_S
+        self._until = sent + TTL_S - MARGIN_S
         return True
 
     async def _publish(self, body: bytes, headers: dict[str, str]) -> int | None:
@@ -138,21 +139,27 @@ class Lease:
 
     async def _renew(self) -> None:
         while self.held:
-            await asyncio.sleep(min(RENEW_S, max(0.0, self._until - time.monotonic())))
-            await self._renew_once()
+            await asyncio.sleep(min(RENEW_S, self._left_s()))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._left_s()):
+                    await self._renew_once()
         self.lost.set()
         _log.warning("standby: the lease of %s is lost", self._part)
 
     async def _renew_once(self) -> None:
-        """Renew, trying again while it is ours; `held` says how it went."""
-        while self.held:
+        """Renew, trying again; `held` says how it went."""
+        while True:
             try:
-                if await self._put() or await self._take(also_free=False):  # else somebody took it from us
-                    return
-                self._until = 0.0
+                if not (await self._put() or await self._take(also_free=False)):  # somebody took it from us
+                    self._until = 0.0
             except FunswarmError as error:
                 _log.warning("the lease of %s is not renewed: %s", self._part, error)
-                await asyncio.sleep(min(LOOK_INTERVAL_S, max(0.0, self._until - time.monotonic())))
+                await asyncio.sleep(LOOK_INTERVAL_S)
+            else:
+                return
+
+    def _left_s(self) -> float:
+        return max(0.0, self._until - time.monotonic())
 
     async def _release(self) -> None:
         if not self.held:

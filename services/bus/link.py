@@ -138,12 +138,17 @@ class Link:
         """
         if not self.connected:
             raise self._away()
+        size = len(body) + sum(len(name) + len(value.encode()) + 4 for name, value in (headers or {}).items()) + 16
+        if size > self._client.max_payload:  # NATS counts the headers too, and closes the connection
+            raise PermanentError(
+                f"{subject}: {size} bytes are more than the {self._client.max_payload} that NATS takes"
+            )
         try:
             await self._client.publish(subject, body, reply=reply, headers=dict(headers) if headers else None)
             if self._client.pending_data_size > _PENDING_BYTES:
                 await self._written()
-        except (nats.errors.MaxPayloadError, nats.errors.BadSubjectError, nats.errors.BadHeaderError) as error:
-            raise PermanentError(f"cannot send {len(body)} bytes to {subject}: {error}") from error
+        except (nats.errors.BadSubjectError, nats.errors.BadHeaderError) as error:
+            raise PermanentError(f"cannot send to {subject!r}: {error}") from error
         except (nats.errors.Error, OSError) as error:
             raise Unavailable(f"cannot send to {subject}: {error}") from error
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from funswarm.subjects import Subjects
 from services.bus.settings import NatsSettings
 
-SERVER_MIN: Final = (2, 12, 1)  # batches with message ids
+SERVER_MIN: Final = (2, 12, 1)  # atomic batches of messages with ids
 COMMANDS_CONSUMER: Final = "scheduler"
 COMMANDS_MAX: Final = 100_000
 ACK_WAIT_S: Final = 5.0  # a dead scheduler's commands come to its successor about when it takes over

@@ -15,7 +15,7 @@ from services.bus.reading import read_stream
 from services.bus.settings import NatsSettings
 from services.bus.state import StateBucket, load_bucket
 from tests.servers import free_port, nats_server
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 PASSWORDS = {"poller": "p-poller", "scheduler": "p-scheduler", "api": "p-api", "client": "p-client"}
 
@@ -55,7 +55,7 @@ async def test_a_failed_connect_leaves_no_task():
     settings = NatsSettings(url=f"nats://127.0.0.1:{free_port()}", connect_timeout_s=0.5)
     with pytest.raises(Unavailable):
         await Bus.connect(settings, "test")
-    assert before == asyncio.all_tasks()
+    await until(lambda: before == asyncio.all_tasks(), "all tasks to end")
 
 
 async def test_close_leaves_no_task_while_nats_is_away(nats):
@@ -147,7 +147,8 @@ async def test_a_publish_into_another_stream_is_refused(bus):
         await bus.publish(**command(bus, 1) | {"expect_stream": bus.subjects.events_stream})
 
 
-async def test_a_publish_waits_for_a_nats_that_comes_back(nats, own_bus):
+async def test_a_publish_waits_for_a_nats_that_comes_back(nats, own_bus, monkeypatch):
+    monkeypatch.setattr("services.bus.jetstream.PUBLISH_PATIENCE_S", PATIENCE_S)
     nats.kill()
     publishing = asyncio.create_task(own_bus.publish(**command(own_bus, 1)))
     await asyncio.sleep(0.5)
@@ -173,6 +174,7 @@ async def test_an_unanswered_request_ends_in_time(bus):
     served = await bus.answer_all(f"{bus.subjects.prefix}.slow", never)
     with pytest.raises(Unavailable, match="within"):
         await bus.request(f"{bus.subjects.prefix}.slow", b"", timeout_s=0.1)
+    await until(lambda: served._running, "the request to arrive")
     served._running.copy().pop().cancel()
 
 
@@ -194,7 +196,11 @@ async def test_gather_ends_at_once_where_nobody_answers(bus):
 
 async def test_gather_ends_when_its_time_is_over(bus):
     await bus.answer_all(bus.subjects.part_health, lambda _: asyncio.sleep(0, b"one"))
-    assert [b"one"] == await bus.gather(bus.subjects.part_health, b"", 0.2, lambda _: False)
+
+    async def gathered() -> list[bytes]:
+        return await bus.gather(bus.subjects.part_health, b"", 0.2, lambda _: False)
+
+    assert [b"one"] == await until(gathered, "an answer in so short a time")
 
 
 # Users, as services/nats.conf has them.
