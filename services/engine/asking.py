@@ -56,8 +56,16 @@ class Asking:
         """The answer decoded; an empty one is {}."""
         return _decoded(self.ask(request), request.what)
 
-    def get(self, path: str, what: str, query: Mapping[str, str] | None = None) -> Any:
-        return self.json(Request(what, "GET", path, self.settings.timeout_s, query or {}))
+    def get(self, path: str, what: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """One object.
+
+        Raises:
+            Unavailable: what answers is none: as from an engine that is broken, or is no engine.
+        """
+        raw = self.json(Request(what, "GET", path, self.settings.timeout_s, query or {}))
+        if not isinstance(raw, dict):
+            raise Unavailable(f"{what}: the engine's answer is no object but a {type(raw).__name__}")
+        return raw
 
     def stream(self, request: Request) -> requests.Response:
         """A good answer whose body is still to come; the caller closes it."""
@@ -104,5 +112,5 @@ def _number(version: Any) -> tuple[int, int]:
 def _decoded(answer: Answer, what: str) -> Any:
     try:
         return json.loads(answer.body) if answer.body else {}
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise Unavailable(f"{what}: the engine's answer is no JSON: {error}") from error

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from funswarm.errors import Failed, UnknownObject
+from funswarm.errors import Failed, Unavailable, UnknownObject
 from funswarm.state import AnyState, TaskState
 from services.engine.asking import Asking
 from services.engine.connection import Request
@@ -75,7 +75,7 @@ class Engine:
     async def info(self) -> EngineInfo:
         """How the engine is now."""
         raw = await self._threads.run(lambda: self._asking.get("/info", "read the engine's info"))
-        swarm = raw.get("Swarm") or {}
+        swarm, cluster = _object(raw, "Swarm"), _object(_object(raw, "Swarm"), "Cluster")
         return EngineInfo(
             version=raw.get("ServerVersion") or "",
             api_version=self._asking.api_version,
@@ -84,7 +84,7 @@ class Engine:
             node_id=swarm.get("NodeID") or "",
             swarm_state=swarm.get("LocalNodeState") or "",
             control_available=bool(swarm.get("ControlAvailable")),
-            cluster_id=(swarm.get("Cluster") or {}).get("ID") or "",
+            cluster_id=cluster.get("ID") or "",
         )
 
     async def tasks(self, service_id: str, known: Mapping[str, AnyState] | None = None) -> list[TaskState]:
@@ -127,7 +127,9 @@ class Engine:
             raw: dict[str, Any] = await self._threads.run(lambda: self._asking.get(path, what))
         except UnknownObject:
             return None
-        exact = name_or_id in (raw.get("ID"), (raw.get("Spec") or {}).get("Name"))  # the engine takes prefixes too
+        if not (raw.get("ID") and _object(raw, "Version") and _object(raw, "Spec")):
+            raise Unavailable(f"{what}: the engine's answer is no service")
+        exact = name_or_id in (raw.get("ID"), _object(raw, "Spec").get("Name"))  # the engine takes prefixes too
         return raw if exact else None
 
     async def create_service(self, spec: dict[str, Any], registry_auth: str | None = None) -> tuple[str, list[str]]:
@@ -207,6 +209,12 @@ class Engine:
         `revision`. An object that is not understood stays as known, and is in `misunderstood`.
         """
         return await self._threads.run(lambda: self._objects.all_of(kind, known or {}))
+
+
+def _object(raw: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The object in a field; empty where there is none, or something else."""
+    value = raw.get(name)
+    return value if isinstance(value, dict) else {}
 
 
 def _warnings(raw: Mapping[str, Any]) -> list[str]:

@@ -99,7 +99,7 @@ class Objects:
             states, problems = elements.understood(
                 kind, raws, known, lambda raw: self._converted(kind, raw), understood.unchanged
             )
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise Unavailable(f"{what}: the engine's answer is no list: {error}") from error
         self._report(kind, problems, whole=whole)
         return states
