@@ -32,6 +32,7 @@ from funswarm.subjects import Subjects, untoken
 from services.scheduler.safe_write import Outcome, identity
 
 REASON_MAX: Final = 4000
+WARNINGS_MAX: Final = 20
 HEADERS_MAX: Final = 32
 HEADER_MAX: Final = 1000
 LETTER_TEXT_MAX: Final = 800_000  # NATS takes messages of up to 1 MiB
@@ -91,7 +92,7 @@ def succeeded(command: Command, outcome: Outcome, now: datetime) -> Result:
         service_name=service_name or (command.service.name if isinstance(command, CreateCommand) else None),
         version=version,
         changed=outcome.changed,
-        warnings=(*outcome.warnings, *warnings),
+        warnings=tuple(text[:REASON_MAX] for text in (*outcome.warnings, *warnings)[:WARNINGS_MAX]),
         plan=outcome.changes,
         digest=command.digest,
         finished_at=now,

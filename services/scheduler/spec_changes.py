@@ -1,27 +1,30 @@
 """The differences of two raw specs, for results: environment values redacted, our own labels left out. Pure."""
 
 import json
+from itertools import accumulate
 from typing import Any, Final
 
 from funswarm.messages import Change
 from funswarm.spec_types import RESERVED_LABELS
 from funswarm.state import REDACTED
 
-CHANGES_MAX: Final = 100  # a result stays smaller than what NATS takes
+CHANGES_MAX: Final = 100
 VALUE_MAX: Final = 2000
+SIZE_MAX: Final = 400_000  # of all, in bytes: a result that NATS does not take would be tried again for ever
 
 
 def spec_changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[Change, ...]:
     """By path, as `spec.Mode.Replicated.Replicas`; lists as wholes, `Env` by name without the values."""
     result: list[Change] = []
     _walk("spec", before, after, result)
-    return tuple(result[:CHANGES_MAX])
+    sizes = accumulate(len(change.model_dump_json().encode()) for change in result[:CHANGES_MAX])
+    return tuple(result[: sum(size <= SIZE_MAX for size in sizes)])
 
 
 def _walk(path: str, before: Any, after: Any, result: list[Change]) -> None:
     if before == after:
         return
-    if path.endswith(".ContainerSpec.Env"):
+    if path.endswith((".ContainerSpec.Env", ".PluginSpec.Env")):
         before, after = _variables(before), _variables(after)
     if not isinstance(before, dict | None) or not isinstance(after, dict | None):
         result.append(Change(path=path, before=_short(before), after=_short(after)))
