@@ -30,7 +30,8 @@ def assess(
         if not copies:
             found.append(f"no {part} answers: start one")
         elif not any(copy.active for copy in copies):
-            found.append(f"no {part} is active: {len(copies)} on standby, one takes over within seconds")
+            whys = "; ".join(f"{copy.instance}: {copy.reason}" for copy in copies if copy.reason)
+            found.append(f"no {part} is active: {len(copies)} on standby, " + (whys or "one takes over within seconds"))
     found += [
         f"{copy.part} {copy.instance}: {copy.reason or 'not well'}" for copy in parts if copy.active and not copy.ok
     ]

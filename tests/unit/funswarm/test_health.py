@@ -30,6 +30,13 @@ def test_a_standby_alone_is_not_well():
     assert "no scheduler is active: 1 on standby" in health.reasons[0]
 
 
+def test_why_no_copy_can_become_active_is_told():
+    waiting = a_part("poller", active=False, ok=False, reason="the engine is in no Swarm")
+    (reason,) = assess([waiting, a_part("scheduler")], [], None).reasons
+
+    assert "no poller is active: 1 on standby, 1: the engine is in no Swarm" == reason
+
+
 def test_a_standby_beside_the_active_copy_is_well_whatever_it_says():
     standby = a_part("poller", "2", active=False, ok=False, reason="engine away")
 
