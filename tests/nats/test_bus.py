@@ -197,7 +197,7 @@ async def test_gather_ends_at_once_where_nobody_answers(bus):
 async def test_gather_ends_when_its_time_is_over(bus):
     await bus.answer_all(bus.subjects.part_health, lambda _: asyncio.sleep(0, b"one"))
 
-    async def gathered() -> list[bytes]:
+    async def gathered():
         return await bus.gather(bus.subjects.part_health, b"", 0.2, lambda _: False)
 
     assert [b"one"] == await until(gathered, "an answer in so short a time")

@@ -32,6 +32,9 @@ class Copy:
             lost.cancel()
             self.active = False
 
+    def has_it(self) -> bool:
+        return self.active
+
     async def stop(self) -> None:
         self._stopping.set()
         await self.task
@@ -79,7 +82,7 @@ async def test_it_stays_where_it_is(bus, copies):
     for number in range(3):  # a machine that stands still for some seconds loses it, rightly
         part = f"part-{number}"
         one = copies(bus, "one", part)
-        await until(lambda one=one: one.active, "the lease")
+        await until(one.has_it, "the lease")
         two = copies(bus, "two", part)
         await asyncio.sleep(TTL_S + 1)
         if not one.lease.lost.is_set():
