@@ -41,12 +41,7 @@ class NatsServer:
         self._folder = folder
         self._log = folder / "nats.log"
         self._config = folder / "nats.conf"
-        text = (
-            f'jetstream {{ store_dir: "{folder}", max_file: 1TB }}\n{extra}\n'
-            if passwords is None
-            else STACK_CONFIG.read_text()
-        )
-        self._config.write_text(text, encoding="utf-8")
+        self.configure(self._plain(extra) if passwords is None else STACK_CONFIG.read_text())
         lines = (f'{user.upper()}_PASSWORD: "{password}"\n' for user, password in (passwords or {}).items())
         (folder / "passwords.conf").write_text("".join(lines), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
@@ -54,6 +49,15 @@ class NatsServer:
     def configure(self, text: str) -> None:
         """Another configuration, from the next start on."""
         self._config.write_text(text, encoding="utf-8")
+
+    def reload(self, extra: str) -> None:
+        """Have the running server take other lines for its configuration."""
+        self.configure(self._plain(extra))
+        assert self._process is not None
+        self._process.send_signal(signal.SIGHUP)
+
+    def _plain(self, extra: str) -> str:
+        return f'jetstream {{ store_dir: "{self._folder}", max_file: 1TB }}\n{extra}\n'
 
     def start(self) -> None:
         """Start it, and wait until it is ready."""

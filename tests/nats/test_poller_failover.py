@@ -6,22 +6,44 @@ import os
 import signal
 import sys
 import time
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
+import nats
 import pytest
+from nats.js.errors import APIError
 
 from funswarm.messages import PartHealth
-from services.bus.settings import NatsSettings
 from tests.pollers import World, world
 from tests.servers import NatsServer, nats_server
 from tests.waiting import until
 
 USERS = """
-accounts {{ F {{ jetstream: enabled, users: [
-  {{ user: poller, password: p, permissions: {{ publish: {{ deny: "{prefix}.event.>" }} }} }}
+accounts {{ F {{ jetstream: {{ max_file: {store} }}, users: [
+  {{ user: poller, password: p, permissions: {{ publish: {{ deny: "{denied}" }} }} }}
   {{ user: test, password: t }}
 ] }} }}
 """
+ALLOWED = USERS.format(store="100MB", denied="nothing")
+REFUSED = USERS.format(store="100MB", denied="limited.event.>")
+
+
+@asynccontextmanager
+async def limited(folder, extra: str):
+    """A NATS with users of its own: the poller's may be refused, and there is an end to its storage."""
+    with nats_server(folder, extra) as server:
+        async with world(server.url, user="test", password="t", prefix="limited", events_max_bytes=10**6) as swarm:
+            swarm.poller_nats = replace(swarm.nats, user="poller", password="p")
+            yield server, swarm
+
+
+async def said(swarm: World, words: str) -> str:
+    """Waits until the poller's health says this; the whole reason."""
+
+    async def reason() -> str:
+        return next((one.reason or "" for one in await swarm.health() if words in (one.reason or "")), "")
+
+    return await until(reason, f"the health to say {words!r}")
 
 
 @pytest.fixture
@@ -59,6 +81,10 @@ async def process(swarm: World, **variables):
 async def of(swarm: World, child: asyncio.subprocess.Process) -> PartHealth | None:
     """What this process says of itself."""
     return next((one for one in await swarm.health(2) if one.instance.endswith(f"-{child.pid}")), None)
+
+
+async def is_well(swarm: World) -> bool:
+    return all(one.ok for one in await swarm.health())
 
 
 async def is_active(swarm: World, child: asyncio.subprocess.Process) -> bool:
@@ -122,25 +148,33 @@ async def test_the_feed_goes_on_after_nats_was_away(swarm: World, server: NatsSe
 
 
 async def test_a_refused_publish_is_said_and_heals(tmp_path):
-    server = NatsServer(tmp_path, USERS.format(prefix="refused"))
-    server.start()
-    nats = NatsSettings(url=server.url, user="poller", password="p", prefix="refused")
-    try:
-        async with world(server.url, user="test", password="t", prefix="refused") as swarm:
-            swarm.poller_nats = nats
-            async with swarm.poller():
+    async with limited(tmp_path, REFUSED) as (server, swarm), swarm.poller():
+        reason = await said(swarm, "refuses")
+        assert "limited.event." in reason
+        assert "user poller" in reason
 
-                async def said() -> str:
-                    return next(
-                        (one.reason or "" for one in await swarm.health() if "refuses" in (one.reason or "")), ""
-                    )
+        server.reload(ALLOWED)
+        await swarm.right()
+        await until(lambda: is_well(swarm), "the poller to be well")
 
-                reason = await until(said, "the reason")
-    finally:
-        server.kill()
 
-    assert "refused.event." in reason
-    assert "user poller" in reason
+async def test_a_full_store_is_said_and_heals(tmp_path):
+    async with limited(tmp_path, ALLOWED) as (server, swarm), swarm.poller():
+        await swarm.right()
+        junk = await nats.connect(server.url, user="test", password="t")
+        await junk.jetstream().add_stream(name="JUNK", subjects=["junk"])
+        for size in (1_000_000, 10_000, 100):
+            with suppress(APIError):
+                while True:
+                    await junk.jetstream().publish("junk", b"x" * size)
+        await swarm.create("web", replicas=2)
+        reason = await said(swarm, "LIMITED_")
+        assert "NATS says" in reason
+
+        await junk.jetstream().delete_stream("JUNK")
+        await junk.close()
+        await swarm.right()
+        await until(lambda: is_well(swarm), "the poller to be well")
 
 
 async def test_its_log_is_json(swarm: World):
