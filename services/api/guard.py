@@ -2,7 +2,9 @@
 figures. Cheaper than middleware made of requests and responses, and a stream passes through untouched.
 """
 
+import asyncio
 import time
+from contextlib import suppress
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -14,6 +16,8 @@ from services.api.figures import Figures
 from services.api.problems import problem
 from services.api.settings import BODY_BYTES_MAX
 
+THROWN_AWAY_BYTES_MAX: Final = 16 * BODY_BYTES_MAX
+THROW_AWAY_S: Final = 5.0
 SIMULATOR_HEADER: Final = "Funswarm-Simulator"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CREATES_BY_GET: Final = "/create"
@@ -42,8 +46,11 @@ class Guard:
                     MutableHeaders(scope=message)[SIMULATOR_HEADER] = "true"
             await send(message)
 
-        refusal = _refusal(scope, Headers(scope=scope))
+        headers = Headers(scope=scope)
+        refusal = _refusal(scope, headers)
         try:
+            if refusal is not None and "expect" not in headers:  # who sends that waits with the body for our word
+                await _throw_away(receive)
             await (refusal or self._app)(scope, _Limited(receive), answer)
         finally:
             route = getattr(scope.get("route"), "path", "none")
@@ -62,8 +69,22 @@ class _Limited:
         if message["type"] == "http.request":
             self._left -= len(message.get("body", b""))
             if self._left < 0:
+                if message.get("more_body"):
+                    await _throw_away(self._receive)
                 raise HTTPException(413, _TOO_LARGE)
         return message
+
+
+async def _throw_away(receive: Receive) -> None:
+    """Read the rest of a body, within bounds: who is answered while it still sends gets a reset, and no answer."""
+    left = THROWN_AWAY_BYTES_MAX
+    with suppress(TimeoutError):
+        async with asyncio.timeout(THROW_AWAY_S):
+            while left > 0:
+                message = await receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body"):
+                    return
 
 
 _TOO_LARGE: Final = f"the body is larger than {BODY_BYTES_MAX} bytes: Swarm takes no larger objects"

@@ -7,6 +7,7 @@ from funswarm.spec import ServiceSpec
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL
 from services.bus.connection import Bus
 from services.bus.settings import NatsSettings
+from tests.nats.api_scene import serving
 from tests.nats.scheduler_scene import done, scene
 from tests.pollers import world
 from tests.waiting import PATIENCE_S, until
@@ -46,3 +47,17 @@ async def test_labels_too_large_for_a_message_do_not_stop_the_poller(shared_nats
             await watched.scale(service_id, 2)
         await watched.create("web", replicas=1)
         await watched.seen("service", "web", "created")
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+async def test_who_sends_too_large_a_body_over_http_is_told(shared_nats, chunked):
+    body = b'{"name": "web", "image": "' + b"x" * 5_000_000 + b'"}'
+
+    async def chunks():
+        for start in range(0, len(body), 100_000):
+            yield body[start : start + 100_000]
+
+    async with serving(shared_nats.url) as http:
+        json = {"Content-Type": "application/json"}
+        answer = await http.post("/v1/services", content=chunks() if chunked else body, headers=json)
+    assert (413, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
