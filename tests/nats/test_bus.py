@@ -1,7 +1,6 @@
-"""The connection, the streams, publishing, asking, permissions: against a real nats-server."""
+"""The connection, the streams, publishing, asking: against a real nats-server."""
 
 import asyncio
-import json
 import time
 
 import pytest
@@ -9,15 +8,9 @@ import pytest
 from funswarm.errors import PermanentError, Unavailable
 from services.bus.connection import Bus
 from services.bus.jetstream import call
-from services.bus.journal import Journal, Outgoing
-from services.bus.lease import Lease
-from services.bus.reading import read_stream
 from services.bus.settings import NatsSettings
-from services.bus.state import StateBucket, load_bucket
 from tests.servers import free_port, nats_server
 from tests.waiting import PATIENCE_S, until
-
-PASSWORDS = {"poller": "p-poller", "scheduler": "p-scheduler", "api": "p-api", "client": "p-client"}
 
 
 def command(bus, number: int):
@@ -201,125 +194,6 @@ async def test_gather_ends_when_its_time_is_over(bus):
         return await bus.gather(bus.subjects.part_health, b"", 0.2, lambda _: False)
 
     assert [b"one"] == await until(gathered, "an answer in so short a time")
-
-
-# Users, as services/nats.conf has them.
-@pytest.fixture
-async def secured(tmp_path, connect):
-    """A function: the bus of a user."""
-    with nats_server(tmp_path, passwords=PASSWORDS) as server:
-
-        async def of(user: str):
-            return await connect(server, user=user, password=PASSWORDS[user])
-
-        await (await of("poller")).declare()
-        yield of
-
-
-async def test_the_configuration_wants_a_password(tmp_path):
-    with nats_server(tmp_path, passwords=PASSWORDS) as server, pytest.raises(PermanentError, match="refuses a client"):
-        await Bus.connect(NatsSettings(url=server.url), "test")
-
-
-async def test_a_wrong_password_is_said_at_once(tmp_path):
-    with nats_server(tmp_path, passwords=PASSWORDS) as server, pytest.raises(PermanentError, match="refuses user api"):
-        await Bus.connect(NatsSettings(url=server.url, user="api", password="wrong", connect_timeout_s=600), "test")
-
-
-async def test_the_scheduler_may_declare_the_streams_too(secured):
-    await (await secured("scheduler")).declare()
-
-
-async def test_a_forbidden_publish_fails_at_once_with_the_reason(secured):
-    client = await secured("client")
-    headers = {"Nats-Msg-Id": "e1"}
-    with pytest.raises(
-        PermanentError, match=r"refuses publishing to funswarm\.event\.service\.Created\.x for user client"
-    ):
-        subject = client.subjects.event("service", "Created", "x")
-        await client.publish(subject, b"{}", headers, client.subjects.events_stream)
-
-
-async def test_a_forbidden_subscription_fails_with_the_reason(secured):
-    client = await secured("client")
-    with pytest.raises(PermanentError, match=r"refuses subscribing to funswarm\.command\.> for user client"):
-        await client.answer_all("funswarm.command.>", lambda _: asyncio.sleep(0, b""))
-
-
-async def test_a_client_may_send_commands(secured):
-    client = await secured("client")
-    assert 1 == await client.publish(**command(client, 1))
-
-
-async def test_the_scheduler_may_work_off_commands(secured):
-    scheduler, client = await secured("scheduler"), await secured("client")
-    await client.publish(**command(client, 1))
-    async with Lease(scheduler, "scheduler", "one").hold():
-        deliveries = await scheduler.consume_commands()
-        delivery = await asyncio.wait_for(anext(deliveries), 60)
-        subject, headers = scheduler.subjects.result("c1"), {"Nats-Msg-Id": "c1"}
-        await scheduler.publish(subject, b"{}", headers, scheduler.subjects.results_stream)
-        await delivery.ack()
-        await deliveries.close()
-    assert b"{}" == await scheduler.last(scheduler.subjects.results_stream, subject)
-
-
-async def test_the_poller_may_write_and_read_events_and_states(secured):
-    poller = await secured("poller")
-    journal = await Journal.open(poller, poller.subjects.events_stream)
-    await journal.write([Outgoing(poller.subjects.event("node", "created", "a"), b"{}", {})] * 6)
-    async with Lease(poller, "poller", "one").hold():
-        await (await StateBucket.open(poller)).write({"node.a": (b"{}", {})})
-    assert 6 == len([one async for one in read_stream(poller, poller.subjects.events_stream)])
-    assert ["node.a"] == list(await load_bucket(poller, poller.subjects.state_bucket))
-
-
-async def test_the_poller_may_not_send_commands(secured):
-    poller = await secured("poller")
-    with pytest.raises(PermanentError, match="refuses publishing"):
-        await poller.publish(**command(poller, 1))
-
-
-async def test_an_api_may_not_write_states(secured):
-    api = await secured("api")
-    with pytest.raises(PermanentError):
-        await api.request(api.subjects.state("service", "x"), b"{}", 60)
-
-
-async def test_a_poller_answers_a_client(secured):
-    poller, client = await secured("poller"), await secured("client")
-    await poller.serve("poller", {poller.subjects.query("services"): lambda body: asyncio.sleep(0, body)}, "1.0.0")
-    assert b"ask" == await client.request(client.subjects.query("services"), b"ask", 60)
-
-
-async def test_every_part_answers_for_its_health(secured):
-    for user in ("poller", "scheduler", "api"):
-        part = await secured(user)
-        await part.answer_all(part.subjects.part_health, lambda _, user=user: asyncio.sleep(0, user.encode()))
-    client = await secured("client")
-    answers = await client.gather(client.subjects.part_health, b"", 60.0, lambda all_: len(all_) == 3)
-    assert {b"poller", b"scheduler", b"api"} == set(answers)
-
-
-async def test_a_client_does_not_hear_the_answers_to_others(secured):
-    poller, client = await secured("poller"), await secured("client")
-    heard = []
-
-    async def listen(message) -> None:
-        heard.append(message.subject)
-
-    await client.link.subscribe("_INBOX.>", listen)
-    await poller.request(f"$JS.API.STREAM.INFO.{poller.subjects.events_stream}", b"", 60)
-    await client.request(f"$JS.API.STREAM.INFO.{poller.subjects.events_stream}", b"", 60)
-    await client.link.barrier()
-    assert [] == [subject for subject in heard if not subject.startswith(client.link.inbox.prefix)]
-
-
-async def test_a_client_sees_who_serves(secured):
-    poller, client = await secured("poller"), await secured("client")
-    await poller.serve("poller", {poller.subjects.query("services"): lambda body: asyncio.sleep(0, body)}, "1.0.0")
-    answer = json.loads(await client.request("$SRV.PING", b"", 60))
-    assert "poller" == answer["name"]
 
 
 async def test_a_connection_closed_for_good_is_said(nats, own_bus):
