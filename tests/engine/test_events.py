@@ -1,9 +1,12 @@
 """The event stream: which changes it tells, and in which words."""
 
 import json
+import threading
 import time
 
 import pytest
+
+from tests.engine.conftest import PATIENCE_S
 
 SECOND_NS = 10**9
 
@@ -11,7 +14,10 @@ SECOND_NS = 10**9
 @pytest.fixture
 def stream(engine):
     """Reads events of this test's services until one is like the wanted one; keeps those passed over."""
-    events = engine.api.events(decode=True, filters={"type": "service"})
+    # From before now: an engine answers before it listens. And not for ever, should one be missed.
+    events = engine.api.events(decode=True, filters={"type": "service"}, since=int(time.time()) - 1)
+    end = threading.Timer(PATIENCE_S, events.close)
+    end.start()
 
     def read(action, **attributes):
         for event in events:
@@ -23,7 +29,15 @@ def stream(engine):
         raise AssertionError("the stream ended")
 
     yield read
+    end.cancel()
     events.close()
+
+
+def past(engine, since, **filters):
+    """The events from a time until now."""
+    params = {"since": f"{since:.3f}", "until": f"{time.time():.3f}", "filters": json.dumps(filters)}
+    text = engine.api._get(engine.api._url("/events"), params=params).text
+    return [json.loads(line) for line in text.splitlines()]
 
 
 def attributes_of(event):
@@ -87,23 +101,18 @@ def test_a_removal_is_an_event(engine, stream):
 def test_what_happened_is_told_again_since_a_time(engine):
     since = time.time() - 1
     service_id = engine.create(engine.spec(replicas=0))
-    until = engine.service(engine.name)
-    params = {
-        "since": f"{since:.3f}",
-        "until": f"{time.time() + 1:.3f}",
-        "filters": json.dumps({"service": [service_id]}),
-    }
-    text = engine.api._get(engine.api._url("/events"), params=params).text
-    assert [until["ID"]] == [json.loads(line)["Actor"]["ID"] for line in text.splitlines()][:1]
+
+    def told():
+        return [event["Actor"]["ID"] for event in past(engine, since, service=[service_id])]
+
+    assert [service_id] == engine.until(told, "the event is there")[:1]
 
 
 def test_tasks_emit_nothing(engine):
     since = time.time() - 1
     engine.create()
     engine.until_running(engine.name, 1)
-    params = {"since": f"{since:.3f}", "until": f"{time.time():.3f}", "filters": json.dumps({"scope": ["swarm"]})}
-    text = engine.api._get(engine.api._url("/events"), params=params).text
-    assert "task" not in {json.loads(line)["Type"] for line in text.splitlines()}
+    assert "task" not in {event["Type"] for event in past(engine, since, scope=["swarm"])}
 
 
 def test_networks_and_secrets_are_told_by_name(engine):
@@ -112,8 +121,11 @@ def test_networks_and_secrets_are_told_by_name(engine):
     engine.undo_later(lambda: engine.api.remove_network(made["Id"]))
     secret = engine.post("/secrets/create", {"Name": engine.name, "Data": "eA=="})
     engine.undo_later(lambda: engine.api.remove_secret(secret["ID"]))
-    params = {"since": f"{since:.3f}", "until": f"{time.time() + 1:.3f}", "filters": json.dumps({"scope": ["swarm"]})}
-    text = engine.api._get(engine.api._url("/events"), params=params).text
-    events = [json.loads(line) for line in text.splitlines()]
-    told = {(e["Type"], e["Actor"]["ID"]) for e in events if attributes_of(e).get("name") == engine.name}
-    assert {("network", made["Id"]), ("secret", secret["ID"])} <= told
+
+    def told():
+        events = [
+            event for event in past(engine, since, scope=["swarm"]) if attributes_of(event)["name"] == engine.name
+        ]
+        return {("network", made["Id"]), ("secret", secret["ID"])} <= {(e["Type"], e["Actor"]["ID"]) for e in events}
+
+    assert engine.until(told, "both are told")

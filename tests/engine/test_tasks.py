@@ -20,8 +20,13 @@ def test_a_task_comes_to_run_with_its_template_as_its_spec(engine):
 
 def test_a_task_is_read_by_its_id(engine):
     engine.create()
-    (task,) = engine.until_running(engine.name, 1)
-    assert task == engine.get(f"/tasks/{task['ID']}")
+    engine.until_running(engine.name, 1)
+
+    def read():
+        (task,) = engine.running(engine.name)
+        return task == engine.get(f"/tasks/{task['ID']}")  # unless its status was written in between
+
+    assert engine.until(read, "it is read as it is listed")
 
 
 def test_tasks_are_found_by_service_id_and_name(engine):
