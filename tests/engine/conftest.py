@@ -14,12 +14,13 @@ from typing import Any, TypeVar
 
 import docker
 import pytest
-from docker.errors import APIError, NotFound
+import requests
+from docker.errors import APIError
 
 from services import simulator
 from testbed import engine as host_engine
 from testbed import images
-from testbed.shell import SetupError, locked
+from testbed.shell import SetupError, locked, say
 from tests.report import ran_against
 
 T = TypeVar("T")
@@ -45,19 +46,23 @@ class Engine:
         self._undo.append(action)
 
     def clean(self) -> None:
-        """Remove what the test has made. Networks and secrets are in use until the tasks are gone."""
+        """Remove what the test has made. Networks and secrets are in use until the tasks are gone.
+
+        What stays in use for too long is left: no other test has its name.
+        """
         for action in reversed(self._undo):
 
             def gone(action: Callable[[], object] = action) -> bool:
                 try:
                     action()
-                except NotFound:
-                    return True
-                except APIError:
-                    return False
+                except requests.HTTPError as error:  # docker-py's own among them
+                    return error.response is not None and error.response.status_code == requests.codes.not_found
                 return True
 
-            self.until(gone, "it can be removed")
+            try:
+                self.until(gone, "it can be removed")
+            except AssertionError as error:
+                say(f"something of {self.name} is left: {error}")
         self._undo.clear()
 
     # -- raw calls ---------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 import pytest
 
+from tests.servers import free_port
+
 INVALID = "rpc error: code = InvalidArgument desc = "
 UNKNOWN = "rpc error: code = Unknown desc = "
 PORT = {"TargetPort": 80, "PublishedPort": 38999}
@@ -87,11 +89,12 @@ def test_a_name_that_is_taken_is_a_conflict(engine):
 
 
 def test_a_port_that_is_taken_is_refused(engine):
-    endpoint = {"Ports": [{"TargetPort": 80, "PublishedPort": 38998}]}
+    port = free_port()
+    endpoint = {"Ports": [{"TargetPort": 80, "PublishedPort": port}]}
     service_id = engine.create(engine.spec(replicas=0, EndpointSpec=endpoint))
     why = f"is already in use by service '{engine.name}' ({service_id}) as an ingress port"
     second = engine.spec(suffix="-2", EndpointSpec=endpoint)
-    assert (400, f"{INVALID}port '38998' {why}") == engine.refused(lambda: engine.create(second))
+    assert (400, f"{INVALID}port '{port}' {why}") == engine.refused(lambda: engine.create(second))
 
 
 @pytest.mark.parametrize(

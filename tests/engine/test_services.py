@@ -4,6 +4,8 @@ import docker
 import pytest
 from docker.errors import NotFound
 
+from tests.servers import free_port
+
 
 def test_docker_py_creates_a_service_and_finds_it(engine):
     container = docker.types.ContainerSpec("funswarm-busybox:test", command=["sleep", "1000"])
@@ -150,9 +152,10 @@ def test_the_previous_spec_is_that_before_the_last_write(engine):
 
 
 def test_a_published_port_is_in_the_endpoint(engine):
-    engine.create(engine.spec(replicas=0, EndpointSpec={"Ports": [{"TargetPort": 80, "PublishedPort": 38123}]}))
+    port = free_port()
+    engine.create(engine.spec(replicas=0, EndpointSpec={"Ports": [{"TargetPort": 80, "PublishedPort": port}]}))
     ports = engine.until(lambda: engine.service(engine.name)["Endpoint"].get("Ports"), "the port is given")
-    shown = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 38123, "PublishMode": "ingress"}
+    shown = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": port, "PublishMode": "ingress"}
     assert [shown] == ports
 
 
