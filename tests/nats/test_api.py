@@ -90,7 +90,11 @@ async def test_it_counts_among_the_parts_and_their_metrics(bus, http):
         return [part for part in (await http.get("/health")).json()["parts"] if part["part"] == "api"]
 
     assert (await until(found, "the api's own health"))[0]["ok"]
-    assert "funswarm_api_requests_total{" in (await http.get("/metrics")).text
+
+    async def counted():
+        return "funswarm_api_requests_total{" in (await http.get("/metrics")).text
+
+    await until(counted, "its metrics")
 
 
 async def test_on_the_simulator_answers_say_so_once_a_part_does(bus, http):
@@ -107,7 +111,10 @@ async def test_it_is_ready_with_a_poller_and_a_scheduler(bus, http):
     await answer_health(bus, a_part("poller"))
     await answer_health(bus, a_part("scheduler"))
 
-    assert 200 == (await http.get("/readyz")).status_code
+    async def ready():
+        return (await http.get("/readyz")).status_code == 200
+
+    await until(ready, "it to be ready")
 
 
 async def test_it_starts_without_nats_and_works_when_it_comes(nats):

@@ -227,8 +227,13 @@ async def test_a_feed_ends_with_its_client(bus, shared_nats, prefix):
 
 
 async def test_many_events_come_all_and_in_order(bus, client):
-    count = 3000
-    publishing = asyncio.gather(*(publish_event(bus, None, web(number)) for number in range(count)))
+    count, at_once = 3000, 100
+
+    async def publish():
+        for first in range(0, count, at_once):
+            await asyncio.gather(*(publish_event(bus, None, web(number)) for number in range(first, first + at_once)))
+
+    publishing = asyncio.create_task(publish())
     async with aclosing(client.changes(since=0)) as feed:
         assert list(range(1, count + 1)) == [(await next_change(feed)).sequence for _ in range(count)]
     await publishing

@@ -80,7 +80,11 @@ async def test_health_is_of_all_parts_and_services(bus, client):
         await answer_health(bus, part)
     await serve(bus, "summary", lambda _: SummaryPage(items=(), cluster="c"))
 
-    health = await client.health()
+    async def of_three():
+        health = await client.health()  # it waits a second for answers
+        return health if len(health.parts) == 3 else None
+
+    health = await until(of_three, "the health of three")
 
     assert (True, "c") == (health.ok, health.cluster)
     assert [("poller", "1"), ("scheduler", "1"), ("scheduler", "2")] == [
@@ -91,7 +95,11 @@ async def test_health_is_of_all_parts_and_services(bus, client):
 async def test_health_names_what_does_not_answer(bus, client):
     await answer_health(bus, a_part("poller"))
 
-    health = await client.health()
+    async def of_one():
+        health = await client.health()
+        return health if health.parts else None
+
+    health = await until(of_one, "the health of one")
 
     assert not health.ok
     assert "no scheduler answers: start one" in health.reasons
@@ -114,10 +122,11 @@ async def test_metrics_of_all_copies_are_one_page(bus, client):
 
         await bus.answer_all(bus.subjects.part_metrics, answer)
 
-    text = await client.metrics()
+    async def of_three():
+        text = await client.metrics()
+        return text if text.count("up{instance=") == 3 else None
 
-    assert 1 == text.count("# TYPE up gauge")
-    assert 3 == text.count("up{instance=")
+    assert 1 == (await until(of_three, "the metrics of three")).count("# TYPE up gauge")
 
 
 async def test_requests_after_a_restart_are_answered(nats, own_bus):

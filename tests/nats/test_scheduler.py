@@ -13,7 +13,7 @@ from services.bus.connection import Bus
 from services.bus.reading import read_stream
 from services.bus.settings import NatsSettings
 from tests.nats.scheduler_scene import Scene, done, scene
-from tests.waiting import until
+from tests.waiting import PATIENCE_S, until
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def test_a_job_runs_again_when_it_is_updated(swarm):
 async def test_a_rollout_holds_a_scale_until_it_settles(swarm):
     await _web(swarm, update_config={"delay": "1s", "monitor": "10ms"})
     done(await swarm.client.update("web", ServicePatch(image="nginx:2")))
-    result = done(await swarm.client.scale("web", 5))
+    result = done(await swarm.client.scale("web", 5, wait_s=PATIENCE_S))
     previous = swarm.service("web").previous_spec["TaskTemplate"]["ContainerSpec"]["Image"]
     assert (True, "nginx:2") == (result.changed, previous.partition("@")[0])
 
@@ -150,17 +150,19 @@ async def test_a_request_for_another_verb_is_refused(swarm, bus):
 
 async def test_the_scheduler_tells_how_it_is(swarm):
     async def well() -> bool:
-        (part,) = await swarm.parts()
-        return part.ok and part.active and part.part == "scheduler" and bool(part.engine)
+        return any(p.ok and p.active and p.part == "scheduler" and p.engine for p in await swarm.parts())
 
     await until(well, "a healthy scheduler")
 
 
 async def test_the_scheduler_has_metrics(swarm):
     await _web(swarm)
-    assert 'funswarm_scheduler_results_total{instance="one",code="",status="succeeded",verb="create"} 1.0' in (
-        await swarm.client.metrics()
-    )
+    counted = 'funswarm_scheduler_results_total{instance="one",code="",status="succeeded",verb="create"} 1.0'
+
+    async def told() -> bool:
+        return counted in await swarm.client.metrics()
+
+    await until(told, "the result to be counted")
 
 
 def _rollout(swarm: Scene) -> str:
