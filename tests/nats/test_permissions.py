@@ -142,3 +142,21 @@ async def test_a_client_sees_who_serves(secured):
     await poller.serve("poller", {poller.subjects.query("services"): lambda body: asyncio.sleep(0, body)}, "1.0.0")
     answer = json.loads(await client.request("$SRV.PING", b"", 60))
     assert "poller" == answer["name"]
+
+
+async def test_who_follows_the_feed_reads_no_other_program_s_streams(secured):
+    client = await secured("client")
+    with pytest.raises(PermanentError, match="refuses publishing"):
+        await client.link.request("$JS.API.STREAM.MSG.GET.ORDERS", b'{"seq": 1}', 60)
+    with pytest.raises(PermanentError, match="refuses publishing"):
+        await client.link.request("$JS.API.DIRECT.GET.ORDERS.of.all", b"", 60)
+
+
+@pytest.mark.parametrize("user", ["api", "client"])
+async def test_a_key_and_a_last_message_can_be_read_as_the_nats_command_does(secured, user):
+    reader = await secured(user)
+    for stream in (
+        f"KV_{reader.subjects.state_bucket}.{reader.subjects.state('node', 'a')}",
+        reader.subjects.dead_stream,
+    ):
+        await reader.link.request(f"$JS.API.DIRECT.GET.{stream}", b'{"seq": 1}' if "." not in stream else b"", 60)
