@@ -33,6 +33,8 @@ from services.poller.silence import Silence
 from services.poller.view import View
 from services.poller.watch import Watch
 
+MICRO_SERVICE: Final = "funswarm-poller"  # as `nats micro ls` shows it
+
 
 @dataclass(frozen=True, slots=True)
 class Copy:
@@ -57,7 +59,7 @@ async def run_active(copy: Copy, engine: Engine, info: EngineInfo) -> None:
     session = Session(copy, engine, info, await restore(bus, journal.last))
     copy.standing.data = session.lists
     copy.metrics.follow(session.gauges)
-    served = await bus.serve(copy.settings.micro_name, session.queries.endpoints(bus.subjects), copy.settings.version)
+    served = await bus.serve(MICRO_SERVICE, session.queries.endpoints(bus.subjects), copy.settings.version)
     try:
         await session.run(journal, bucket)
     finally:

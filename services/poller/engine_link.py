@@ -53,6 +53,7 @@ class EngineLink:
     def opened(self) -> None:
         """A new event stream is open. One that replaces a silent stream has yet to prove itself."""
         self.open_since = time.monotonic()
+        self._troubles.clear("stream")
         if self.stream == "closed":
             self._set_stream("open", None)
 
@@ -63,6 +64,7 @@ class EngineLink:
     def closed(self, reason: str) -> None:
         """The event stream ended."""
         self.open_since = float("inf")
+        self._troubles.set("stream", f"the engine's event stream is not open: {reason}")
         if self.stream == "open":
             _log.warning("the engine's event stream ended", reason=reason)
             self._set_stream("closed", reason)

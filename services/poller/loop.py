@@ -138,7 +138,7 @@ class _Life:
         self._copy.standing.active = active
         self._copy.metrics.active.set(active)
         if not active:
-            for place in ("engine", "events", "state"):
+            for place in ("engine", "stream", "events", "state"):
                 self._troubles.clear(place)
 
 

@@ -36,11 +36,6 @@ class PollerSettings:
         )
 
     @property
-    def micro_name(self) -> str:
-        """The poller's name among NATS micro services."""
-        return "funswarm-poller"
-
-    @property
     def hinted_kinds(self) -> tuple[str, ...]:
         """The kinds that the engine's event stream tells of."""
         return ("service", "node", *self.watch)
