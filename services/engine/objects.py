@@ -4,8 +4,8 @@ Blocking, in threads. Path of a list: engine → `elements` → `understood` →
 """
 
 import json
-from collections.abc import Iterable, Mapping
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import structlog
@@ -22,6 +22,8 @@ ASK_ONE_BY_ONE: Final = 3  # up to so many unknown names are asked for singly, m
 READ_ONE_BY_ONE: Final = 100  # tasks: a list of all is dearer than so many
 LOGGED_MAX: Final = 10
 PATHS: Final = {kind: f"/{kind}s" for kind in ("service", "task", "node", "network", "secret", "config")}
+T = TypeVar("T")
+
 _BAD_SHAPE: Final = (ValueError, TypeError, KeyError, AttributeError)
 
 log = structlog.get_logger(__name__)
@@ -40,6 +42,9 @@ class Objects:
         query = {"filters": json.dumps({"scope": ["swarm"]})} if kind == "network" else {}
         if kind != "task":
             states = self._listed(kind, query, known)
+            known_networks = {object_id for object_id, state in known.items() if state.kind == "network"}
+            if kind == "network" and not known_networks <= {state.id for state in states}:
+                states = self._surely(lambda: self._listed(kind, query, known))
             self._names.learn_all(kind, states)
             return states
         for named in ("service", "node"):
@@ -70,9 +75,9 @@ class Objects:
             Failed: it cannot be understood.
         """
         what = f"read {kind} {object_id!r}"
-        query = {"scope": "swarm"} if kind == "network" else {}
+        path = f"{PATHS[kind]}/{quote(object_id, safe='')}"
         try:
-            raw = self._asking.get(f"{PATHS[kind]}/{quote(object_id, safe='')}", what, query)
+            raw = self._network(path, what) if kind == "network" else self._asking.get(path, what)
         except UnknownObject:
             self._names.note_absent(kind, object_id)
             return None
@@ -86,6 +91,30 @@ class Objects:
             return self._named([state], {})[0]
         self._names.learn(kind, state)
         return state
+
+    def _network(self, path: str, what: str) -> dict[str, Any]:
+        """
+        Raises:
+            UnknownObject: there is none, for sure.
+        """
+        query = {"scope": "swarm"}
+        try:
+            return self._asking.get(path, what, query)
+        except UnknownObject:
+            return self._surely(lambda: self._asking.get(path, what, query))
+
+    def _surely(self, ask: Callable[[], T]) -> T:
+        """Ask for networks while the Swarm answers: an engine whose Swarm does not (it starts, or there is no leader)
+        leaves the Swarm's networks out of a good answer. Of other kinds it says that it cannot tell.
+
+        Raises:
+            Unavailable: the Swarm does not answer.
+        """
+        self._asking.get("/swarm", "read the Swarm")
+        try:
+            return ask()
+        finally:
+            self._asking.get("/swarm", "read the Swarm")
 
     def _listed(
         self, kind: str, query: Mapping[str, str], known: Mapping[str, AnyState], *, whole: bool = True

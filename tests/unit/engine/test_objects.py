@@ -147,3 +147,35 @@ def test_networks_of_a_single_engine_are_not_listed():
     networks = [{"Id": "n1", "Name": "front", "Scope": "swarm"}, {"Id": "n2", "Name": "bridge", "Scope": "local"}]
     objects, _ = swarm(networks=networks)
     assert ["front"] == [network.name for network in objects.all_of("network", {})]
+
+
+NETWORKS = [{"Id": "n1", "Name": "front", "Scope": "swarm"}]
+
+
+def test_a_network_that_a_list_lacks_is_not_gone_while_the_swarm_does_not_answer():
+    objects, asking = swarm(networks=NETWORKS)
+    known = {network.id: network for network in objects.all_of("network", {})}
+    asking.answers["/networks"] = []
+    with pytest.raises(UnknownObject):  # /swarm has no answer here
+        objects.all_of("network", known)
+    asking.answers["/swarm"] = {"ID": "c"}
+    assert [] == objects.all_of("network", known)
+
+
+def test_a_network_that_is_read_in_vain_is_not_gone_while_the_swarm_does_not_answer(monkeypatch):
+    objects, asking = swarm()
+    real = asking.get
+
+    def get(path, what, query=None):
+        if path == "/swarm":
+            raise Unavailable("the Swarm does not have a leader")
+        return real(path, what, query)
+
+    monkeypatch.setattr(asking, "get", get)
+    with pytest.raises(Unavailable):
+        objects.one("network", "n1")
+
+
+def test_a_network_that_is_gone_is_gone():
+    objects, _ = swarm(swarm={"ID": "c"})
+    assert objects.one("network", "n1") is None
