@@ -100,8 +100,8 @@ class Worker:
         if lane is None:
             lane = self._lanes[service] = Lane()
             self._spawn(self._work(service, lane))
-        if lane.full:
-            reason = f"{LANE_MAX} commands wait for {service} already: wait for their results first"
+        if lane.held and lane.full:  # a lane that moves is as long as it likes: all that was accepted meanwhile is done
+            reason = f"{LANE_MAX} commands wait for a rollout of {service} already: wait for their results first"
             item.refusal = Refused(reason, Code.CONFLICT)
             self._spawn(self._work(None, Lane([item])))
         else:

@@ -194,16 +194,28 @@ async def test_force_and_removal_end_what_is_held_before_them(later):
 
 async def test_too_many_commands_for_a_service_that_waits_are_refused_at_once():
     async with working(service("paused")) as scene:
-        scene.feed.put(*(command("scale", f"c{number}", replicas=4) for number in range(LANE_MAX + 1)))
+        scene.feed.put(command("scale", "c0", replicas=4))
+        await until(scene.metrics.held._value.get, "the first to be held")
+        scene.feed.put(*(command("scale", f"c{number}", replicas=4) for number in range(1, LANE_MAX + 1)))
         (result,) = await scene.results(1)
     assert (f"c{LANE_MAX}", ResultStatus.REFUSED, Code.CONFLICT) == (result.command_id, result.status, result.code)
+
+
+async def test_commands_that_came_while_nobody_worked_are_all_done():
+    count = LANE_MAX + 50
+    async with working(service()) as scene:
+        scene.feed.put(*(command("scale", f"c{number}", replicas=number) for number in range(count)))
+        results = await scene.results(count)
+    assert {ResultStatus.SUCCEEDED} == {result.status for result in results}
 
 
 async def test_a_command_that_has_a_result_keeps_it_where_too_many_wait():
     async with working(service("paused"), _other("api")) as scene:
         scene.feed.put(command("scale", "done", target="api", replicas=4))
         (before,) = await scene.results(1)
-        scene.feed.put(*(command("scale", f"c{number}", target="web", replicas=4) for number in range(LANE_MAX)))
+        scene.feed.put(command("scale", "c0", target="web", replicas=4))
+        await until(scene.metrics.held._value.get, "the first to be held")
+        scene.feed.put(*(command("scale", f"c{number}", target="web", replicas=4) for number in range(1, LANE_MAX)))
         (again,) = scene.feed.put(command("scale", "done", target="web", replicas=4))
         await until(lambda: again.acked, "the ack")
     assert before == scene.store.results["done"]
