@@ -14,6 +14,7 @@ TRACE_LABEL: Final = "funswarm.traceparent"  # its W3C trace context, carried on
 REDACTED: Final = "[redacted]"  # stands for the value of an environment variable
 
 KINDS: Final = ("service", "task", "node", "engine", "network", "secret", "config")
+ENDED_STATES: Final = frozenset({"complete", "shutdown", "failed", "rejected", "remove", "orphaned"})  # of a task
 OPTIONAL_KINDS: Final = ("network", "secret", "config")  # watched where FUNSWARM_WATCH names them
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 from funswarm.state import (
+    ENDED_STATES,
     REDACTED,
     Address,
     NetworkState,
@@ -92,7 +93,8 @@ def task_state(
         timestamp=status.get("Timestamp") or "",
         message=status.get("Message") or "",
         error=status.get("Err") or None,
-        exit_code=container.get("ExitCode"),
+        # Of a container that still runs the engine says 0.
+        exit_code=container.get("ExitCode") if status["State"] in ENDED_STATES else None,
         container_id=container.get("ContainerID") or None,
         image=_image(spec),
         addresses=_addresses(raw.get("NetworksAttachments"), network_names),

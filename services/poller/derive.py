@@ -7,7 +7,7 @@ they are compared, so that chain, fold and bucket agree about them.
 
 from typing import Final, TypeVar
 
-from funswarm.state import AnyState, NodeState, ServiceState, State, TaskState
+from funswarm.state import ENDED_STATES, AnyState, NodeState, ServiceState, State, TaskState
 from services.poller.condition import condition
 from services.poller.known import Key, Known
 from services.poller.view import View
@@ -15,7 +15,6 @@ from services.poller.view import View
 S = TypeVar("S", bound=State)
 
 STATE_BYTES_MAX: Final = 450_000  # two of them and the rest of an event stay below NATS' 1 MB
-ENDED: Final = frozenset({"complete", "failed", "rejected", "shutdown", "orphaned", "remove"})
 
 
 def published(key: Key, view: View, known: Known) -> AnyState | None:
@@ -34,7 +33,7 @@ def published(key: Key, view: View, known: Known) -> AnyState | None:
 
 def is_drained(node: NodeState, view: View) -> bool:
     """Whether it is to be left by its tasks, and they have left it."""
-    return node.availability == "drain" and all(task.state in ENDED for task in view.tasks_on(node.id))
+    return node.availability == "drain" and all(task.state in ENDED_STATES for task in view.tasks_on(node.id))
 
 
 def slim(state: S) -> S:

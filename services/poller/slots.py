@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from funswarm.state import NodeState, ServiceState, TaskState
+from funswarm.state import ENDED_STATES, NodeState, ServiceState, TaskState
 
-_ENDED: Final = frozenset({"complete", "failed", "rejected", "shutdown", "orphaned", "remove"})
 _CRASHED: Final = frozenset({"failed", "rejected"})
 
 
@@ -39,7 +38,7 @@ class Slot:
     @property
     def is_fresh(self) -> bool:
         """It waits for the first task that it ever had."""
-        return len(self.tasks) == 1 and self.newest.state not in _ENDED
+        return len(self.tasks) == 1 and self.newest.state not in ENDED_STATES
 
     @property
     def crashed(self) -> list[TaskState]:
@@ -48,7 +47,7 @@ class Slot:
         for task in self.tasks:
             if task.state in _CRASHED:
                 crashed.append(task)
-            elif task.state in _ENDED or task.state == "running":
+            elif task.state in ENDED_STATES or task.state == "running":
                 break
         return crashed
 

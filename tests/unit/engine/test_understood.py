@@ -98,7 +98,7 @@ def test_an_update_status_is_carried():
 def test_a_task_is_understood_with_names():
     state = task_state(raw_task(), {"service-web": "web"}, {"node-alpha": "alpha"}, {})
     assert state is not None
-    assert ("web.1", "web", "alpha", "running", "c1", 0) == (
+    assert ("web.1", "web", "alpha", "running", "c1", None) == (
         state.name,
         state.service_name,
         state.node_name,
@@ -107,6 +107,14 @@ def test_a_task_is_understood_with_names():
         state.exit_code,
     )
     assert ((Port(target=80, published=8080, mode="host"),), 3) == (state.ports, state.force_update)
+
+
+def test_the_exit_code_is_there_once_the_container_ended():
+    raw = raw_task()
+    raw["Status"] |= {"State": "failed", "ContainerStatus": {"ContainerID": "c1", "ExitCode": 3}}
+    state = task_state(raw, {}, {}, {})
+    assert state is not None
+    assert 3 == state.exit_code
 
 
 def test_a_global_services_task_is_named_by_its_node():
