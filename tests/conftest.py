@@ -1,6 +1,7 @@
 """Ends a run with a line per suite: how many passed, in how long, against what. In CI a skip counts as a failure."""
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.report import lines, skips_fail, suite_of, suites
@@ -8,6 +9,14 @@ from tests.report import lines, skips_fail, suite_of, suites
 # The same examples each time, and no clock: a slow machine is no failure.
 settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
+# Unconfigured it shows a fault with the values of all locals, which takes seconds.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(key_order=["level", "event"]),
+    ]
+)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
