@@ -7,7 +7,7 @@ copy, then it is written with the version that was read. A copy that was superse
 import asyncio
 import random
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
@@ -15,7 +15,7 @@ from funswarm.errors import Failed, Refused, TemporaryError, UnknownObject, Vers
 from funswarm.messages import Change, Code, Command, CreateCommand, RemoveCommand, RollbackCommand, UpdateCommand
 from services.scheduler.fold import Services
 from services.scheduler.lanes import deadline
-from services.scheduler.names import Names, did_you_mean, kinds_needed
+from services.scheduler.names import LOCAL_NETWORKS, Names, did_you_mean, kinds_needed
 from services.scheduler.plan import Action, Create, Nothing, Remove, Situation, Write, plan
 from services.scheduler.ports import EngineCalls, Store
 from services.scheduler.raw_service import Json, name, version
@@ -96,7 +96,13 @@ class SafeWriter:
             else None
         )
         needed = sorted(kinds_needed(fields)) if fields else []
-        return Names(**{kind: await self._known(kind) for kind in needed})
+        names = Names(**{kind: await self._known(kind) for kind in needed})
+        wanted = {use.name for use in (fields.networks if fields else None) or ()} - LOCAL_NETWORKS
+        if not wanted <= {*names.network, *names.network.values()}:
+            # An engine whose Swarm does not answer leaves the networks out. For a service it says that it cannot tell.
+            await self._engine.service_json(command.target)
+            names = replace(names, network=await self._known("network"))
+        return names
 
     async def _known(self, kind: str) -> dict[str, str]:
         return {state.name: state.id for state in await self._engine.list(kind)}

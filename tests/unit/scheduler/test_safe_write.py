@@ -102,6 +102,19 @@ async def test_an_unknown_service_gets_a_suggestion():
         await _writer(FakeEngine(service())).attempt(command("restart", target="wep"), None)
 
 
+async def test_a_network_is_not_said_to_be_missing_while_the_swarm_does_not_answer():
+    engine, reads = FakeEngine(), []
+
+    def read() -> None:
+        reads.append(1)
+        if len(reads) == 2:
+            raise Unavailable("the Swarm does not have a leader")
+
+    engine.read = read
+    with pytest.raises(Unavailable):
+        await _writer(engine).attempt(command("create", service={**WEB, "networks": ["front"]}), None)
+
+
 async def test_networks_are_resolved():
     engine = FakeEngine()
     engine.networks = {"front": "n1"}
