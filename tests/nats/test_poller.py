@@ -2,15 +2,17 @@
 
 import asyncio
 import json
+import time
 
 import pytest
 
 from funswarm.messages import NodePage, Query, ServicePage, SummaryPage, TaskPage
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL, EngineState, NodeState, ServiceState, TaskState
 from services.bus.reading import read_stream
+from services.poller.pacing import BURST, RATE_PER_S
 from services.simulator.faults import Faults
 from tests.checker import bucket_of
-from tests.pollers import World, world
+from tests.pollers import POLLER, World, world
 from tests.servers import nats_server
 from tests.waiting import until
 
@@ -38,7 +40,7 @@ async def watched(swarm):
 
 async def ask(swarm: World, question: str, page, **query):
     body = Query(**query).model_dump_json().encode()
-    return page.model_validate_json(await swarm.bus.request(swarm.bus.subjects.query(question), body, 5.0))
+    return page.model_validate_json(await swarm.bus.request(swarm.bus.subjects.query(question), body, 60.0))
 
 
 async def test_a_service_s_life_is_told(watched: World):
@@ -77,7 +79,7 @@ async def test_a_service_created_without_replicas_is_one_event(watched: World):
 
 
 async def test_a_node_that_goes_down_is_told(watched: World):
-    node = (await watched.events("node", "node-3"))[0]
+    node = await watched.seen("node", "node-3", "created")
     watched.cluster.set_node_state(node.object_id, "down")
 
     down = (await watched.seen("node", "node-3", "down")).after
@@ -190,11 +192,14 @@ async def test_an_engine_that_restarts_loses_nothing(watched: World):
 async def test_an_object_in_a_frenzy_is_coalesced_and_its_chain_is_whole(watched: World):
     service_id = await watched.create("web", replicas=0)
     await watched.seen("service", "web", "created")
+    began = time.monotonic()
     for number in range(300):
         await watched.change(service_id, Labels={"n": str(number)})
     await watched.right()
 
-    assert len(await watched.events("service", "web")) < 150
+    lists_per_s = 1 / POLLER.interval_min_s
+    most = BURST + (RATE_PER_S + lists_per_s) * (time.monotonic() - began) + 2  # the creation, and the last
+    assert len(await watched.events("service", "web")) <= most
 
 
 async def test_an_event_too_large_for_nats_loses_its_spec_not_its_place(watched: World):
@@ -210,7 +215,8 @@ async def test_an_event_too_large_for_nats_loses_its_spec_not_its_place(watched:
 async def test_the_whole_swarm_is_listed_page_by_page(watched: World):
     for number in range(5):
         await watched.create(f"web{number}", replicas=1)
-    await watched.settled("web4")
+    for number in range(5):
+        await watched.settled(f"web{number}")
     names, after = [], None
     while True:
         page = await ask(watched, "services", ServicePage, limit=2, after=after)
@@ -228,7 +234,10 @@ async def test_queries_select(watched: World):
     for name in ("web", "db"):
         await watched.settled(name)
 
-    assert len((await ask(watched, "tasks", TaskPage, service="web")).items) == 2
+    async def both() -> bool:
+        return len((await ask(watched, "tasks", TaskPage, service="web")).items) == 2
+
+    await until(both, "the tasks of web, which may be told a moment after it")
     assert (await ask(watched, "service", ServiceState, name="db")).name == "db"
     assert [node.name for node in (await ask(watched, "nodes", NodePage, name="node-2")).items] == ["node-2"]
 
@@ -242,7 +251,7 @@ async def test_the_summary_counts_tasks(watched: World):
 
 
 async def test_metrics_are_prometheus_text(watched: World):
-    answers = await watched.bus.gather(watched.bus.subjects.part_metrics, b"", 5.0, lambda all_: len(all_) >= 1)
+    answers = await watched.bus.gather(watched.bus.subjects.part_metrics, b"", 60.0, lambda all_: len(all_) >= 1)
 
     assert b"funswarm_poller_events_total" in answers[0]
     assert b'funswarm_poller_active{instance="poller-1"} 1.0' in answers[0]
@@ -262,7 +271,10 @@ async def test_an_engine_that_comes_late_is_watched(swarm: World):
         assert await until(swarm.health, "an answer")
         await swarm.simulator.listen()
 
-        assert (await swarm.active()).ok
+        async def well() -> bool:
+            return any(one.active and one.ok for one in await swarm.health())
+
+        await until(well, "a healthy poller")
 
 
 async def test_a_clean_stop_hands_over_within_a_second(swarm: World):
