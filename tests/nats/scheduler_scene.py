@@ -86,7 +86,7 @@ class Scene:
     async def stop(self, name: str = "one") -> None:
         task, stop = self._running.pop(name)
         stop.set()
-        await asyncio.wait_for(task, 30)
+        await asyncio.wait_for(task, 60)
 
     # Schedulers as processes.
     async def spawn(self) -> asyncio.subprocess.Process:

@@ -157,12 +157,12 @@ async def test_a_write_is_superseded_if_another_came_while_its_answer_was_lost(p
 
 
 async def test_a_write_that_arrives_late_supersedes_what_was_written_instead(proxied, own_bus, monkeypatch):
-    monkeypatch.setattr("services.bus.journal.PATIENCE_S", 0.2)
-    monkeypatch.setattr("services.bus.journal._ANSWER_TIMEOUT_S", 0.2)
     proxy, bus = proxied
     journal = await journal_of(bus)
     proxy.requests.clear()
-    with pytest.raises(Unavailable):
+    with monkeypatch.context() as hasty, pytest.raises(Unavailable):
+        hasty.setattr("services.bus.journal.PATIENCE_S", 0.2)
+        hasty.setattr("services.bus.journal._ANSWER_TIMEOUT_S", 0.2)
         await journal.write(events(bus, 1))
     proxy.requests.set()
     await until(lambda: stored(own_bus), "the late write")
