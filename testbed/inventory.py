@@ -15,7 +15,7 @@ from testbed.shell import run_folder, succeeds, wait_for
 LABEL = "funswarm.testbed"
 """Its value is the Swarm's name; a container has more labels that begin so: see `swarm`."""
 
-_REMOVE_S = 90
+_REMOVE_S = 180
 
 
 def labels(engine: Engine, mark: str) -> list[dict[str, str]]:

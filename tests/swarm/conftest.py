@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpx
 import pytest
 
-from funswarm import Client
+from funswarm import Client, Unavailable
 from services.bus.connection import Bus
 from services.bus.settings import NatsSettings
 from services.engine.client import Engine
@@ -20,6 +20,7 @@ from testbed import engine as host_engine
 from testbed import swarm as testbed_swarm
 from testbed.deploy import Deployment
 from testbed.node import Node
+from testbed.shell import SetupError, say
 from testbed.swarm import Swarm
 from tests.checker import problems_of
 from tests.report import ran_against
@@ -27,7 +28,7 @@ from tests.waiting import until
 
 # Always the same: what a killed run has left goes away with the next.
 NAME = "funswarm-test"
-RIGHT_S = 120.0
+RIGHT_S = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,10 @@ async def until_right(nats: NatsSettings, node: Node) -> None:
     last: list[str] = []
 
     async def agreed() -> bool:
-        last[:] = await problems_of(bus, engine)
+        try:
+            last[:] = await problems_of(bus, engine)
+        except Unavailable as error:
+            last[:] = [str(error)]
         return not last
 
     try:
@@ -80,7 +84,15 @@ def swarm() -> Iterator[Swarm]:
     try:
         yield made
     finally:
+        take_down(made)
+
+
+def take_down(made: Swarm) -> None:
+    """Remove it. What cannot be removed in time is no failure of a test, and goes away with the next run."""
+    try:
         testbed_swarm.down(made)
+    except SetupError as error:
+        say(f"something of the Swarm {made.name} is left: {error}")
 
 
 @pytest.fixture(scope="session")

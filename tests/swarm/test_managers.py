@@ -20,7 +20,7 @@ from testbed.shell import wait_for
 from testbed.swarm import Swarm
 from tests.report import ran_against
 from tests.servers import nats_server
-from tests.swarm.conftest import until_right
+from tests.swarm.conftest import take_down, until_right
 from tests.waiting import until
 
 NAME = "funswarm-test-managers"
@@ -37,7 +37,7 @@ def managers() -> Iterator[Swarm]:
         testbed_swarm.load(made, (images.BUSYBOX.tag,))
         yield made
     finally:
-        testbed_swarm.down(made)
+        take_down(made)
 
 
 def create(manager: Node, name: str) -> None:
@@ -68,7 +68,7 @@ async def seen(client: Client, manager: str, service: str, *, leads: bool, state
     await until(known, what, PATIENCE_S, 0.5)
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_the_feed_stays_whole_when_the_leader_loses_power(managers: Swarm, tmp_path: Path):
     leader, manager, _ = managers.nodes
     with nats_server(tmp_path) as server:

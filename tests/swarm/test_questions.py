@@ -25,6 +25,7 @@ from testbed.shell import SetupError, wait_for
 from testbed.swarm import Swarm
 from tests.report import ran_against
 from tests.servers import free_port
+from tests.swarm.conftest import take_down
 
 ROOT = Path(__file__).parents[2]
 NAME = "funswarm-test-questions"
@@ -36,7 +37,7 @@ CONTACT, CONTAINED, ONE_TASK = QUESTIONS
 SITE = "mkdir -p /usr/share/nginx/html; exec httpd -f -h /usr/share/nginx/html"
 DEFAULT_SERVICE = f'{{"name": "service", "image": "{images.BUSYBOX.tag}", "args": ["sleep", "3600"]}}'
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +123,7 @@ def two_nodes() -> Iterator[Swarm]:
         testbed_swarm.load(made, (images.BUSYBOX.tag,))
         yield made
     finally:
-        testbed_swarm.down(made)
+        take_down(made)
 
 
 @pytest.fixture(scope="module")
