@@ -17,7 +17,7 @@ from pathlib import Path
 from testbed import debian
 from testbed.shell import SetupError, cache_folder, locked, log_file, run, run_folder, say, succeeds, wait_for
 
-_START_S = 90
+_START_S = 180
 _STOP_S = 60
 _PROGRAMS = ("dockerd", "containerd")
 _ENDED = "testbed: dockerd ended"

@@ -15,8 +15,8 @@ from typing import Literal
 from testbed.engine import docker
 from testbed.shell import SetupError, last_lines, wait_for
 
-_START_S = 120
-_CHANGE_S = 60
+_START_S = 180
+_CHANGE_S = 120
 SOCKET_FOLDER = "/testbed"
 """Where a node's container has the folder of its socket, which is bind-mounted from the host."""
 EXTRA_FLAGS = "flags"
@@ -92,7 +92,7 @@ class Node:
 def access(engine: str, image: str) -> tuple[str, ...]:
     """The options with which the host engine lets a container be a node: privileged where that is possible."""
     try:
-        docker(engine, "run", "--rm", "--privileged", "--network=none", "--entrypoint=true", image)
+        docker(engine, "run", "--rm", "--privileged", "--network=none", "--entrypoint=true", image, timeout_s=180)
     except SetupError:
         return _ACCESS_CAPABILITIES
     return _ACCESS_PRIVILEGED

@@ -18,7 +18,7 @@ from testbed.node import Node, access, host_resolvers, is_running, run_arguments
 from testbed.shell import SetupError, cache_folder, in_parallel, locked, say, wait_for
 
 NETWORK = "fun-swarm"
-_READY_S = 120
+_READY_S = 180
 _FIRST_ADDRESS = 10
 
 
