@@ -172,7 +172,10 @@ class Objects:
                 self._names.note_absent(kind, object_id)
             return
         for object_id in unknown:
-            self.one(kind, object_id)
+            try:
+                self.one(kind, object_id)
+            except Failed:  # it is there and not understood: its tasks go by its id, and all others have their names
+                self._names.note_absent(kind, object_id)
 
     def _report(self, kind: str, problems: list[Misunderstood], *, whole: bool) -> None:
         before = self.misunderstood.get(kind, ())

@@ -179,3 +179,10 @@ def test_a_network_that_is_read_in_vain_is_not_gone_while_the_swarm_does_not_ans
 def test_a_network_that_is_gone_is_gone():
     objects, _ = swarm(swarm={"ID": "c"})
     assert objects.one("network", "n1") is None
+
+
+def test_the_tasks_of_a_service_that_is_not_understood_are_listed_with_all_others():
+    odd = raw_service("odd", Spec={"Name": "odd", "Mode": {"Future": {}}})
+    objects, asking = swarm(tasks=[raw_task("odd"), raw_task()])
+    asking.answers |= {"/services": [raw_service(), odd], "/services/service-odd": odd}
+    assert {"web.1", "service-odd.1"} == {task.name for task in objects.all_of("task", {})}
