@@ -67,6 +67,7 @@ class Lists:
                 continue
             backoff.reset()
             self.first_done.set()
+            await asyncio.sleep(self._pace.gap_s)
             if not await self._wanted.wait(self._pace.interval_s):
                 self._metrics.resyncs.labels("interval").inc()
 

@@ -15,6 +15,7 @@ from services.poller.known import Key
 
 BURST: Final = 20.0
 RATE_PER_S: Final = 10.0
+GAP_MAX_S: Final = 5.0
 
 
 class Due:
@@ -95,14 +96,19 @@ class Cost:
 
 @dataclass(slots=True)
 class ListPace:
-    """Full lists take `share` of the time: a list that took c seconds is followed by the next c / share later."""
+    """Full lists take `share` of the time: a list that took c seconds is followed by the next c / share later.
+
+    `gap_s`: so long after one none begins, not even one that is asked for: these take a tenth of the time at most.
+    """
 
     share: float
     interval_max_s: float
     interval_min_s: float
     interval_s: float = 0.0
+    gap_s: float = 0.0
 
     def note(self, took_s: float) -> None:
+        self.gap_s = min(9 * took_s, GAP_MAX_S)
         self.interval_s = min(max(took_s / self.share, self.interval_min_s), self.interval_max_s)
 
 

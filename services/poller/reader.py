@@ -8,7 +8,9 @@ import asyncio
 import time
 from typing import Final
 
-from funswarm.errors import FunswarmError
+import structlog
+
+from funswarm.errors import FunswarmError, PermanentError
 from services.poller.engine_link import EngineLink
 from services.poller.known import Key
 from services.poller.lists import Lists
@@ -18,6 +20,8 @@ from services.poller.waking import Waking
 
 COALESCE_S: Final = 0.001
 PARALLEL: Final = 4
+
+_log = structlog.get_logger()
 
 
 class Reader:
@@ -64,6 +68,10 @@ class Reader:
                 return
             for kind in dict.fromkeys(kind for kind, _ in keys):
                 await self._lists.only(kind)
+        except PermanentError as error:  # it answers, and makes no sense: what was known stays
+            self._link.answered()
+            _log.warning("an object cannot be read", reason=str(error))
+            self._lists.request("read failed")
         except FunswarmError as error:
             self._link.failed(error)
             self._lists.request("read failed")

@@ -7,6 +7,7 @@ from funswarm.spec import ServiceSpec
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL
 from services.bus.connection import Bus
 from services.bus.settings import NatsSettings
+from services.engine import understood
 from tests.nats.api_scene import serving
 from tests.nats.scheduler_scene import done, scene
 from tests.pollers import world
@@ -61,3 +62,22 @@ async def test_who_sends_too_large_a_body_over_http_is_told(shared_nats, chunked
         json = {"Content-Type": "application/json"}
         answer = await http.post("/v1/services", content=chunks() if chunked else body, headers=json)
     assert (413, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
+
+
+async def test_a_service_that_cannot_be_understood_is_no_engine_that_is_away(shared_nats, monkeypatch):
+    real = understood.service_state
+
+    def service_state(raw, networks):
+        if raw["Spec"]["Name"] == "odd":
+            raise ValueError("a mode of the future")
+        return real(raw, networks)
+
+    monkeypatch.setattr(understood, "service_state", service_state)
+    async with world(shared_nats.url) as watched, watched.poller():
+        await watched.active()
+        odd = await watched.create("odd", replicas=1)
+        for replicas in range(2, 12):
+            await watched.scale(odd, replicas)
+        await watched.create("web", replicas=1)
+        await watched.seen("service", "web", "created")
+        assert ["created"] == await watched.actions("engine", "engine")

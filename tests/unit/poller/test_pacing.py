@@ -2,6 +2,8 @@
 
 from itertools import pairwise
 
+import pytest
+
 from services.poller.pacing import BURST, Backoff, Due, ListPace, Moving
 
 WEB = ("service", "web")
@@ -173,3 +175,10 @@ def test_keeping_a_service_that_is_in_motion_does_not_slow_it():
 
     assert moving.due(0.0) == (0, ["web"])
     assert len(moving) == 1
+
+
+@pytest.mark.parametrize(("took_s", "gap_s"), [(0.1, 0.9), (30.0, 5.0)])
+def test_lists_that_are_asked_for_without_end_take_a_tenth_of_the_time_at_most(took_s, gap_s):
+    pace = ListPace(0.01, 600.0, 2.0)
+    pace.note(took_s)
+    assert gap_s == pytest.approx(pace.gap_s)
