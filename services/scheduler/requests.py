@@ -54,7 +54,8 @@ class Requests:
             await self._bus.publish(subject, body, {MSG_ID_HEADER: command.id}, subjects.commands_stream)
             while loop.time() < end and not self._store.closed:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(stored.wait(), LOOK_INTERVAL_S)
+                    async with asyncio.timeout(LOOK_INTERVAL_S):
+                        await stored.wait()
                 result = await self._store.find(command.id)
                 if result is not None:
                     return _same(command, result)

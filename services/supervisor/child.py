@@ -85,7 +85,8 @@ class Child:
                 delay_s = RESTART_MIN_S
             self._say(self.name, f"{_how_it_ended(code)}; started again in {delay_s:g} s")
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), delay_s)
+                async with asyncio.timeout(delay_s):
+                    await self._stopping.wait()
             delay_s = min(2 * delay_s, RESTART_MAX_S)
 
     async def _run_once(self) -> int:
