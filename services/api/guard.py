@@ -119,6 +119,10 @@ def _foreign(headers: Headers) -> str | None:
         value = headers.get(name)
         if value is not None and urlsplit(value).netloc != headers.get("host"):
             return f"a page of another site asks for this ({name.title()}: {value[:200]})"
+    said = any(name in headers for name in ("sec-fetch-site", "origin", "referer"))
+    if not said and headers.get("user-agent", "").startswith("Mozilla/"):
+        # Over plain http browsers send no Sec-Fetch-Site, and a page can keep its name back.
+        return "this browser does not say which page asks for this; the link on this server's page / does"
     return None
 
 

@@ -104,6 +104,7 @@ async def test_head_creates_nothing(http, client):
         {"Origin": "null"},
         {"Referer": "http://evil.test/page"},
         {"Sec-Purpose": "prefetch;prerender"},
+        {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64)"},  # over plain http, the page's name kept back
     ],
 )
 async def test_another_sites_page_creates_nothing(http, client, headers):
@@ -113,7 +114,14 @@ async def test_another_sites_page_creates_nothing(http, client, headers):
     assert [] == client.commands
 
 
-@pytest.mark.parametrize("headers", [{"Sec-Fetch-Site": "none"}, {"Origin": "http://swarm.test:8484"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Sec-Fetch-Site": "none"},
+        {"Origin": "http://swarm.test:8484"},
+        {"User-Agent": "Mozilla/5.0", "Referer": "http://swarm.test:8484/"},
+    ],
+)
 async def test_a_typed_address_or_our_own_page_creates(http, headers):
     assert 201 == (await http.get("/create", headers=headers)).status_code
 
