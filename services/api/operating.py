@@ -58,8 +58,8 @@ td{{padding:.15rem 1rem .15rem 0;vertical-align:top}}code{{white-space:nowrap}}<
 <p>The event bus and control plane of this Docker Swarm.</p>
 <table>
 <tr><td><a href="/health"><code>GET /health</code></a><td>how all is, and which services run
-<tr><td><a href="/create"><code>GET /create</code></a><td>create a service: <code>service-1</code>, <code>service-2</code> … of nginx;
-or with <code>?name=web&amp;image=nginx&amp;replicas=2</code>
+<tr><td><a href="/create"><code>GET /create</code></a><td>create a service of nginx:
+<code>service-1</code>, <code>service-2</code> …; or with <code>?name=web&amp;image=nginx&amp;replicas=2</code>
 <tr><td><a href="/v1/services"><code>GET /v1/services</code></a><td>the services; POST creates one
 <tr><td><a href="/v1/tasks"><code>GET /v1/tasks</code></a><td>the tasks; <code>?service=</code> <code>?node=</code>
 <tr><td><a href="/v1/nodes"><code>GET /v1/nodes</code></a><td>the nodes
