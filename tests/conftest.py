@@ -1,11 +1,16 @@
 """Ends a run with a line per suite: how many passed, in how long, against what. In CI a skip counts as a failure."""
 
+import os
+
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.report import lines, skips_fail, suite_of, suites
 
+# What makes rich and typer colour what goes to no terminal, as some CI systems set it.
+for colours in ("FORCE_COLOR", "PY_COLORS", "CLICOLOR_FORCE", "GITHUB_ACTIONS", "TTY_COMPATIBLE"):
+    os.environ.pop(colours, None)
 # The same examples each time, and no clock: a slow machine is no failure.
 settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("tests")
