@@ -73,7 +73,9 @@ async def test_an_id_that_is_gone_is_410(bus, http):
     assert (410, "gone") == (answer.status_code, answer.json()["code"])
 
 
-async def test_a_reader_that_goes_takes_its_consumer_along(bus, http):
+async def test_a_reader_that_goes_takes_its_consumer_along(bus, http, monkeypatch):
+    monkeypatch.setattr("funswarm.reading.INACTIVE_S", 2.0)
+
     async def consumers():
         return (await call(bus.link, f"STREAM.INFO.{bus.subjects.events_stream}"))["state"]["consumer_count"]
 
