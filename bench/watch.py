@@ -27,7 +27,7 @@ from bench.watch_load import Swarm, client
 from testbed import engine as host_engine
 from testbed import images
 
-FEW_GAP_S = 0.06  # between two changes; one node's own changes stay under the poller's limit for one object
+GAP_S = 0.12  # between two changes; one node's own changes stay under the limit for one object
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ async def watched(host: str, swarm: Swarm, dockerd: Process, alone: float, size:
         say("tasks, single changes, a burst")
         tasks = await measures.task_latencies(swarm, subscriber, size.task_rounds)
         took = await measures.latencies(
-            ears, {"sub": subscriber, "reader": reader}, swarm.changes(size.changes, size.node_changes), FEW_GAP_S
+            ears, {"sub": subscriber, "reader": reader}, swarm.changes(size.changes, size.node_changes), GAP_S
         )
         burst_s, per_s = await measures.burst(swarm, subscriber, size.burst)
         ears.close()
@@ -143,7 +143,7 @@ async def on_simulator(size: Size) -> list[Figure]:
         rest = await measures.rest(url, poller.process, process, size.rest_s)
         ears, subscriber = EngineEars(host), await Subscriber.open(url)
         changes = Swarm(client(host)).changes(size.simulated_changes, 0)
-        took = (await measures.latencies(ears, {"sub": subscriber}, changes, FEW_GAP_S))["sub"]
+        took = (await measures.latencies(ears, {"sub": subscriber}, changes, GAP_S))["sub"]
         ears.close()
         await subscriber.close()
     return [
