@@ -7,6 +7,7 @@
 """
 
 import heapq
+from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -26,11 +27,11 @@ class Due:
     """
 
     def __init__(self) -> None:
-        self._first: Final[dict[Key, None]] = {}
-        self._tasks: Final[dict[Key, None]] = {}
+        self._first: Final[OrderedDict[Key, None]] = OrderedDict()  # a dict's first is slow to find after deletions
+        self._tasks: Final[OrderedDict[Key, None]] = OrderedDict()
         self._held: Final[dict[Key, float]] = {}
         self._held_until: Final[list[tuple[float, Key]]] = []
-        self._buckets: Final[dict[Key, tuple[float, float]]] = {}  # tokens left, as of; least recently used first
+        self._buckets: Final[OrderedDict[Key, tuple[float, float]]] = OrderedDict()  # tokens, as of; oldest use first
 
     def add(self, key: Key) -> None:
         if key not in self._held:
@@ -45,8 +46,7 @@ class Due:
         taken: list[Key] = []
         for queue in (self._first, self._tasks):
             while queue and len(taken) < limit:
-                key = next(iter(queue))
-                del queue[key]
+                key, _ = queue.popitem(last=False)
                 wait_s = self._spend(key, now)
                 if wait_s:
                     self._held[key] = now + wait_s

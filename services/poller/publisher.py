@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 
 import structlog
@@ -101,7 +102,7 @@ class Publisher:
         while True:
             while not self._behind:
                 await self._behind_woken.wait(None)
-            batch = dict(list(self._behind.items())[:KEYS_MAX])
+            batch = dict(islice(self._behind.items(), KEYS_MAX))
             await self._put(bucket, batch)
             for key, sequence in batch.items():
                 if self._behind.get(key) == sequence:

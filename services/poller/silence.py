@@ -4,6 +4,7 @@ Swarm tells of every stored change of a service or a node. When a full list show
 a little after the list, then the stream drops events or is dead (a known fault of engines: it stays open, silently).
 """
 
+from collections import OrderedDict
 from typing import Final
 
 from services.poller.known import Key
@@ -15,7 +16,7 @@ class Silence:
     """Compares what events named with what lists found."""
 
     def __init__(self) -> None:
-        self._hinted: Final[dict[Key, float]] = {}  # the last event of each, the oldest first
+        self._hinted: Final[OrderedDict[Key, float]] = OrderedDict()  # the last event of each, the oldest first
         self._suspects: Final[dict[Key, float]] = {}
 
     def opened(self) -> None:
