@@ -7,6 +7,7 @@ what bears it is removed afterwards.
 import contextlib
 import json
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -186,8 +187,25 @@ def _dockerd() -> Iterator[str]:
         if ours:
             engine.docker("swarm", "init", "--advertise-addr", "127.0.0.1")
     yield engine.host
+    _remove_containers(engine)
     if ours and not engine.owned:  # leave a user's engine as we found it
         engine.docker("swarm", "leave", "--force")
+
+
+def _remove_containers(engine: host_engine.Engine) -> None:
+    """Remove what Swarm leaves of removed services: containers that have ended, and those of jobs, which run on."""
+    label = "com.docker.swarm.service.name"
+    try:
+        rows = engine.docker(
+            "ps", "--all", f"--filter=label={label}", "--format", f'{{{{.ID}}}} {{{{.Label "{label}"}}}}'
+        )
+        there = set(engine.docker("service", "ls", "--format", "{{.Name}}").split())  # another run's
+        found = [row.split() for row in rows.splitlines()]
+        left = [one for one, name in found if name not in there and re.match(r"t-[0-9a-f]{10}\b", name)]
+        if left:
+            engine.docker("rm", "--force", *left, timeout_s=180)
+    except SetupError as error:
+        say(f"some containers are left: {error}")
 
 
 @pytest.fixture(scope="session", params=["simulator", "dockerd"])
