@@ -6,19 +6,20 @@ Which service is due when is `pacing.Moving`'s; here it is asked for, task lists
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from funswarm.errors import FunswarmError, UnknownObject
-from funswarm.state import ConditionStatus, ServiceState
+from funswarm.state import AnyState, ConditionStatus, ServiceState, TaskState
 from services.poller.engine_link import EngineLink
 from services.poller.known import Known
 from services.poller.lists import Lists
-from services.poller.pacing import Backoff, Cost, Moving
+from services.poller.pacing import FASTEST, SLOWER, Backoff, Cost, Moving
 from services.poller.view import View
 from services.poller.waking import Waking
 
 SETTLED: Final = frozenset({ConditionStatus.CONVERGED, ConditionStatus.ROLLED_BACK})
+_UNDER_WAY: Final = frozenset({"new", "assigned", "accepted", "preparing", "starting"})
 QUIET_S: Final = 0.25  # Swarm acts on a write within so long
 BATCH: Final = 8
 READ_MAX: Final = 5
@@ -40,8 +41,8 @@ class TaskPolls:
         self._lists = lists
         self._unchanged = unchanged
         self._moving: Final = Moving()
-        self._woken: Final = Waking()
-        self._free: Final = asyncio.Semaphore(PARALLEL)
+        self._fast: Final = _Lane(FASTEST, PARALLEL)
+        self._slow: Final = _Lane(SLOWER, 1)
         self._cost: Final = Cost(0.003)
 
     def __len__(self) -> int:
@@ -50,24 +51,31 @@ class TaskPolls:
     def touch(self, service_id: str) -> None:
         """The service or its tasks changed, or may have: poll at once, then less and less often."""
         self._moving.touch(service_id, time.monotonic())
-        self._woken.call()
+        self._fast.woken.call()
 
     def keep(self, service_ids: Iterable[str]) -> None:
         """These are not settled: poll them slowly."""
         self._moving.keep(service_ids, time.monotonic())
-        self._woken.call()
+        self._slow.woken.call()
 
     async def run(self) -> None:
-        """Poll what is due, for ever."""
+        """Poll what is due, for ever: the fastest tier is not held up by the long lists of the slower ones."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._run(self._fast))
+            group.create_task(self._run(self._slow))
+
+    async def _run(self, lane: "_Lane") -> None:
         backoff = Backoff()
         while True:
-            tier, due = self._moving.due(time.monotonic())
+            tier, due = self._moving.due(time.monotonic(), lane.tiers)
+            if lane is self._fast:
+                self._slow.woken.call()  # some may have been handed on
             if not due:
-                await self._woken.wait(self._moving.wait_s(time.monotonic()))
+                await lane.woken.wait(self._moving.wait_s(time.monotonic(), lane.tiers))
                 continue
             began_at = time.monotonic()
             try:
-                await self._poll_all(due)
+                await self._poll_all(due, lane)
                 backoff.reset()
             except FunswarmError as error:
                 self._link.failed(error)
@@ -75,19 +83,19 @@ class TaskPolls:
             now = time.monotonic()
             self._moving.spent(tier, now - began_at, now)
 
-    async def _poll_all(self, service_ids: list[str]) -> None:
-        if len(service_ids) * self._cost.mean_s > self._lists.costs["task"].mean_s:
+    async def _poll_all(self, service_ids: list[str], lane: "_Lane") -> None:
+        if len(service_ids) * self._cost.mean_s > self._lists.costs["task"].mean_s * lane.parallel:
             await self._lists.only("task")
             for service_id in service_ids:
                 self._polled(service_id)
             return
-        polls = [self._poll(service_id) for service_id in service_ids[:BATCH]]
+        polls = [self._poll(service_id, lane) for service_id in service_ids[:BATCH]]
         for failure in await asyncio.gather(*polls, return_exceptions=True):
             if isinstance(failure, BaseException):
                 raise failure
 
-    async def _poll(self, service_id: str) -> None:
-        async with self._free:
+    async def _poll(self, service_id: str, lane: "_Lane") -> None:
+        async with lane.free:
             began_at = time.monotonic()
             try:
                 await self._list(service_id)
@@ -123,10 +131,35 @@ class TaskPolls:
 
     def _polled(self, service_id: str) -> None:
         service = self._known.get(("service", service_id))
-        settled = is_settled(service) if isinstance(service, ServiceState) else not self._view.tasks_of(service_id)
-        quiet_s = self._moving.polled(service_id, time.monotonic(), settled=settled)
+        tasks = self._view.tasks_of(service_id)
+        settled = is_settled(service) if isinstance(service, ServiceState) else not tasks
+        busy = _progresses(service) or any(map(is_on_its_way, tasks))
+        quiet_s = self._moving.polled(service_id, time.monotonic(), settled=settled, busy=busy)
         if not settled and quiet_s >= QUIET_S:
             self._unchanged(service_id)
+
+
+class _Lane:
+    """Polls of some tiers: so many in parallel, in a task of their own."""
+
+    def __init__(self, tiers: Sequence[int], parallel: int) -> None:
+        self.tiers: Final = tiers
+        self.parallel: Final = parallel
+        self.free: Final = asyncio.Semaphore(parallel)
+        self.woken: Final = Waking()
+
+
+def is_on_its_way(task: TaskState) -> bool:
+    """Whether Swarm or an agent is at work on the task; not where it waits for a node, or for its restart."""
+    if task.state == "pending":
+        return not task.error
+    if task.state == "ready":
+        return task.desired_state != "ready"
+    return task.state in _UNDER_WAY or (task.state == "running" and task.desired_state not in ("running", "complete"))
+
+
+def _progresses(service: AnyState | None) -> bool:
+    return isinstance(service, ServiceState) and service.condition.status is ConditionStatus.PROGRESSING
 
 
 def is_settled(service: ServiceState) -> bool:

@@ -8,7 +8,7 @@
 
 import heapq
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -132,20 +132,25 @@ class Backoff:
 INTERVAL_MIN_S: Final = 0.02
 INTERVAL_MAX_S: Final = 0.25
 SETTLED_AFTER_S: Final = 5.0  # a settled service that was quiet for so long is no longer in motion
+IDLE_AFTER_S: Final = 0.5  # after so long without work an idle service leaves the fastest tier: Swarm acts faster
 NEVER: Final = float("inf")
-TIERS: Final = ((3.0, 0.25), (60.0, 0.05), (NEVER, 0.005))  # quiet for less than, share of time for polls
+TIERS: Final = ((10.0, 0.25), (60.0, 0.02), (NEVER, 0.005))  # quiet for less than, share of time for polls
+FASTEST: Final = (0,)
+SLOWER: Final = (1, 2)
 
 
 @dataclass(slots=True)
 class Motion:
-    """One service in motion: when it last changed, and when it was last polled."""
+    """One service in motion: when it last changed, and when it was last polled; `busy`: more is about to happen."""
 
     changed_at: float
     polled_at: float
+    busy: bool = True
 
     def due_at(self) -> float:
         quiet_s = self.polled_at - self.changed_at
-        return self.polled_at + min(max(quiet_s * 0.1, INTERVAL_MIN_S), INTERVAL_MAX_S)
+        interval_s = quiet_s * 0.1 if self.busy else quiet_s
+        return self.polled_at + min(max(interval_s, INTERVAL_MIN_S), INTERVAL_MAX_S)
 
 
 class Moving:
@@ -153,7 +158,10 @@ class Moving:
 
     A service is polled every 20 ms at first, every 250 ms once it was quiet for a few seconds. The longer it is quiet,
     the smaller the share of time that it and its like may take (`TIERS`): many that wait for long cost no more than
-    one. `_allowed_at`: when a tier may poll again; `_next_at`: before that it need not be looked through.
+    one. One that is not busy slows down and leaves the fastest tier within half a second: it does not hold up those
+    whose tasks are on their way.
+
+    `_allowed_at`: when a tier may poll again; `_next_at`: before that it need not be looked through.
     """
 
     def __init__(self) -> None:
@@ -173,40 +181,50 @@ class Moving:
             if service_id not in self:
                 self._put(1, service_id, Motion(now - TIERS[0][0], now))
 
-    def polled(self, service_id: str, now: float, *, settled: bool) -> float:
-        """Its tasks were just read; returns for how long it was quiet. `settled`: it will not change by itself."""
+    def polled(self, service_id: str, now: float, *, settled: bool, busy: bool) -> float:
+        """Its tasks were just read; returns for how long it was quiet.
+
+        settled: it will not change by itself. busy: it is about to change.
+        """
         for tier in self._tiers:
             if motion := tier.get(service_id):
-                motion.polled_at = now
+                motion.polled_at, motion.busy = now, busy
                 if settled and now - motion.changed_at >= SETTLED_AFTER_S:
                     del tier[service_id]
                 return now - motion.changed_at
         return 0.0
 
-    def due(self, now: float) -> tuple[int, list[str]]:
-        """A tier that may poll now, and its services that are due, polled longest ago first; none: nothing is due."""
-        for tier, motions in enumerate(self._tiers):
+    def due(self, now: float, tiers: Sequence[int]) -> tuple[int, list[str]]:
+        """One of `tiers` that may poll now, and its services that are due, polled longest ago first; none: none is."""
+        for tier in tiers:
             if self._next_at[tier] > now:
                 continue
             self._age(tier, now)
+            motions = self._tiers[tier]
             ready = [service_id for service_id, motion in motions.items() if motion.due_at() <= now]
             if ready:
                 return tier, sorted(ready, key=lambda service_id: motions[service_id].polled_at)
             self._next_at[tier] = min((motion.due_at() for motion in motions.values()), default=NEVER)
-        return 0, []
+        return tiers[0], []
 
     def spent(self, tier: int, took_s: float, now: float) -> None:
         """Polls for this tier took so long: the next come when its share allows."""
         self._allowed_at[tier] = self._next_at[tier] = now + took_s * (1 / TIERS[tier][1] - 1)
 
-    def wait_s(self, now: float) -> float | None:
-        """How long until something may be due; None: no service is in motion."""
-        next_at = min(self._next_at)
+    def wait_s(self, now: float, tiers: Sequence[int]) -> float | None:
+        """How long until something of `tiers` may be due; None: no service is in them."""
+        next_at = min(self._next_at[tier] for tier in tiers)
         return None if next_at == NEVER else max(0.0, next_at - now)
 
     def _age(self, tier: int, now: float) -> None:
         """Hand on those that were quiet for too long for this tier."""
-        quiet = [sid for sid, motion in self._tiers[tier].items() if now - motion.changed_at >= TIERS[tier][0]]
+
+        def is_quiet(motion: Motion) -> bool:
+            quiet_s = now - motion.changed_at
+            idle = tier == 0 and not motion.busy and motion.polled_at >= motion.changed_at + IDLE_AFTER_S / 2
+            return quiet_s >= (IDLE_AFTER_S if idle else TIERS[tier][0])
+
+        quiet = [service_id for service_id, motion in self._tiers[tier].items() if is_quiet(motion)]
         for service_id in quiet:
             self._put(tier + 1, service_id, self._tiers[tier].pop(service_id))
 

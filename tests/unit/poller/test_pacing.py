@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from services.poller.pacing import BURST, Backoff, Due, ListPace, Moving
+from services.poller.pacing import BURST, FASTEST, SLOWER, Backoff, Due, ListPace, Moving
 
 WEB = ("service", "web")
 TASK = ("task", "t1")
@@ -108,18 +108,18 @@ def test_backoff_doubles_up_to_its_end_and_starts_again_after_a_reset():
     assert backoff.wait_s() == 1
 
 
-def polls_of_one_service(seconds: int, cost_s: float, settled: bool = False) -> list[float]:
+def polls_of_one_service(seconds: int, cost_s: float, settled: bool = False, busy: bool = True) -> list[float]:
     """When one service is polled that is touched at 1000.0 and never changes."""
     moving, now, polls = Moving(), 1000.0, []
     moving.touch("web", now)
     while now < 1000.0 + seconds:
-        tier, due = moving.due(now)
+        tier, due = moving.due(now, (*FASTEST, *SLOWER))
         if due:
             polls.append(now - 1000.0)
             now += cost_s
-            moving.polled("web", now, settled=settled)
+            moving.polled("web", now, settled=settled, busy=busy)
             moving.spent(tier, cost_s, now)
-        wait_s = moving.wait_s(now)
+        wait_s = moving.wait_s(now, (*FASTEST, *SLOWER))
         if wait_s is None:
             break
         now += wait_s + 1e-6
@@ -158,14 +158,47 @@ def test_a_slow_engine_is_not_asked_more_than_a_quarter_of_the_time():
     assert len(polls) <= 60 / 8 + 1
 
 
+def in_the_fastest_tier(*, busy: bool, for_s: float) -> bool:
+    """Whether a service that is touched at 0.0 and polled every 20 ms is still there."""
+    moving = Moving()
+    moving.touch("web", 0.0)
+    for hundredth in range(int(for_s * 100)):
+        moving.polled("web", hundredth / 100, settled=False, busy=busy)
+    return moving.due(for_s + 0.3, FASTEST) == (0, ["web"])
+
+
+def test_a_service_whose_tasks_are_on_their_way_stays_in_the_fastest_tier():
+    assert in_the_fastest_tier(busy=True, for_s=9.0)
+
+
+def test_an_idle_service_leaves_the_fastest_tier_within_a_second():
+    assert in_the_fastest_tier(busy=False, for_s=0.1)
+    assert not in_the_fastest_tier(busy=False, for_s=0.6)
+
+
+def test_an_idle_service_is_polled_a_few_times_after_a_hint():
+    polls = [at for at in polls_of_one_service(1, 0.003, busy=False) if at < 0.5]
+
+    assert 4 <= len(polls) <= 8
+
+
+def test_an_idle_service_that_was_not_polled_yet_stays_in_the_fastest_tier():
+    moving = Moving()
+    moving.touch("web", 0.0)
+    moving.polled("web", 0.0, settled=False, busy=False)
+    moving.touch("web", 5.0)
+
+    assert moving.due(9.0, FASTEST) == (0, ["web"])
+
+
 def test_a_thousand_waiting_services_do_not_delay_a_fresh_one():
     moving = Moving()
     moving.keep([str(number) for number in range(1000)], 0.0)
-    tier, _ = moving.due(4.0)
+    tier, _ = moving.due(4.0, SLOWER)
     moving.spent(tier, 3.0, 4.0)
     moving.touch("fresh", 4.1)
 
-    assert moving.due(4.1) == (0, ["fresh"])
+    assert moving.due(4.1, FASTEST) == (0, ["fresh"])
 
 
 def test_keeping_a_service_that_is_in_motion_does_not_slow_it():
@@ -173,7 +206,7 @@ def test_keeping_a_service_that_is_in_motion_does_not_slow_it():
     moving.touch("web", 0.0)
     moving.keep(["web"], 0.0)
 
-    assert moving.due(0.0) == (0, ["web"])
+    assert moving.due(0.0, FASTEST) == (0, ["web"])
     assert len(moving) == 1
 
 
