@@ -4,19 +4,22 @@ Every write says which sequence it expects to be the stream's last (`Nats-Expect
 followed by another one, or that was stopped and woke up, writes nothing any more: it gets `Superseded`. That holds for
 what a dead writer left in a socket too, because no message is sent before the one in front of it is stored (or goes
 with it in an atomic batch): of three sent together the third could fit where a successor has written two.
+
+What is written is stored: where an earlier message has the same `Nats-Msg-Id`, it is under an id of its own.
 """
 
 import asyncio
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from nats.aio.msg import Msg
 
 from funswarm.errors import FunswarmError, Unavailable
+from funswarm.messages import MSG_ID_HEADER
 from services.bus.jetstream import EXPECTED_STREAM, WRONG_LAST_SEQUENCE, ApiError, checked, header_at, last_sequence
 from services.bus.link import Link
 
@@ -139,6 +142,9 @@ class Journal:
             self.last = int(ack["seq"])
         elif int(ack["seq"]) > self.last:
             raise Unavailable(f"{message.subject} is there already: whose?")  # an earlier try, most likely: find out
+        else:  # of an earlier write, so another message: NATS has dropped this one
+            headers = {**message.headers, MSG_ID_HEADER: f"{message.headers[MSG_ID_HEADER]}~{mark}"}
+            await self._single(replace(message, headers=headers), mark)
 
     async def _batch(self, chunk: Sequence[Outgoing], mark: str) -> None:
         bodies: list[bytes] = []
