@@ -37,8 +37,8 @@ class Event(Value):
     """One change of one object.
 
     `before` is the previous event's `after`, null at `created`; `after` is null at `removed`.
-    `id`: `<kind>/<object id>@<version>`, with `/<action>.<revision>` where the version did not move,
-    `@removed.<revision>` for a removal.
+    `id`: `<kind>/<object id>@<version>`, with `/<action>.<revision>` where the version did not move or the object is
+    back after its removal, `@removed.<revision>` for a removal.
     `time` is Swarm's, `observed_at` the poller's clock. `command`: the command that wrote this spec, where one did;
     null where Swarm went back to an older one.
     """

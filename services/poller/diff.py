@@ -20,10 +20,14 @@ _BOOKKEEPING: Final = frozenset({"revision", "version", "updated_at"})  # every 
 
 @dataclass(frozen=True, slots=True)
 class EventContext:
-    """Where and when it was observed; `observed_at` is the poller's clock, aware of its zone."""
+    """Where and when it was observed; `observed_at` is the poller's clock, aware of its zone.
+
+    first_revision: of a `created`: more than 0 where an object that was removed is back, at a version that was told of.
+    """
 
     cluster: str
     observed_at: datetime
+    first_revision: int = 0
 
 
 def diff(before: AnyState | None, after: AnyState | None, context: EventContext) -> list[Event]:
@@ -36,7 +40,7 @@ def diff(before: AnyState | None, after: AnyState | None, context: EventContext)
         ValueError: these are states of two objects.
     """
     if before is None:
-        return [] if after is None else _first_seen(_revised(after, 0), context)
+        return [] if after is None else _first_seen(_revised(after, context.first_revision), context)
     if after is None:
         return [_removed(before, context)]
     if (before.kind, before.id) != (after.kind, after.id):
@@ -107,7 +111,7 @@ def _removed(before: AnyState, context: EventContext) -> Event:
 
 
 def _event(action: str, before: AnyState | None, after: AnyState, context: EventContext) -> Event:
-    moved = before is None or after.version > before.version
+    moved = after.version > before.version if before else after.revision == 0
     return Event(
         id=f"{after.kind}/{after.id}@{after.version}" + ("" if moved else f"/{action}.{after.revision}"),
         time=_time(before, after) or _text(context.observed_at),

@@ -4,7 +4,7 @@ The publisher compares the view with it and applies each acknowledged event to i
 `restore` rebuilds it at take-over. `Key` names one object throughout the poller.
 """
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -13,6 +13,8 @@ from funswarm.state import KINDS, AnyState, ServiceState
 from services.lean import lean
 
 Key = tuple[str, str]  # kind, object id
+
+REMOVED_MAX: Final = 10_000
 
 
 def key_of(state: AnyState) -> Key:
@@ -29,6 +31,7 @@ class Known:
     def __init__(self, states: Iterable[AnyState] = ()) -> None:
         self._states: Final[dict[str, dict[str, AnyState]]] = {kind: {} for kind in KINDS}
         self.members: Final[Counter[str]] = Counter()
+        self._removed: Final[OrderedDict[Key, int]] = OrderedDict()  # the next revision; removed longest ago first
         for state in states:
             self.put(state)
 
@@ -57,10 +60,21 @@ class Known:
 
     def apply(self, event: Event) -> None:
         """Fold one event in. An event that is folded in twice changes nothing: it carries the whole state."""
+        key = (event.kind, event.object_id)
         if event.after is None:
-            self.drop((event.kind, event.object_id))
+            self.drop(key)
+            self._removed[key] = event.before.revision + 2 if event.before else 1
+            if len(self._removed) > REMOVED_MAX:
+                self._removed.popitem(last=False)
         else:
             self.put(event.after)
+
+    def first_revision(self, key: Key) -> int:
+        """The revision of a `created` of this object: 0, and on from its removal where it was removed lately.
+
+        A list of an engine that lags behind shows an object as gone that is back in the next.
+        """
+        return self._removed.get(key, 0)
 
     def __len__(self) -> int:
         return sum(len(states) for states in self._states.values())

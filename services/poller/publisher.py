@@ -112,7 +112,7 @@ class Publisher:
         before, after = self._known.get(key), published(key, self._view, self._known)
         if before is after:
             return []
-        events = diff(before, after, EventContext(self._cluster, now))
+        events = diff(before, after, EventContext(self._cluster, now, self._known.first_revision(key)))
         if not events and before is not None:
             self._view.settle(before)
         return events

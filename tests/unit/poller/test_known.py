@@ -39,3 +39,26 @@ def test_members_moves_only_when_objects_come_and_go():
 
     known.drop(key_of(a_service()))
     assert known.members["service"] == before + 1
+
+
+def test_an_object_that_is_back_goes_on_with_its_revisions_under_ids_of_its_own():
+    known, ids = Known(), []
+    for before, after in [(None, a_task()), (a_task(revision=1), None)] * 2:
+        first_revision = known.first_revision(key_of(a_task()))
+        for event in diff(
+            before and known.get(key_of(before)), after, EventContext(CLUSTER, OBSERVED_AT, first_revision)
+        ):
+            known.apply(event)
+            ids.append(event.id.partition("@")[2])
+
+    assert ["20", "20/running.1", "removed.2", "20/created.3", "20/running.4", "removed.5"] == ids
+
+
+def test_removed_objects_are_remembered_up_to_a_number(monkeypatch):
+    monkeypatch.setattr("services.poller.known.REMOVED_MAX", 1)
+    known = Known()
+    for state in (a_service("web"), a_service("api")):
+        for event in diff(state, None, CONTEXT):
+            known.apply(event)
+
+    assert [0, 2] == [known.first_revision(key_of(state)) for state in (a_service("web"), a_service("api"))]
