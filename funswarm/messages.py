@@ -162,7 +162,8 @@ class Code(StrEnum):
 class Result(Value):
     """How a command ended.
 
-    `service_id` and `version` as written, None where nothing was; `changed` False: it held already.
+    `service_id` and `version` as written, None where nothing was (of a new service the engine does not tell a version);
+    `changed` False: it held already.
     """
 
     command_id: str

@@ -132,6 +132,9 @@ class TaskPolls:
     def _polled(self, service_id: str) -> None:
         service = self._known.get(("service", service_id))
         tasks = self._view.tasks_of(service_id)
+        if not tasks and _wants_none(self._view.service(service_id)):
+            self._moving.drop(service_id)
+            return
         settled = is_settled(service) if isinstance(service, ServiceState) else not tasks
         busy = _progresses(service) or any(map(is_on_its_way, tasks))
         quiet_s = self._moving.polled(service_id, time.monotonic(), settled=settled, busy=busy)
@@ -156,6 +159,11 @@ def is_on_its_way(task: TaskState) -> bool:
     if task.state == "ready":
         return task.desired_state != "ready"
     return task.state in _UNDER_WAY or (task.state == "running" and task.desired_state not in ("running", "complete"))
+
+
+def _wants_none(service: ServiceState | None) -> bool:
+    """Whether there is nothing to wait for: no task is wanted."""
+    return service is not None and service.mode == "replicated" and service.replicas == 0
 
 
 def _progresses(service: AnyState | None) -> bool:

@@ -175,6 +175,10 @@ class Moving:
         motion.changed_at = now
         self._put(0, service_id, motion)
 
+    def drop(self, service_id: str) -> None:
+        """Nothing is to be expected of the service: do not poll it."""
+        self._pop(service_id)
+
     def keep(self, service_ids: Iterable[str], now: float) -> None:
         """These are not settled: poll them, slowly, if they are not polled already."""
         for service_id in service_ids:

@@ -88,7 +88,7 @@ def succeeded(command: Command, outcome: Outcome, now: datetime) -> Result:
         verb=command.verb,
         target=command.target,
         status=ResultStatus.SUCCEEDED,
-        service_id=service_id,
+        service_id=outcome.created_id or service_id,
         service_name=service_name or (command.service.name if isinstance(command, CreateCommand) else None),
         version=version,
         changed=outcome.changed,

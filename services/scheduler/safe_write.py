@@ -12,7 +12,16 @@ from datetime import UTC, datetime
 from typing import Final
 
 from funswarm.errors import Failed, Refused, TemporaryError, UnknownObject, VersionConflict
-from funswarm.messages import Change, Code, Command, CreateCommand, RemoveCommand, RollbackCommand, UpdateCommand
+from funswarm.messages import (
+    Change,
+    Code,
+    Command,
+    CreateCommand,
+    Expect,
+    RemoveCommand,
+    RollbackCommand,
+    UpdateCommand,
+)
 from services.scheduler.fold import Services
 from services.scheduler.lanes import deadline
 from services.scheduler.names import LOCAL_NETWORKS, Names, did_you_mean, kinds_needed
@@ -30,10 +39,14 @@ class Superseded(TemporaryError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a try ended well. `held`: nothing was written, and why it must wait; `service`: as read after the write."""
+    """How a try ended well. `held`: nothing was written, and why it must wait; `service`: as read after the write.
+
+    `created_id`: of a new service, which is not read again.
+    """
 
     changed: bool
     service: Json | None = None
+    created_id: str | None = None
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
     held: str | None = None
@@ -60,7 +73,9 @@ class SafeWriter:
         for number in range(TRIES_MAX):
             if number:
                 await asyncio.sleep(RETRY_S * number * random.uniform(0.5, 1.5))  # noqa: S311
-            situation = await self._situation(command, traceparent)
+            situation = await self._situation(
+                command, traceparent, look=bool(number) or not _can_create_unseen(command)
+            )
             action = plan(command, situation)
             if command.dry_run or (isinstance(action, Write) and action.held):
                 return _told(action, situation)
@@ -78,10 +93,10 @@ class SafeWriter:
             Code.CONFLICT,
         )
 
-    async def _situation(self, command: Command, traceparent: str | None) -> Situation:
+    async def _situation(self, command: Command, traceparent: str | None, *, look: bool) -> Situation:
         leaves_no_label = isinstance(command, RemoveCommand | RollbackCommand)
         intent = await self._store.intent(command.id) if leaves_no_label else None
-        service = await self._engine.service_json(command.target)
+        service = await self._engine.service_json(command.target) if look else None
         near = ""
         if service is None and intent is None and not isinstance(command, CreateCommand):
             near = did_you_mean(command.target, self._services.names)
@@ -117,7 +132,8 @@ class SafeWriter:
             raise Superseded("this scheduler is no longer the active copy")
         match action:
             case Create():
-                service_id, warnings = await self._engine.create_service(action.spec)
+                created_id, warnings = await self._engine.create_service(action.spec)
+                return Outcome(changed=True, created_id=created_id, changes=action.changes, warnings=tuple(warnings))
             case Write():
                 service_id = action.service_id
                 warnings = await self._engine.update_service(
@@ -130,6 +146,20 @@ class SafeWriter:
                 return Outcome(changed=action.changed, service=situation.service)
         service = await self._engine.service_json(service_id)
         return Outcome(changed=True, service=service, changes=action.changes, warnings=tuple(warnings))
+
+
+def _can_create_unseen(command: Command) -> bool:
+    """Whether the engine's own word on the name is enough: it refuses one that is taken, and only then is it read.
+
+    Not where an earlier delivery may have created it and this one would be refused for another reason.
+    """
+    return (
+        isinstance(command, CreateCommand)
+        and not command.dry_run
+        and command.expect == Expect()
+        and not kinds_needed(command.service)
+        and datetime.now(UTC) < deadline(command)
+    )
 
 
 def _told(action: Action, situation: Situation) -> Outcome:
