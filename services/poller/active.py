@@ -144,8 +144,8 @@ class Session:
         self._publisher.owe(("service", service_id))
 
     def _hinted(self, key: Key) -> None:
-        if key[0] in ("service", CONTAINER):
-            self._polls.touch(key[1])
+        if key[0] == CONTAINER or (key[0] == "service" and self._view.get(key) is not None):
+            self._polls.touch(key[1])  # of one that is new, once it is read
         if key[0] != CONTAINER:
             self._reader.want(key)
         if key[0] == "node":

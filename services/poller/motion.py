@@ -50,6 +50,9 @@ class TaskPolls:
 
     def touch(self, service_id: str) -> None:
         """The service or its tasks changed, or may have: poll at once, then less and less often."""
+        if not self._view.tasks_of(service_id) and _wants_none(self._view.service(service_id)):
+            self._moving.drop(service_id)
+            return
         self._moving.touch(service_id, time.monotonic())
         self._fast.woken.call()
 
@@ -132,9 +135,6 @@ class TaskPolls:
     def _polled(self, service_id: str) -> None:
         service = self._known.get(("service", service_id))
         tasks = self._view.tasks_of(service_id)
-        if not tasks and _wants_none(self._view.service(service_id)):
-            self._moving.drop(service_id)
-            return
         settled = is_settled(service) if isinstance(service, ServiceState) else not tasks
         busy = _progresses(service) or any(map(is_on_its_way, tasks))
         quiet_s = self._moving.polled(service_id, time.monotonic(), settled=settled, busy=busy)
