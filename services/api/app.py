@@ -27,6 +27,7 @@ def build(client: Client, settings: ApiSettings, figures: Figures, stopping: asy
         version=operating.VERSION,
         summary="Every change of a Docker Swarm, and commands that are done exactly once",
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # the figures are our own; it costs each request
     )
     app.include_router(original.routes(client, settings))
     app.include_router(commands.routes(client))

@@ -215,3 +215,12 @@ def test_lists_that_are_asked_for_without_end_take_a_tenth_of_the_time_at_most(t
     pace = ListPace(0.01, 600.0, 2.0)
     pace.note(took_s)
     assert gap_s == pytest.approx(pace.gap_s)
+
+
+def test_a_dropped_service_is_no_longer_polled():
+    moving = Moving()
+    moving.touch("s1", 1000.0)
+    moving.drop("s1")
+    moving.drop("unknown")
+
+    assert (0, (0, [])) == (len(moving), moving.due(1001.0, (0,)))

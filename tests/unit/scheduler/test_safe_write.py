@@ -97,6 +97,28 @@ async def test_a_done_command_is_done_also_after_its_deadline():
     assert (await _writer(engine).attempt(command("restart", deadline=past), None)).changed
 
 
+async def test_a_creation_is_not_read_for_the_engine_tells_a_taken_name():
+    engine = FakeEngine()
+    reads: list[str] = []
+    engine.read = lambda: reads.append("read")
+    outcome = await _writer(engine).attempt(command("create", service=WEB), None)
+    assert ([], "id0", True) == (reads, outcome.created_id, outcome.changed)
+
+
+async def test_a_done_creation_is_done_also_after_its_deadline():
+    engine = FakeEngine()
+    asked = {"service": WEB, "deadline": datetime.now(UTC) + timedelta(hours=1)}
+    await _writer(engine).attempt(command("create", **asked), None)
+    late = command("create", **asked | {"deadline": datetime.now(UTC) - timedelta(seconds=1)})
+    assert (await _writer(engine).attempt(late, None)).changed
+
+
+async def test_a_taken_name_is_refused():
+    with pytest.raises(Refused, match="already") as refused:
+        await _writer(FakeEngine(service())).attempt(command("create", service=WEB), None)
+    assert Code.NAME_TAKEN == refused.value.code
+
+
 async def test_an_unknown_service_gets_a_suggestion():
     with pytest.raises(UnknownObject, match="did you mean 'web'"):
         await _writer(FakeEngine(service())).attempt(command("restart", target="wep"), None)
