@@ -11,10 +11,10 @@ import time
 from typing import Any
 
 import docker
-import httpx
 import nats
 from docker.types import ContainerSpec, ServiceMode, TaskTemplate
 
+from bench.plain_http import PlainHttp
 from bench.results import Figure, write
 from bench.running import Running, funswarm
 from testbed import deploy, images
@@ -33,15 +33,15 @@ def create(engine: docker.APIClient, name: str) -> None:
 def creations(engine: docker.APIClient, running: Running) -> tuple[list[float], list[float]]:
     """Milliseconds of each creation, directly and over HTTP, taken in turn so that both meet the same machine."""
     directly, over_http = [], []
-    with httpx.Client(base_url=running.http_url, timeout=30) as http:
+    with PlainHttp(running.http_url) as http:
         for number in range(COUNT + 10):
             begun = time.perf_counter()
             create(engine, f"bench-d{number}")
             directly.append((time.perf_counter() - begun) * 1e3)
             begun = time.perf_counter()
-            made = http.post("/v1/services", json={"name": f"bench-h{number}", "image": IMAGE, "replicas": 0})
+            status, body = http.post("/v1/services", {"name": f"bench-h{number}", "image": IMAGE, "replicas": 0})
             over_http.append((time.perf_counter() - begun) * 1e3)
-            assert made.status_code == 201, made.text
+            assert status == 201, body
     return directly[10:], over_http[10:]
 
 

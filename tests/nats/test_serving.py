@@ -145,7 +145,8 @@ async def test_a_request_goes_to_one_copy_only(bus, asker):
         await serve(copy)
 
     async def gathered() -> list[bytes]:
-        return await asker.gather(asker.subjects.query("services"), b"x", 0.3, lambda _: False)
+        answers: list[bytes] = await asker.gather(asker.subjects.query("services"), b"x", 0.3, lambda _: False)
+        return answers
 
     assert [b"x"] == await until(gathered, "an answer in so short a time")
 

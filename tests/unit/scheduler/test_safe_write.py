@@ -107,9 +107,8 @@ async def test_a_creation_is_not_read_for_the_engine_tells_a_taken_name():
 
 async def test_a_done_creation_is_done_also_after_its_deadline():
     engine = FakeEngine()
-    asked = {"service": WEB, "deadline": datetime.now(UTC) + timedelta(hours=1)}
-    await _writer(engine).attempt(command("create", **asked), None)
-    late = command("create", **asked | {"deadline": datetime.now(UTC) - timedelta(seconds=1)})
+    await _writer(engine).attempt(command("create", service=WEB), None)
+    late = command("create", service=WEB, deadline=datetime.now(UTC) - timedelta(seconds=1))
     assert (await _writer(engine).attempt(late, None)).changed
 
 
