@@ -154,7 +154,7 @@ async def test_a_service_is_created_once_however_often_it_is_delivered(engine, a
     outcomes = [await attempt("create", service=service) for _ in range(2)]
     engine.undo_later(lambda: engine.api.remove_service(engine.name))
     assert [True, True] == [outcome.changed for outcome in outcomes]
-    assert outcomes[0].service["ID"] == outcomes[1].service["ID"]
+    assert outcomes[0].created_id == outcomes[1].service["ID"]
     engine.until_running(engine.name, 1)
 
 

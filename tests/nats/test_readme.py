@@ -11,6 +11,7 @@ from pathlib import Path
 import nats
 import pytest
 
+from testbed import debian
 from tests.nats.run_scene import PATIENCE_S, Run
 from tests.report import ran_against
 
@@ -21,6 +22,7 @@ CURL_TIMED_OUT = 28  # how a feed without an end ends here
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
+    debian.install({"curl": "curl"})
     run = Run(tmp_path_factory.mktemp("readme"))
     run.wait_for("ready: ")
     ran_against("nats", "make run on the simulator")

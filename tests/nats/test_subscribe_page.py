@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from testbed import debian
 from tests.nats.run_scene import PATIENCE_S, Run
 from tests.report import ran_against
 
@@ -20,6 +21,7 @@ TIMED_OUT = 28  # how curl says that it ended a feed that has no end
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory):
+    debian.install({"curl": "curl"})
     run = Run(tmp_path_factory.mktemp("subscribe"))
     run.wait_for("ready: ")
     ran_against("nats", "make run on the simulator")
