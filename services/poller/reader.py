@@ -1,7 +1,7 @@
 """Targeted reads: an object that the event stream named is read at once. Reads the engine, writes the view.
 
-Two hints of one write (a service's spec, then its update status) come within a millisecond and cost one read. When so
-many are named that a list of their kind is cheaper, the list is taken instead.
+A hint that comes while its object is being read means another read; what is named meanwhile waits as one. When so many
+are named that a list of their kind is cheaper, the list is taken instead.
 """
 
 import asyncio
@@ -18,7 +18,6 @@ from services.poller.pacing import Cost, Due
 from services.poller.view import View
 from services.poller.waking import Waking
 
-COALESCE_S: Final = 0.001
 PARALLEL: Final = 4
 
 _log = structlog.get_logger()
@@ -53,8 +52,7 @@ class Reader:
     async def _something(self) -> None:
         """Wait until there is something to read."""
         while (wait_s := self._wanted.wait_s(time.monotonic())) != 0:
-            if await self._woken.wait(wait_s):
-                await asyncio.sleep(COALESCE_S)
+            await self._woken.wait(wait_s)
 
     def _bulk(self) -> int:
         """From so many on, a list of the services is cheaper than reading each."""
