@@ -1,5 +1,6 @@
 """`make bench`: the main job's cost, on a real engine, against docker-py on the same engine in the same run.
 
+The HTTP client is a bare socket, whose own cost is next to none; docker-py's own cost is in its figure.
 Creation over HTTP against docker-py directly; from a change by docker-py to a subscriber; memory at rest; the size of
 the image.
 """
@@ -100,7 +101,7 @@ def main() -> int:
     more = statistics.median(over_http) - statistics.median(directly)
     figures = [
         Figure("create by docker-py, directly", statistics.median(directly), "ms", note="median"),
-        Figure("create through HTTP, to the answer", statistics.median(over_http), "ms", note="median"),
+        Figure("create through HTTP, to the answer", statistics.median(over_http), "ms", note="median; a bare client"),
         Figure("create through HTTP, more than directly", more, "ms", 4),
         Figure("change by docker-py → subscriber has the event", statistics.median(took), "ms", 10, "median"),
         *(Figure(f"resident memory of the {part}", memory[part], "MB", 80) for part in ("poller", "scheduler", "api")),
