@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
-from funswarm import messages, spec, spec_parts, state
+from funswarm import commands, messages, spec, spec_parts, state
 from funswarm.subjects import Subjects
 from services.settings import PREFIX, Settings
 
@@ -63,15 +63,17 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
         "Published to `<p>.command.<verb>.<target>` with the header `Nats-Msg-Id` = `id`; or sent as a request to "
         "`<p>.request.<verb>`, which answers with the result.",
         (
-            messages.CreateCommand, messages.UpdateCommand, messages.ScaleCommand, messages.RestartCommand,
-            messages.RollbackCommand, messages.RemoveCommand, messages.Expect,
+            commands.CreateCommand, commands.UpdateCommand, commands.ScaleCommand, commands.RestartCommand,
+            commands.RollbackCommand, commands.RemoveCommand, commands.Expect,
         ),
     ),
     (
         "Results and dead letters",
         "Every command ends in one result on `<p>.result.<id>`. What cannot be understood, or is given up, lands on "
         "`<p>.dead.<verb>.<target>` too.",
-        (messages.Result, messages.DeadLetter),
+        (
+            messages.Result, messages.Preview, messages.Placement, messages.Convergence, messages.DeadLetter,
+        ),
     ),
     (
         "Descriptions of services",
@@ -96,7 +98,7 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
 
 
 _SCHEMAS: Final[dict[str, TypeAdapter[Any]]] = {
-    "Command": messages.COMMANDS,
+    "Command": commands.COMMANDS,
     "State": state.STATES,
     **{
         model.__name__: TypeAdapter(model)

@@ -2,6 +2,7 @@
 
 from funswarm.changes import Changed, Changes, Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.client import Client
+from funswarm.commands import Expect
 from funswarm.errors import (
     Failed,
     FunswarmError,
@@ -14,7 +15,8 @@ from funswarm.errors import (
     UnknownObject,
     VersionConflict,
 )
-from funswarm.messages import Change, Code, Event, Expect, Health, PartHealth, Result, ResultStatus, ServiceSummary
+from funswarm.how import How
+from funswarm.messages import Change, Code, Event, Health, PartHealth, Result, ResultStatus, ServiceSummary
 from funswarm.outcome import Accepted, check
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.state import Condition, ConditionStatus, NodeState, ServiceState, TaskState
@@ -34,6 +36,7 @@ __all__ = [
     "Failed",
     "FunswarmError",
     "Health",
+    "How",
     "InvalidRequest",
     "NodeState",
     "PartHealth",

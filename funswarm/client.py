@@ -5,33 +5,32 @@ async with Client() as client:
     async for item in client.changes(kinds=["service"]):
         print(item)
 """
-# ruff: noqa: A002  `id` is the command's own word
 
 import ssl
 import uuid
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self, cast
 
 from pydantic import ValidationError
 
 from funswarm.access import DEFAULT_SERVERS, Access
 from funswarm.changes import Changes
-from funswarm.errors import InvalidRequest
-from funswarm.explain import explain
-from funswarm.link import Link
-from funswarm.messages import (
+from funswarm.commands import (
     Command,
     CommandBase,
     CreateCommand,
-    Expect,
     RemoveCommand,
     RestartCommand,
-    Result,
     RollbackCommand,
     ScaleCommand,
     UpdateCommand,
 )
+from funswarm.errors import InvalidRequest
+from funswarm.explain import explain
+from funswarm.how import How
+from funswarm.link import Link
+from funswarm.messages import Result
 from funswarm.outcome import Accepted
 from funswarm.queries import Queries
 from funswarm.selection import Selection
@@ -40,17 +39,16 @@ from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.subjects import DEFAULT_PREFIX, Subjects
 from funswarm.submitting import read_result, submit
 
-WAIT_S: Final = 30.0
-
-C = TypeVar("C", bound=CommandBase)
+DEFAULT: Final = How()
+Outcome = Result | Accepted
 
 
 class Client(Queries):
     """One Swarm's Funswarm.
 
     Every command returns its `Result` (succeeded, refused or failed: `check` turns the latter two into exceptions), or
-    `Accepted` where it was not finished within `wait_s` seconds; with `wait_s=0` it is not waited for. A command is
-    done exactly once per `id`: repeat an unclear one with the same id.
+    `Accepted` where it was not finished within `how.wait_s` seconds; with 0 it is not waited for. A command is done
+    exactly once per `how.id`: repeat an unclear one with the same id.
 
     All calls raise Unavailable where NATS or the part that must answer is away, PermanentError where NATS does not
     permit them, and InvalidRequest for what cannot be meant.
@@ -105,117 +103,37 @@ class Client(Queries):
 
     # Commands.
 
-    async def create(
-        self,
-        spec: ServiceSpec,
-        *,
-        id: str | None = None,
-        deadline: datetime | None = None,
-        dry_run: bool = False,
-        expect: Expect | None = None,
-        wait_s: float = WAIT_S,
-        traceparent: str | None = None,
-    ) -> Result | Accepted:
+    async def create(self, spec: ServiceSpec, *, how: How = DEFAULT) -> Outcome:
         """Creates a service."""
-        about = self._about(id, spec.name, deadline, dry_run, expect)
-        return await self.submit(_command(CreateCommand, about | {"service": spec}), wait_s, traceparent)
+        return await self._do(CreateCommand, spec.name, how, {"service": spec})
 
-    async def update(
-        self,
-        name: str,
-        changes: ServicePatch,
-        *,
-        force: bool = False,
-        id: str | None = None,
-        deadline: datetime | None = None,
-        dry_run: bool = False,
-        expect: Expect | None = None,
-        wait_s: float = WAIT_S,
-        traceparent: str | None = None,
-    ) -> Result | Accepted:
+    async def update(self, name: str, changes: ServicePatch, *, force: bool = False, how: How = DEFAULT) -> Outcome:
         """Sets the fields that `changes` names; the others stay. `force`: also in the middle of a rollout."""
-        about = self._about(id, name, deadline, dry_run, expect)
-        return await self.submit(
-            _command(UpdateCommand, about | {"changes": changes, "force": force}), wait_s, traceparent
-        )
+        return await self._do(UpdateCommand, name, how, {"changes": changes, "force": force})
 
-    async def scale(
-        self,
-        name: str,
-        replicas: int,
-        *,
-        force: bool = False,
-        id: str | None = None,
-        deadline: datetime | None = None,
-        dry_run: bool = False,
-        expect: Expect | None = None,
-        wait_s: float = WAIT_S,
-        traceparent: str | None = None,
-    ) -> Result | Accepted:
+    async def scale(self, name: str, replicas: int, *, force: bool = False, how: How = DEFAULT) -> Outcome:
         """Sets the replicas. `force`: also in the middle of a rollout, which ends its way back."""
-        about = self._about(id, name, deadline, dry_run, expect)
-        return await self.submit(
-            _command(ScaleCommand, about | {"replicas": replicas, "force": force}), wait_s, traceparent
-        )
+        return await self._do(ScaleCommand, name, how, {"replicas": replicas, "force": force})
 
-    async def restart(
-        self,
-        name: str,
-        *,
-        force: bool = False,
-        id: str | None = None,
-        deadline: datetime | None = None,
-        dry_run: bool = False,
-        expect: Expect | None = None,
-        wait_s: float = WAIT_S,
-        traceparent: str | None = None,
-    ) -> Result | Accepted:
+    async def restart(self, name: str, *, force: bool = False, how: How = DEFAULT) -> Outcome:
         """Replaces all tasks. `force`: also in the middle of a rollout."""
-        about = self._about(id, name, deadline, dry_run, expect)
-        command = _command(RestartCommand, about | {"force": force})
-        return await self.submit(command, wait_s, traceparent)
+        return await self._do(RestartCommand, name, how, {"force": force})
 
-    async def rollback(
-        self,
-        name: str,
-        *,
-        id: str | None = None,
-        deadline: datetime | None = None,
-        dry_run: bool = False,
-        expect: Expect | None = None,
-        wait_s: float = WAIT_S,
-        traceparent: str | None = None,
-    ) -> Result | Accepted:
+    async def rollback(self, name: str, *, how: How = DEFAULT) -> Outcome:
         """Goes back to the previous spec."""
-        about = self._about(id, name, deadline, dry_run, expect)
-        command = _command(RollbackCommand, about)
-        return await self.submit(command, wait_s, traceparent)
+        return await self._do(RollbackCommand, name, how, {})
 
-    async def remove(
-        self,
-        name: str,
-        *,
-        id: str | None = None,
-        deadline: datetime | None = None,
-        dry_run: bool = False,
-        expect: Expect | None = None,
-        wait_s: float = WAIT_S,
-        traceparent: str | None = None,
-    ) -> Result | Accepted:
+    async def remove(self, name: str, *, how: How = DEFAULT) -> Outcome:
         """Removes the service."""
-        about = self._about(id, name, deadline, dry_run, expect)
-        command = _command(RemoveCommand, about)
-        return await self.submit(command, wait_s, traceparent)
+        return await self._do(RemoveCommand, name, how, {})
 
-    async def submit(
-        self, command: Command, wait_s: float = WAIT_S, traceparent: str | None = None
-    ) -> Result | Accepted:
-        """Hands over a command as it is, and waits up to `wait_s` for its result.
+    async def submit(self, command: Command, how: How = DEFAULT) -> Outcome:
+        """Hands over a command as it is, and waits for its result as `how` says; its other fields are not looked at.
 
         Raises:
             Refused: `Code.CONFLICT`, another command has had this id.
         """
-        return await submit(self._link, self._subjects, command, wait_s, traceparent)
+        return await submit(self._link, self._subjects, command, how)
 
     async def result(self, command_id: str) -> Result | None:
         """How the command ended; None: not yet, or there is no such command (any more)."""
@@ -242,18 +160,18 @@ class Client(Queries):
             self._link, self._subjects, Selection(frozenset(kinds), frozenset(names), frozenset(actions)), start
         )
 
-    def _about(
-        self, command_id: str | None, target: str, deadline: datetime | None, dry_run: bool, expect: Expect | None
-    ) -> dict[str, Any]:
-        """What every command has."""
-        return {
-            "id": uuid.uuid4().hex if command_id is None else command_id, "target": target, "deadline": deadline,
-            "dry_run": dry_run, "expect": expect or Expect(), "requested_by": self._name,
+    async def _do(self, kind: type[CommandBase], target: str, how: How, arguments: Mapping[str, Any]) -> Outcome:
+        """One command of that kind: `arguments` are its own fields.
+
+        Raises:
+            InvalidRequest: it cannot be meant.
+        """
+        fields = {
+            **arguments, "id": uuid.uuid4().hex if how.id is None else how.id, "target": target, "expect": how.expect,
+            "deadline": how.deadline, "dry_run": how.dry_run, "requested_by": how.requested_by or self._name,
         }  # fmt: skip
-
-
-def _command(kind: type[C], fields: dict[str, Any]) -> C:
-    try:
-        return kind.model_validate(fields)
-    except ValidationError as error:
-        raise InvalidRequest(explain(error)) from error
+        try:
+            command = kind.model_validate(fields)
+        except ValidationError as error:
+            raise InvalidRequest(explain(error)) from error
+        return await self.submit(cast("Command", command), how)

@@ -1,23 +1,17 @@
-"""The messages on NATS: events, commands, results, dead letters, answers to queries.
+"""The messages on NATS besides commands: events, results, dead letters, answers to queries.
 
 Pure pydantic models, frozen; an unknown field is refused. Each is described in docs/messages.md, which is generated
 from these models. How a command travels: Client -> COMMANDS -> scheduler -> Result in RESULTS.
 """
 
-import hashlib
-import json
-import re
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Any, Final, Literal
+from typing import Any, Final, Literal
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field
 
-from funswarm.spec import REPLICAS_MAX, ServicePatch, ServiceSpec
 from funswarm.state import AnyState, Condition, NodeState, Port, ServiceState, TaskState, Value
 
-COMMAND_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
-COMMAND_BYTES_MAX: Final = 512 * 1024  # Swarm refuses objects over 1 MiB or so; NATS messages too
 MSG_ID_HEADER: Final = "Nats-Msg-Id"
 TRACEPARENT_HEADER: Final = "traceparent"
 
@@ -58,81 +52,6 @@ class Event(Value):
     command: str | None = None
 
 
-class Expect(Value):
-    """What must hold for a command to have its effect; None: not asked."""
-
-    version: int | None = None
-    replicas: int | None = None
-    absent: bool | None = None
-
-
-class CommandBase(Value):
-    """What every command has. `deadline`: refused after it. `requested_by`: who asked, for the record."""
-
-    id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The idempotency key, and the Nats-Msg-Id header")
-    target: str = Field(min_length=1, max_length=128, description="The service's name, or its id")
-    expect: Expect = Expect()
-    deadline: datetime | None = None
-    dry_run: bool = False
-    requested_by: str | None = Field(None, max_length=256)
-
-    @property
-    def digest(self) -> str:
-        """A hash of what is asked: the same id with another digest is another command by mistake."""
-        asked = self.model_dump(mode="json", exclude={"id", "requested_by"})
-        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:32]
-
-
-class CreateCommand(CommandBase):
-    """Create the service; `target` is its name."""
-
-    verb: Literal["create"] = "create"
-    service: ServiceSpec
-
-
-class UpdateCommand(CommandBase):
-    """Set the fields that `changes` names; the others stay. `force`: also in the middle of a rollout."""
-
-    verb: Literal["update"] = "update"
-    changes: ServicePatch
-    force: bool = False
-
-
-class ScaleCommand(CommandBase):
-    """Set the replicas. `force`: also in the middle of a rollout (which ends its way back)."""
-
-    verb: Literal["scale"] = "scale"
-    replicas: int = Field(ge=0, le=REPLICAS_MAX)
-    force: bool = False
-
-
-class RestartCommand(CommandBase):
-    """Replace all tasks (Swarm's forced update)."""
-
-    verb: Literal["restart"] = "restart"
-    force: bool = False
-
-
-class RollbackCommand(CommandBase):
-    """Go back to the previous spec."""
-
-    verb: Literal["rollback"] = "rollback"
-
-
-class RemoveCommand(CommandBase):
-    """Remove the service."""
-
-    verb: Literal["remove"] = "remove"
-
-
-Command = Annotated[
-    CreateCommand | UpdateCommand | ScaleCommand | RestartCommand | RollbackCommand | RemoveCommand,
-    Field(discriminator="verb"),
-]
-COMMANDS: Final[TypeAdapter[Command]] = TypeAdapter(Command)
-VERBS: Final = ("create", "update", "scale", "restart", "rollback", "remove")
-
-
 class ResultStatus(StrEnum):
     """`refused`: nothing changed, and the way out is in the reason. `failed`: the engine would not, or we could not."""
 
@@ -147,6 +66,7 @@ class Code(StrEnum):
     INVALID = "invalid"
     MALFORMED = "malformed"
     UNKNOWN_SERVICE = "unknown-service"
+    UNKNOWN_NODE = "unknown-node"
     NAME_TAKEN = "name-taken"
     WRONG_MODE = "wrong-mode"
     ROLLOUT = "rollout-in-progress"
@@ -154,16 +74,54 @@ class Code(StrEnum):
     EXPECTATION = "expectation-failed"
     DEADLINE = "deadline-passed"
     CONFLICT = "conflict"
+    ADMISSION = "admission-refused"
+    FORBIDDEN = "forbidden"
     ENGINE = "engine-refused"
     UNAVAILABLE = "unavailable"
     INTERNAL = "internal"
+
+
+class ConvergenceStatus(StrEnum):
+    """`superseded`: a later write of the same service came before this one had settled."""
+
+    PENDING = "pending"
+    CONVERGED = "converged"
+    FAILED = "failed"
+    SUPERSEDED = "superseded"
+
+
+class Convergence(Value):
+    """What the Swarm made of a command that was applied. `errors`: of its tasks, in full, as Swarm says them."""
+
+    status: ConvergenceStatus
+    reason: str | None = None
+    errors: tuple[str, ...] = ()
+    at: datetime | None = None
+
+
+class Placement(Value):
+    """How many tasks of the service a node would have."""
+
+    node: str
+    tasks: int
+
+
+class Preview(Value):
+    """What a `dry_run` foresees. `reasons`: why not all tasks fit, in Swarm's own words; `refusals`: of admission."""
+
+    restarts_tasks: bool
+    fits: bool
+    placements: tuple[Placement, ...] = ()
+    reasons: tuple[str, ...] = ()
+    refusals: tuple[str, ...] = ()
 
 
 class Result(Value):
     """How a command ended.
 
     `service_id` and `version` as written, None where nothing was (of a new service the engine does not tell a version);
-    `changed` False: it held already.
+    `changed` False: it held already. `convergence`: None where there is nothing to wait for; it comes with a second
+    Result on the same subject. `preview`: of a `dry_run` only.
     """
 
     command_id: str
@@ -174,11 +132,16 @@ class Result(Value):
     reason: str | None = None
     service_id: str | None = None
     service_name: str | None = None
+    node_id: str | None = None
     version: int | None = None
     changed: bool = False
     warnings: tuple[str, ...] = ()
     plan: tuple[Change, ...] = Field((), description="The changes of the spec: done, or with dry_run only planned")
+    preview: Preview | None = None
+    convergence: Convergence | None = None
     digest: str | None = None
+    requested_by: str | None = None
+    accepted_at: datetime | None = None
     finished_at: datetime
 
 

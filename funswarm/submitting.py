@@ -12,11 +12,13 @@ from typing import Final
 from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
+from funswarm.commands import COMMANDS, Command
 from funswarm.errors import InvalidRequest, Refused, Unavailable
+from funswarm.how import How
 from funswarm.inbox import Inbox
 from funswarm.jetstream import Ack, last_message, message, publish
 from funswarm.link import Link
-from funswarm.messages import COMMANDS, MSG_ID_HEADER, TRACEPARENT_HEADER, Code, Command, Result
+from funswarm.messages import MSG_ID_HEADER, TRACEPARENT_HEADER, Code, Result
 from funswarm.outcome import Accepted
 from funswarm.subjects import Subjects
 from funswarm.tracing import traceparent_or_new
@@ -26,19 +28,17 @@ LOOK_INTERVAL_MAX_S: Final = 2.0
 PUBLISH_TRIES: Final = 3
 
 
-async def submit(
-    link: Link, subjects: Subjects, command: Command, wait_s: float, traceparent: str | None = None
-) -> Result | Accepted:
-    """Makes the command durable; waits up to `wait_s` for its result.
+async def submit(link: Link, subjects: Subjects, command: Command, how: How) -> Result | Accepted:
+    """Makes the command durable; waits up to `how.wait_s` for its result.
 
     Raises:
         Refused: another command has had this id.
         Unavailable: NATS did not confirm that it keeps the command. It may: ask again with the same id.
     """
-    end = asyncio.get_running_loop().time() + wait_s
+    end = asyncio.get_running_loop().time() + how.wait_s
     inbox = await link.subscribe(subjects.result(command.id))
     try:
-        ack = await _publish(link, subjects, command, traceparent_or_new(traceparent))
+        ack = await _publish(link, subjects, command, traceparent_or_new(how.traceparent))
         if ack.duplicate:
             await _refuse_another(link, subjects, command, ack)
             if (result := await read_result(link, subjects, command.id)) is not None:

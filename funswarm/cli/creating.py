@@ -11,6 +11,7 @@ from funswarm.cli import asked, options
 from funswarm.cli.session import run
 from funswarm.cli.writing import TIMEOUT_S, Manner, finish
 from funswarm.client import Client
+from funswarm.how import How
 from funswarm.spec import ServiceSpec
 
 Option = typer.Option
@@ -69,7 +70,7 @@ def create(
             "container_labels": asked.pairs(container_label, "--container-label"),
         }
         spec = asked.described(ServiceSpec, file, wanted)
-        outcome = await client.create(spec, id=command_id, dry_run=dry_run)
+        outcome = await client.create(spec, how=How(command_id, dry_run=dry_run))
         return await finish(client, outcome, Manner(json, None if detach or dry_run else timeout))
 
     run(context, work)

@@ -12,6 +12,7 @@ from funswarm.cli.session import run
 from funswarm.cli.writing import TIMEOUT_S, Manner, finish
 from funswarm.client import Client
 from funswarm.errors import InvalidRequest
+from funswarm.how import How
 from funswarm.spec import ServicePatch
 
 Option = typer.Option
@@ -56,7 +57,7 @@ def update(
         patch = asked.described(ServicePatch, file, wanted)
         if not patch.model_fields_set:
             raise InvalidRequest("nothing to change: name it with options, or with --file; see --help")
-        outcome = await client.update(service, patch, force=force, id=command_id, dry_run=dry_run)
+        outcome = await client.update(service, patch, force=force, how=How(command_id, dry_run=dry_run))
         return await finish(client, outcome, Manner(json, None if detach or dry_run else timeout))
 
     run(context, work)

@@ -13,6 +13,7 @@ from funswarm.cli.reading import say_result
 from funswarm.cli.session import ExitCode, console, run
 from funswarm.client import Client
 from funswarm.errors import InvalidRequest
+from funswarm.how import How
 from funswarm.messages import Result
 from funswarm.outcome import Accepted
 from funswarm.spec import REPLICAS_MAX
@@ -44,7 +45,9 @@ def scale(
         manner = Manner(json, None if detach or dry_run else timeout)
 
         async def one(name: str, replicas: int) -> int:
-            return await finish(client, await client.scale(name, replicas, force=force, dry_run=dry_run), manner)
+            return await finish(
+                client, await client.scale(name, replicas, force=force, how=How(dry_run=dry_run)), manner
+            )
 
         return max(await asyncio.gather(*(one(name, replicas) for name, replicas in wanted)))
 
@@ -64,7 +67,7 @@ def restart(
     """Replace all tasks of a service, as its update settings say."""
     submit_and_finish(
         context,
-        lambda client: client.restart(service, force=force, id=command_id, dry_run=dry_run),
+        lambda client: client.restart(service, force=force, how=How(command_id, dry_run=dry_run)),
         Manner(json, None if detach or dry_run else timeout),
     )
 
@@ -81,7 +84,7 @@ def rollback(
     """Go back to the previous description of a service."""
     submit_and_finish(
         context,
-        lambda client: client.rollback(service, id=command_id, dry_run=dry_run),
+        lambda client: client.rollback(service, how=How(command_id, dry_run=dry_run)),
         Manner(json, None if detach or dry_run else timeout),
     )
 
@@ -98,7 +101,7 @@ def remove(
         manner = Manner(json, None)
 
         async def one(name: str) -> int:
-            return await finish(client, await client.remove(name, dry_run=dry_run), manner)
+            return await finish(client, await client.remove(name, how=How(dry_run=dry_run)), manner)
 
         return max(await asyncio.gather(*(one(name) for name in services)))
 

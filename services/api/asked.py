@@ -1,14 +1,14 @@
 """What a request says about a command besides what is to be done; and the answer to it. Pure."""
 
-import uuid
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated
 
 from fastapi import Header, Query, Response
 
+from funswarm.commands import COMMAND_ID, Expect
 from funswarm.errors import InvalidRequest
-from funswarm.messages import COMMAND_ID, Expect, Result, ResultStatus
+from funswarm.how import How
+from funswarm.messages import Result, ResultStatus
 from funswarm.outcome import Accepted
 from funswarm.state import Value
 from services.api.problems import of_result
@@ -22,19 +22,6 @@ class Unfinished(Value):
     status: str = "accepted"
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How a command is to be done. `keyed`: `id` is the request's Idempotency-Key, else it is new."""
-
-    id: str
-    keyed: bool
-    wait_s: float
-    dry_run: bool
-    expect: Expect
-    deadline: datetime | None
-    traceparent: str | None
-
-
 async def asked(  # noqa: PLR0917  FastAPI calls it by name, and a plain function in a thread
     idempotency_key: Annotated[str | None, Header(description="The same key does the same command once")] = None,
     traceparent: Annotated[str | None, Header(description="W3C trace context, carried on to the events")] = None,
@@ -44,17 +31,15 @@ async def asked(  # noqa: PLR0917  FastAPI calls it by name, and a plain functio
     expect_version: Annotated[int | None, Query(ge=0, description="Only if the service has this version")] = None,
     expect_replicas: Annotated[int | None, Query(ge=0, description="Only if it has these replicas")] = None,
     expect_absent: Annotated[bool | None, Query(description="Only if there is no such service")] = None,
-) -> Asked:
+) -> How:
     """The parameters that every command has."""
     if deadline is not None and deadline.tzinfo is None:
         raise InvalidRequest("deadline: without a time zone it is no moment: add Z, or an offset as +01:00")
     expect = Expect(version=expect_version, replicas=expect_replicas, absent=expect_absent)
-    if idempotency_key is None:
-        return Asked(uuid.uuid4().hex, False, wait, dry_run, expect, deadline, traceparent)
-    key = idempotency_key.strip('"')
-    if not COMMAND_ID.fullmatch(key):
+    key = None if idempotency_key is None else idempotency_key.strip('"')
+    if key is not None and not COMMAND_ID.fullmatch(key):
         raise InvalidRequest("Idempotency-Key: use 1 to 64 letters, digits, '_' and '-'")
-    return Asked(key, True, wait, dry_run, expect, deadline, traceparent)
+    return How(key, expect, deadline, dry_run, wait_s=wait, traceparent=traceparent)
 
 
 def answer(outcome: Result | Accepted, done_status: int = 200, location: str | None = None) -> Response:

@@ -6,15 +6,16 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 from pydantic import Field
 
 from funswarm.client import Client
+from funswarm.how import How
 from funswarm.messages import Result
 from funswarm.outcome import Accepted
 from funswarm.spec import REPLICAS_MAX, ServicePatch, ServiceSpec
 from funswarm.state import Value
-from services.api.asked import Asked, Unfinished, answer, asked
+from services.api.asked import Unfinished, answer, asked
 from services.api.documented import PROBLEMS
 
 Name = Annotated[str, Path(min_length=1, max_length=128, description="The service's name, or its id")]
-How = Annotated[Asked, Depends(asked)]
+Asked = Annotated[How, Depends(asked)]
 Force = Annotated[bool, Query(description="Also in the middle of a rollout, which ends its way back")]
 
 ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
@@ -36,65 +37,32 @@ def routes(client: Client) -> APIRouter:
     router = APIRouter(prefix="/v1/services", tags=["services"])
 
     @router.post("", status_code=201, responses=CREATED, summary="Create a service", response_model=None)
-    async def create(spec: ServiceSpec, how: How) -> Response:
-        return created(await create_service(client, spec, how), spec.name, how)
+    async def create(spec: ServiceSpec, how: Asked) -> Response:
+        return created(await client.create(spec, how=how), spec.name, how)
 
     @router.patch("/{name}", responses=ANSWERS, summary="Change fields of a service", response_model=None)
-    async def update(name: Name, changes: ServicePatch, how: How, force: Force = False) -> Response:
-        return answer(
-            await client.update(
-                name, changes, force=force, id=how.id, deadline=how.deadline, dry_run=how.dry_run, expect=how.expect,
-                wait_s=how.wait_s, traceparent=how.traceparent,
-            )
-        )  # fmt: skip
+    async def update(name: Name, changes: ServicePatch, how: Asked, force: Force = False) -> Response:
+        return answer(await client.update(name, changes, force=force, how=how))
 
     @router.post("/{name}/scale", responses=ANSWERS, summary="Set the replicas", response_model=None)
-    async def scale(name: Name, wanted: Scale, how: How, force: Force = False) -> Response:
-        return answer(
-            await client.scale(
-                name, wanted.replicas, force=force, id=how.id, deadline=how.deadline, dry_run=how.dry_run,
-                expect=how.expect, wait_s=how.wait_s, traceparent=how.traceparent,
-            )
-        )  # fmt: skip
+    async def scale(name: Name, wanted: Scale, how: Asked, force: Force = False) -> Response:
+        return answer(await client.scale(name, wanted.replicas, force=force, how=how))
 
     @router.post("/{name}/restart", responses=ANSWERS, summary="Replace all tasks", response_model=None)
-    async def restart(name: Name, how: How, force: Force = False) -> Response:
-        return answer(
-            await client.restart(
-                name, force=force, id=how.id, deadline=how.deadline, dry_run=how.dry_run, expect=how.expect,
-                wait_s=how.wait_s, traceparent=how.traceparent,
-            )
-        )  # fmt: skip
+    async def restart(name: Name, how: Asked, force: Force = False) -> Response:
+        return answer(await client.restart(name, force=force, how=how))
 
     @router.post("/{name}/rollback", responses=ANSWERS, summary="Go back to the previous spec", response_model=None)
-    async def rollback(name: Name, how: How) -> Response:
-        return answer(
-            await client.rollback(
-                name, id=how.id, deadline=how.deadline, dry_run=how.dry_run, expect=how.expect, wait_s=how.wait_s,
-                traceparent=how.traceparent,
-            )
-        )  # fmt: skip
+    async def rollback(name: Name, how: Asked) -> Response:
+        return answer(await client.rollback(name, how=how))
 
     @router.delete("/{name}", responses=ANSWERS, summary="Remove the service", response_model=None)
-    async def remove(name: Name, how: How) -> Response:
-        return answer(
-            await client.remove(
-                name, id=how.id, deadline=how.deadline, dry_run=how.dry_run, expect=how.expect, wait_s=how.wait_s,
-                traceparent=how.traceparent,
-            )
-        )  # fmt: skip
+    async def remove(name: Name, how: Asked) -> Response:
+        return answer(await client.remove(name, how=how))
 
     return router
 
 
-async def create_service(client: Client, spec: ServiceSpec, how: Asked) -> Result | Accepted:
-    """One create, as it is asked for."""
-    return await client.create(
-        spec, id=how.id, deadline=how.deadline, dry_run=how.dry_run, expect=how.expect, wait_s=how.wait_s,
-        traceparent=how.traceparent,
-    )  # fmt: skip
-
-
-def created(outcome: Result | Accepted, name: str, how: Asked) -> Response:
+def created(outcome: Result | Accepted, name: str, how: How) -> Response:
     """201 with the place of the service; 200 for a dry run."""
     return answer(outcome) if how.dry_run else answer(outcome, 201, f"/v1/services/{name}")

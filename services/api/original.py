@@ -1,8 +1,6 @@
 """The two routes that the proof of concept had, with the same meaning: /health and /create."""
 
-import uuid
 from collections.abc import Collection
-from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
@@ -11,11 +9,11 @@ from pydantic import ValidationError
 from funswarm.client import Client
 from funswarm.errors import InvalidRequest
 from funswarm.explain import explain
+from funswarm.how import How
 from funswarm.messages import Code, Health
 from funswarm.outcome import Accepted
 from funswarm.spec import REPLICAS_MAX, ServiceSpec
-from services.api.asked import Asked
-from services.api.commands import CREATED, How, create_service, created
+from services.api.commands import CREATED, Asked, created
 from services.api.settings import ApiSettings
 
 NAMES_TRIED_MAX: Final = 20
@@ -36,7 +34,7 @@ def routes(client: Client, settings: ApiSettings) -> APIRouter:
 
     @router.get("/create", status_code=201, responses=CREATED, summary="Create one by a link", response_model=None)
     async def create_by_get(
-        how: How,
+        how: Asked,
         name: Annotated[str | None, Query(description="Left out: the next free `service-<number>`")] = None,
         image: Annotated[str | None, Query(description="Left out: nginx, or as the setting says")] = None,
         replicas: Annotated[int | None, Query(ge=0, le=REPLICAS_MAX)] = None,
@@ -45,27 +43,26 @@ def routes(client: Client, settings: ApiSettings) -> APIRouter:
         spec = _spec(settings.default_service, {key: value for key, value in given.items() if value is not None})
         if name is None:
             return await _create_numbered(client, spec, how)
-        return created(await create_service(client, spec, how), spec.name, how)
+        return created(await client.create(spec, how=how), spec.name, how)
 
     @router.post("/create", status_code=201, responses=CREATED, summary="Create a service", response_model=None)
-    async def create(spec: ServiceSpec, how: How) -> Response:
-        return created(await create_service(client, spec, how), spec.name, how)
+    async def create(spec: ServiceSpec, how: Asked) -> Response:
+        return created(await client.create(spec, how=how), spec.name, how)
 
     return router
 
 
-async def _create_numbered(client: Client, template: ServiceSpec, how: Asked) -> Response:
+async def _create_numbered(client: Client, template: ServiceSpec, how: How) -> Response:
     """The first free number; the next one where somebody else was faster. A repeated key has its first answer."""
-    if how.keyed and (result := await client.result(how.id)) is not None:
+    if how.id is not None and (result := await client.result(how.id)) is not None:
         return created(result, result.target, how)
     taken = {service.name for service in await client.summaries()}
     for _ in range(NAMES_TRIED_MAX):
         spec = template.model_copy(update={"name": free_name(template.name, taken)})
-        outcome = await create_service(client, spec, how)
-        if isinstance(outcome, Accepted) or outcome.code is not Code.NAME_TAKEN or how.keyed:
+        outcome = await client.create(spec, how=how)
+        if isinstance(outcome, Accepted) or outcome.code is not Code.NAME_TAKEN or how.id is not None:
             break
         taken.add(spec.name)
-        how = replace(how, id=uuid.uuid4().hex)
     return created(outcome, spec.name, how)
 
 

@@ -21,6 +21,7 @@ STATUSES: Final = {
     Code.INVALID: 400,
     Code.MALFORMED: 400,
     Code.UNKNOWN_SERVICE: 404,
+    Code.UNKNOWN_NODE: 404,
     Code.NAME_TAKEN: 409,
     Code.WRONG_MODE: 409,
     Code.ROLLOUT: 409,
@@ -28,6 +29,8 @@ STATUSES: Final = {
     Code.EXPECTATION: 412,
     Code.DEADLINE: 409,
     Code.CONFLICT: 409,
+    Code.ADMISSION: 403,
+    Code.FORBIDDEN: 403,
     Code.ENGINE: 422,  # the engine understood it, and would not
     Code.UNAVAILABLE: 503,
     Code.INTERNAL: 500,

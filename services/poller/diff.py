@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from funswarm.messages import COMMAND_ID, Change, Event
+from funswarm.commands import COMMAND_ID
+from funswarm.messages import Change, Event
 from funswarm.state import COMMAND_LABEL, AnyState, ConditionStatus, NodeState, ServiceState, TaskState
 
 SETTLED_TASKS: Final = frozenset({"running", "complete", "failed", "rejected", "shutdown", "orphaned", "remove"})

@@ -2,8 +2,9 @@
 
 from typing import Final
 
+from funswarm.commands import CommandBase
 from funswarm.errors import Refused
-from funswarm.messages import Code, CommandBase
+from funswarm.messages import Code
 from funswarm.spec import ServicePatch
 from services.scheduler.raw_service import Json, mode, name, replicas, version
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from funswarm.commands import Command, RemoveCommand, RollbackCommand
 from funswarm.errors import Refused
-from funswarm.messages import Code, Command, RemoveCommand, Result, RollbackCommand
+from funswarm.messages import Code, Result
 from services.scheduler.ports import Delivery
 
 PATIENCE_S: Final = 300.0  # how long a command without a deadline may wait for a rollout, or for the engine

@@ -8,10 +8,7 @@ in the same write, so that a redelivery sees it; a rollback and a removal leave 
 from dataclasses import dataclass, field
 from typing import Final
 
-from funswarm.errors import Failed, InvalidRequest, Refused, UnknownObject
-from funswarm.messages import (
-    Change,
-    Code,
+from funswarm.commands import (
     Command,
     CreateCommand,
     RemoveCommand,
@@ -20,6 +17,8 @@ from funswarm.messages import (
     ScaleCommand,
     UpdateCommand,
 )
+from funswarm.errors import Failed, InvalidRequest, Refused, UnknownObject
+from funswarm.messages import Change, Code
 from funswarm.spec import ServicePatch
 from funswarm.state import Value
 from services.scheduler.gates import check_expectations, check_mode

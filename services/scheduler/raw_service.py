@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from funswarm.messages import CommandBase
+from funswarm.commands import CommandBase
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL
 
 Json = dict[str, Any]

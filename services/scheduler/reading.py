@@ -12,21 +12,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
 
+from funswarm.commands import COMMAND_BYTES_MAX, COMMAND_ID, COMMANDS, VERBS, Command, CreateCommand
 from funswarm.errors import FunswarmError, InvalidRequest, Refused, UnknownObject
 from funswarm.explain import explain
-from funswarm.messages import (
-    COMMAND_BYTES_MAX,
-    COMMAND_ID,
-    COMMANDS,
-    MSG_ID_HEADER,
-    VERBS,
-    Code,
-    Command,
-    CreateCommand,
-    DeadLetter,
-    Result,
-    ResultStatus,
-)
+from funswarm.messages import MSG_ID_HEADER, Code, DeadLetter, Result, ResultStatus
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.subjects import Subjects, untoken
 from services.scheduler.safe_write import Outcome, identity

@@ -7,8 +7,9 @@ import asyncio
 from contextlib import suppress
 from typing import Final
 
+from funswarm.commands import VERBS, Command
 from funswarm.errors import InvalidRequest, Refused, Unavailable
-from funswarm.messages import MSG_ID_HEADER, VERBS, Code, Command, Result
+from funswarm.messages import MSG_ID_HEADER, Code, Result
 from services.bus.connection import Bus
 from services.bus.serving import Handler
 from services.scheduler.reading import Malformed, read_body

@@ -11,17 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from funswarm.commands import Command, CreateCommand, Expect, RemoveCommand, RollbackCommand, UpdateCommand
 from funswarm.errors import Failed, Refused, TemporaryError, UnknownObject, VersionConflict
-from funswarm.messages import (
-    Change,
-    Code,
-    Command,
-    CreateCommand,
-    Expect,
-    RemoveCommand,
-    RollbackCommand,
-    UpdateCommand,
-)
+from funswarm.messages import Change, Code
 from services.scheduler.fold import Services
 from services.scheduler.lanes import deadline
 from services.scheduler.names import LOCAL_NETWORKS, Names, did_you_mean, kinds_needed

@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 from funswarm.changes import Changed, Item, SnapshotEnd
-from funswarm.messages import COMMANDS, MSG_ID_HEADER, Command, Event, PartHealth, Result
+from funswarm.commands import COMMANDS, Command
+from funswarm.messages import MSG_ID_HEADER, Event, PartHealth, Result
 from funswarm.state import AnyState, event_names
 from services.bus.connection import Bus
 from tests.builders import CLUSTER, OBSERVED_AT

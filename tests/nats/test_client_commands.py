@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from funswarm.client import Client
+from funswarm.commands import COMMANDS
 from funswarm.errors import InvalidRequest, PermanentError, Refused, Unavailable
-from funswarm.messages import COMMANDS, Code
+from funswarm.how import How
+from funswarm.messages import Code
 from funswarm.outcome import Accepted, check
 from funswarm.spec import ServiceSpec
 from tests.nats.client_scene import a_result, publish_result, scheduling
@@ -28,13 +30,13 @@ async def own_client(nats, own_bus):
 
 async def test_a_command_comes_back_with_its_result(bus, client):
     async with scheduling(bus) as done:
-        result = check(await client.scale("web", 3, wait_s=PATIENCE_S))
+        result = check(await client.scale("web", 3, how=How(wait_s=PATIENCE_S)))
 
     assert [result.command_id] == [command.id for command in done]
 
 
 async def test_the_trace_context_and_the_id_travel_in_headers(bus, client):
-    await client.scale("web", 3, id="abc", wait_s=0)
+    await client.scale("web", 3, how=How(id="abc", wait_s=0))
     delivery = await anext(await bus.consume_commands())
 
     assert "abc" == delivery.headers["Nats-Msg-Id"]
@@ -43,8 +45,8 @@ async def test_the_trace_context_and_the_id_travel_in_headers(bus, client):
 
 async def test_a_repeated_command_is_done_once_and_answered_alike(bus, client):
     async with scheduling(bus) as done:
-        first = await client.scale("web", 3, id="abc", wait_s=PATIENCE_S)
-        again = await client.scale("web", 3, id="abc", wait_s=PATIENCE_S)
+        first = await client.scale("web", 3, how=How(id="abc", wait_s=PATIENCE_S))
+        again = await client.scale("web", 3, how=How(id="abc", wait_s=PATIENCE_S))
 
     assert first == again
     assert 1 == len(done)
@@ -52,42 +54,42 @@ async def test_a_repeated_command_is_done_once_and_answered_alike(bus, client):
 
 async def test_another_command_of_the_same_id_is_a_conflict(bus, client):
     async with scheduling(bus):
-        await client.scale("web", 3, id="abc", wait_s=PATIENCE_S)
+        await client.scale("web", 3, how=How(id="abc", wait_s=PATIENCE_S))
 
         with pytest.raises(Refused, match="new id") as caught:
-            await client.scale("web", 4, id="abc")
+            await client.scale("web", 4, how=How(id="abc"))
 
     assert Code.CONFLICT is caught.value.code
 
 
 async def test_the_conflict_is_seen_also_while_the_first_is_not_done(client):
-    await client.scale("web", 3, id="abc", wait_s=0)
+    await client.scale("web", 3, how=How(id="abc", wait_s=0))
 
     with pytest.raises(Refused, match="scale web"):
-        await client.scale("web", 4, id="abc", wait_s=0)
+        await client.scale("web", 4, how=How(id="abc", wait_s=0))
 
 
 async def test_a_command_that_is_not_waited_for_is_accepted(client):
-    assert Accepted("abc") == await client.scale("web", 3, id="abc", wait_s=0)
+    assert Accepted("abc") == await client.scale("web", 3, how=How(id="abc", wait_s=0))
     assert await client.result("abc") is None
 
 
 async def test_waiting_ends_at_its_bound(client):
-    assert Accepted("abc") == await client.scale("web", 3, id="abc", wait_s=0.3)
+    assert Accepted("abc") == await client.scale("web", 3, how=How(id="abc", wait_s=0.3))
 
 
 async def test_a_result_that_was_there_before_is_found(bus, client):
     """As when the scheduler was faster than the repeat of a lost answer."""
-    waiting = asyncio.create_task(client.scale("web", 3, id="abc", wait_s=PATIENCE_S))
+    waiting = asyncio.create_task(client.scale("web", 3, how=How(id="abc", wait_s=PATIENCE_S)))
     delivery = await anext(await bus.consume_commands())
     await publish_result(bus, a_result(COMMANDS.validate_json(delivery.body)))
     await waiting
 
-    assert "abc" == check(await client.scale("web", 3, id="abc", wait_s=0)).command_id
+    assert "abc" == check(await client.scale("web", 3, how=How(id="abc", wait_s=0))).command_id
 
 
 async def test_a_result_published_while_nats_was_lost_is_found(nats, own_bus, own_client):
-    waiting = asyncio.create_task(own_client.scale("web", 3, id="abc", wait_s=PATIENCE_S))
+    waiting = asyncio.create_task(own_client.scale("web", 3, how=How(id="abc", wait_s=PATIENCE_S)))
     deliveries = await own_bus.consume_commands()
     delivery = await anext(deliveries)
     nats.kill()
@@ -114,7 +116,7 @@ async def test_without_nats_it_says_so_and_works_again_when_it_is_back(nats, own
 
     async def accepted():
         try:
-            return await own_client.scale("web", 3, wait_s=0)
+            return await own_client.scale("web", 3, how=How(wait_s=0))
         except Unavailable:
             return None
 
@@ -134,12 +136,12 @@ async def test_a_client_may_come_before_nats(nats):
 async def test_a_paused_nats_is_a_bounded_wait_and_no_end(nats, own_bus, own_client):
     nats.pause()
     with pytest.raises(Unavailable):
-        await own_client.scale("web", 3, id="abc")
+        await own_client.scale("web", 3, how=How(id="abc"))
     nats.resume()
 
     async def accepted():
         try:
-            return await own_client.scale("web", 3, id="abc", wait_s=0)
+            return await own_client.scale("web", 3, how=How(id="abc", wait_s=0))
         except Unavailable:
             return None
 
@@ -199,7 +201,7 @@ async def test_the_stacks_client_may_do_all_that_the_sdk_does(tmp_path, connect)
         await bus.declare()
         for user in ("client", "api"):
             async with Client(server.url, user=user, password=f"p-{user}") as client, scheduling(bus):
-                check(await client.scale("web", 3, wait_s=PATIENCE_S))
+                check(await client.scale("web", 3, how=How(wait_s=PATIENCE_S)))
                 assert await client.result("none") is None
                 feed = client.changes()
                 await feed.open()
@@ -222,4 +224,4 @@ async def test_a_connection_that_nats_closed_for_good_is_made_anew(nats, own_bus
         assert connection is not None
         await connection.close()
 
-        assert Accepted("abc") == await client.scale("web", 3, id="abc", wait_s=0)
+        assert Accepted("abc") == await client.scale("web", 3, how=How(id="abc", wait_s=0))

@@ -2,6 +2,7 @@
 
 import pytest
 
+from funswarm.how import How
 from funswarm.messages import MSG_ID_HEADER, ResultStatus
 from funswarm.spec import ServiceSpec
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL
@@ -36,7 +37,7 @@ async def test_a_subject_too_long_to_be_escaped_does_not_stop_the_scheduler(swar
     await bus.publish(subject, b"junk", {MSG_ID_HEADER: "poison"}, bus.subjects.commands_stream)
     refused = await until(lambda: swarm.client.result("poison"), "the result")
     assert ResultStatus.REFUSED == refused.status
-    assert ResultStatus.SUCCEEDED == done(await swarm.client.create(WEB, wait_s=PATIENCE_S)).status
+    assert ResultStatus.SUCCEEDED == done(await swarm.client.create(WEB, how=How(wait_s=PATIENCE_S))).status
 
 
 async def test_labels_too_large_for_a_message_do_not_stop_the_poller(shared_nats):

@@ -6,6 +6,7 @@ import json
 import pytest
 
 from funswarm.errors import PermanentError
+from funswarm.how import How
 from funswarm.messages import MSG_ID_HEADER, Code, DeadLetter, Result, ResultStatus
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.state import COMMAND_LABEL
@@ -82,7 +83,7 @@ async def test_a_job_runs_again_when_it_is_updated(swarm):
 async def test_a_rollout_holds_a_scale_until_it_settles(swarm):
     await _web(swarm, update_config={"delay": "1s", "monitor": "10ms"})
     done(await swarm.client.update("web", ServicePatch(image="nginx:2")))
-    result = done(await swarm.client.scale("web", 5, wait_s=PATIENCE_S))
+    result = done(await swarm.client.scale("web", 5, how=How(wait_s=PATIENCE_S)))
     previous = swarm.service("web").previous_spec["TaskTemplate"]["ContainerSpec"]["Image"]
     assert (True, "nginx:2") == (result.changed, previous.partition("@")[0])
 
@@ -107,8 +108,8 @@ async def test_the_engines_refusal_is_told(swarm):
 
 async def test_a_repeated_id_is_answered_and_not_done_again(swarm):
     await _web(swarm)
-    first = done(await swarm.client.restart("web", id="same"))
-    assert first == done(await swarm.client.restart("web", id="same"))
+    first = done(await swarm.client.restart("web", how=How(id="same")))
+    assert first == done(await swarm.client.restart("web", how=How(id="same")))
     assert 1 == swarm.service("web").spec["TaskTemplate"]["ForceUpdate"]
 
 

@@ -6,8 +6,10 @@ from functools import partial
 
 import pytest
 
+from funswarm.commands import COMMANDS
 from funswarm.errors import Unavailable
-from funswarm.messages import COMMANDS, ResultStatus
+from funswarm.how import How
+from funswarm.messages import ResultStatus
 from funswarm.outcome import Accepted
 from funswarm.spec import ServiceSpec
 from services.engine.client import Engine
@@ -96,8 +98,8 @@ async def test_schedulers_killed_again_and_again_do_each_command_once_and_in_ord
     async def ask() -> None:
         for count in range(1, 41):
             for name in names:
-                asked.append((await swarm.client.scale(name, count, force=True, wait_s=0)).command_id)
-                asked.append((await swarm.client.restart(name, force=True, wait_s=0)).command_id)
+                asked.append((await swarm.client.scale(name, count, force=True, how=How(wait_s=0))).command_id)
+                asked.append((await swarm.client.restart(name, force=True, how=How(wait_s=0))).command_id)
 
     asking = asyncio.create_task(ask())
     for part in (40, 100, 160):
@@ -121,7 +123,7 @@ async def test_a_standby_takes_over_from_a_scheduler_that_is_killed(swarm):
     await swarm.spawn()
     await until(lambda: _count(swarm, 2), "both")
     first.kill()
-    done(await swarm.client.create(WEB, wait_s=60))
+    done(await swarm.client.create(WEB, how=How(wait_s=60)))
     assert old.instance != (await swarm.active()).instance
 
 
@@ -143,7 +145,7 @@ async def test_a_scheduler_that_was_frozen_does_nothing_when_it_wakes(swarm):
     await until(lambda: _count(swarm, 2), "both")
     first.send_signal(signal.SIGSTOP)
     for count in range(3, 8):
-        done(await swarm.client.scale("web", count, wait_s=60))
+        done(await swarm.client.scale("web", count, how=How(wait_s=60)))
     first.send_signal(signal.SIGCONT)
     await until(lambda: _actives(swarm, 1), "one active scheduler")
     done(await swarm.client.scale("web", 9))
@@ -164,7 +166,7 @@ async def test_commands_survive_a_kill_of_nats(swarm):
 
 
 async def test_a_command_waits_in_nats_while_no_scheduler_is_there(swarm):
-    accepted = await swarm.client.create(WEB, wait_s=0)
+    accepted = await swarm.client.create(WEB, how=How(wait_s=0))
     assert isinstance(accepted, Accepted)
     swarm.start()
     result = await until(lambda: swarm.client.result(accepted.command_id), "the result")
@@ -175,7 +177,7 @@ async def _persist(swarm, count: int):
     """As a client does: the same id until there is an answer."""
     while True:
         try:
-            return done(await swarm.client.scale("web", count, id=f"c{count}", wait_s=60))
+            return done(await swarm.client.scale("web", count, how=How(id=f"c{count}", wait_s=60)))
         except Unavailable:
             await asyncio.sleep(0.2)
 

@@ -6,6 +6,7 @@ from contextlib import aclosing
 import pytest
 
 from funswarm.changes import Changed, SnapshotEnd
+from funswarm.how import How
 from funswarm.messages import Result
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.state import UpdateStatus
@@ -39,7 +40,7 @@ async def test_a_held_scale_goes_on_by_the_event_that_the_rollout_has_settled(wa
     monkeypatch.setattr("services.scheduler.worker.HELD_CHECK_S", 600.0)
     done(await watched.client.create(ROLLING))
     done(await watched.client.update("web", ServicePatch(image="nginx:2")))
-    result = done(await watched.client.scale("web", 5, wait_s=60))
+    result = done(await watched.client.scale("web", 5, how=How(wait_s=60)))
     previous = watched.service("web").previous_spec["TaskTemplate"]["ContainerSpec"]["Image"]
     assert (True, "nginx:2") == (result.changed, previous.partition("@")[0])
 
@@ -48,7 +49,7 @@ async def test_a_held_scale_goes_on_without_a_poller_too(swarm, monkeypatch):
     monkeypatch.setattr("services.scheduler.worker.HELD_CHECK_S", 0.2)
     done(await swarm.client.create(ROLLING))
     done(await swarm.client.update("web", ServicePatch(image="nginx:2")))
-    assert done(await swarm.client.scale("web", 5, wait_s=60)).changed
+    assert done(await swarm.client.scale("web", 5, how=How(wait_s=60))).changed
 
 
 async def test_an_unknown_service_is_refused_with_the_nearest_name(watched):
@@ -92,11 +93,11 @@ async def test_events_name_the_commands_that_wrote_but_no_old_one_for_a_rollback
                 return
 
     async with aclosing(watched.client.changes(kinds=["service"], since=0)) as feed:
-        done(await watched.client.create(ROLLING, id="first"))
+        done(await watched.client.create(ROLLING, how=How(id="first")))
         await until(lambda: _measures(watched, services=1), "the creation")
-        done(await watched.client.update("web", ServicePatch(image="nginx:2"), id="second"))
+        done(await watched.client.update("web", ServicePatch(image="nginx:2"), how=How(id="second")))
         await told(feed, "completed")
-        done(await watched.client.rollback("web", id="third"))
+        done(await watched.client.rollback("web", how=How(id="third")))
         await told(feed, "rollback_completed")
     assert ["first", "second"] == [command for command in commands if command]
 

@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from funswarm import Accepted, Changed, Client, Result, ResultStatus, Unavailable, check
+from funswarm.how import How
 from funswarm.spec import ServiceSpec
 from testbed import deploy, images
 from testbed.node import Node, kill_node, start_node
@@ -120,10 +121,10 @@ async def test_create_without_arguments_makes_a_numbered_service_that_runs(http:
 
 
 async def test_scaling_up_keeps_the_tasks_that_run(client: Client):
-    check(await client.create(a_spec("grows", 2), wait_s=PATIENCE_S))
+    check(await client.create(a_spec("grows", 2), how=How(wait_s=PATIENCE_S)))
     before = await so_many_run(client, "grows", 2)
 
-    check(await client.scale("grows", 4, wait_s=PATIENCE_S))
+    check(await client.scale("grows", 4, how=How(wait_s=PATIENCE_S)))
 
     assert before < await so_many_run(client, "grows", 4)
 
@@ -144,7 +145,7 @@ async def test_the_stack_heals_and_loses_nothing_when_a_part_is_killed(stack: St
 
 async def test_a_rolling_update_loses_no_command(stack: Stack, client: Client):
     await stack.healthy()
-    check(await client.create(a_spec("rolls"), wait_s=PATIENCE_S))
+    check(await client.create(a_spec("rolls"), how=How(wait_s=PATIENCE_S)))
     for node in stack.swarm.nodes:
         node.docker("tag", stack.at.image, NEXT)
     passwords = deploy.kept_passwords(stack.swarm.name)
@@ -153,7 +154,7 @@ async def test_a_rolling_update_loses_no_command(stack: Stack, client: Client):
 
     outcomes: list[Result | Accepted] = []
     while not rolled.done():
-        outcomes.append(await client.scale("rolls", len(outcomes) % 2 + 1, id=f"rolls-{len(outcomes)}"))
+        outcomes.append(await client.scale("rolls", len(outcomes) % 2 + 1, how=How(id=f"rolls-{len(outcomes)}")))
         await asyncio.sleep(0.5)
     await rolled
 

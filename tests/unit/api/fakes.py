@@ -3,7 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 
-from funswarm.client import Client
+from funswarm.client import DEFAULT, Client
 from funswarm.errors import UnknownObject
 from funswarm.messages import Code, Health, Result, ResultStatus
 
@@ -57,11 +57,11 @@ class FakeClient(Client):
         self.unavailable = None
         self.feed = FakeFeed()
 
-    async def submit(self, command, wait_s=0.0, traceparent=None):
+    async def submit(self, command, how=DEFAULT):
         self._check()
         self.commands.append(command)
-        self.waits_s.append(wait_s)
-        self.traceparents.append(traceparent)
+        self.waits_s.append(how.wait_s)
+        self.traceparents.append(how.traceparent)
         return self.outcome(command)
 
     async def result(self, command_id):

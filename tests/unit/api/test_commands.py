@@ -2,8 +2,9 @@
 
 import pytest
 
+from funswarm.commands import COMMANDS
 from funswarm.errors import Refused, Unavailable
-from funswarm.messages import COMMANDS, Code
+from funswarm.messages import Code
 from funswarm.outcome import Accepted
 from tests.unit.api.fakes import a_result, refused
 

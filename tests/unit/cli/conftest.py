@@ -7,6 +7,7 @@ from typer.testing import CliRunner
 
 from funswarm.cli.app import app
 from funswarm.errors import UnknownObject
+from funswarm.how import How
 from funswarm.messages import Health, Result, ResultStatus
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -29,7 +30,9 @@ class FakeClient:
 
     def __getattr__(self, method):
         async def call(*args, **options):
-            self.asked.append((method, *args, {key: value for key, value in options.items() if value}))
+            self.asked.append(
+                (method, *args, {key: value for key, value in options.items() if value not in (False, None, How())})
+            )
             answer = self.answers[method]
             if isinstance(answer, Exception):
                 raise answer

@@ -4,8 +4,9 @@ import pytest
 
 import funswarm
 from funswarm.client import Client
+from funswarm.commands import Expect
 from funswarm.errors import InvalidRequest
-from funswarm.messages import Expect
+from funswarm.how import How
 from funswarm.spec import ServicePatch, ServiceSpec
 
 
@@ -14,7 +15,7 @@ class Submitting(Client):
         super().__init__(name="me")
         self.commands = []
 
-    async def submit(self, command, wait_s=0.0, traceparent=None):
+    async def submit(self, command, how=None):
         self.commands.append(command)
 
 
@@ -38,7 +39,7 @@ async def test_every_verb_becomes_its_command(client):
 
 
 async def test_how_it_is_to_be_done_goes_along(client):
-    await client.scale("web", 3, force=True, id="abc", dry_run=True, expect=Expect(version=7))
+    await client.scale("web", 3, force=True, how=How(id="abc", dry_run=True, expect=Expect(version=7)))
 
     (command,) = client.commands
     assert ("abc", True, True, 7) == (command.id, command.force, command.dry_run, command.expect.version)
@@ -51,10 +52,11 @@ async def test_ids_are_new_where_none_is_given(client):
     assert client.commands[0].id != client.commands[1].id
 
 
-@pytest.mark.parametrize(("arguments", "where"), [({"id": "no good"}, "id"), ({"replicas": -1}, "replicas")])
+@pytest.mark.parametrize(("arguments", "where"), [((1, How(id="no good")), "id"), ((-1, How()), "replicas")])
 async def test_what_cannot_be_meant_is_refused_before_it_is_sent(client, arguments, where):
     with pytest.raises(InvalidRequest, match=where):
-        await client.scale("web", **{"replicas": 1} | arguments)
+        replicas, how = arguments
+        await client.scale("web", replicas, how=how)
 
 
 def test_a_prefix_that_cannot_be_one_is_refused():

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from funswarm.changes import SnapshotEnd, Snapshotted
+from funswarm.commands import COMMANDS, Command
 from funswarm.errors import Refused, UnknownObject, VersionConflict
-from funswarm.messages import COMMANDS, Code, Command, DeadLetter, Result
+from funswarm.messages import Code, DeadLetter, Result
 from funswarm.state import AnyState, NetworkState, ServiceState
 from funswarm.subjects import Subjects
 from services.scheduler.fold import Services

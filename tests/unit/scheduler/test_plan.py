@@ -4,8 +4,9 @@ from typing import Any
 
 import pytest
 
+from funswarm.commands import COMMANDS, Command
 from funswarm.errors import Failed, InvalidRequest, Refused, UnknownObject
-from funswarm.messages import COMMANDS, Code, Command
+from funswarm.messages import Code
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL
 from services.scheduler.plan import Action, Create, Intent, Nothing, Remove, Situation, Write, plan
 from services.scheduler.raw_service import fingerprint

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from funswarm.messages import COMMAND_BYTES_MAX, MSG_ID_HEADER, Code
+from funswarm.commands import COMMAND_BYTES_MAX
+from funswarm.messages import MSG_ID_HEADER, Code
 from services.scheduler.reading import Malformed, dead_letter, read, refused
 from tests.unit.scheduler.fakes import SUBJECTS, command
 

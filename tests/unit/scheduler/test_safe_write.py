@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from funswarm.commands import Command
 from funswarm.errors import Failed, Refused, Unavailable, UnknownObject
-from funswarm.messages import Code, Command
+from funswarm.messages import Code
 from services.scheduler.safe_write import SafeWriter, Superseded
 from tests.unit.scheduler.fakes import FakeEngine, FakeStore, Killed, command, told
 from tests.unit.scheduler.raw import service, spec

@@ -1,0 +1,94 @@
+"""The commands: what others ask of the Swarm, as `<p>.command.<verb>.<target>` carries it.
+
+Pure pydantic models, frozen; an unknown field is refused. How a command travels: Client -> COMMANDS -> scheduler ->
+Result in RESULTS. Arguments are absolute desired values, so that a command means the same whenever it is done.
+"""
+
+import hashlib
+import json
+import re
+from datetime import datetime
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, TypeAdapter
+
+from funswarm.spec import REPLICAS_MAX, ServicePatch, ServiceSpec
+from funswarm.state import Value
+
+COMMAND_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+COMMAND_BYTES_MAX: Final = 512 * 1024  # Swarm refuses objects over 1 MiB or so; NATS messages too
+
+
+class Expect(Value):
+    """What must hold for a command to have its effect; None: not asked."""
+
+    version: int | None = None
+    replicas: int | None = None
+    absent: bool | None = None
+
+
+class CommandBase(Value):
+    """What every command has. `deadline`: refused after it. `requested_by`: who asked, for the record."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The idempotency key, and the Nats-Msg-Id header")
+    target: str = Field(min_length=1, max_length=128, description="The service's name, or its id")
+    expect: Expect = Expect()
+    deadline: datetime | None = None
+    dry_run: bool = False
+    requested_by: str | None = Field(None, max_length=256)
+
+    @property
+    def digest(self) -> str:
+        """A hash of what is asked: the same id with another digest is another command by mistake."""
+        asked = self.model_dump(mode="json", exclude={"id", "requested_by"})
+        return hashlib.sha256(json.dumps(asked, sort_keys=True).encode()).hexdigest()[:32]
+
+
+class CreateCommand(CommandBase):
+    """Create the service; `target` is its name."""
+
+    verb: Literal["create"] = "create"
+    service: ServiceSpec
+
+
+class UpdateCommand(CommandBase):
+    """Set the fields that `changes` names; the others stay. `force`: also in the middle of a rollout."""
+
+    verb: Literal["update"] = "update"
+    changes: ServicePatch
+    force: bool = False
+
+
+class ScaleCommand(CommandBase):
+    """Set the replicas. `force`: also in the middle of a rollout (which ends its way back)."""
+
+    verb: Literal["scale"] = "scale"
+    replicas: int = Field(ge=0, le=REPLICAS_MAX)
+    force: bool = False
+
+
+class RestartCommand(CommandBase):
+    """Replace all tasks (Swarm's forced update)."""
+
+    verb: Literal["restart"] = "restart"
+    force: bool = False
+
+
+class RollbackCommand(CommandBase):
+    """Go back to the previous spec."""
+
+    verb: Literal["rollback"] = "rollback"
+
+
+class RemoveCommand(CommandBase):
+    """Remove the service."""
+
+    verb: Literal["remove"] = "remove"
+
+
+Command = Annotated[
+    CreateCommand | UpdateCommand | ScaleCommand | RestartCommand | RollbackCommand | RemoveCommand,
+    Field(discriminator="verb"),
+]
+COMMANDS: Final[TypeAdapter[Command]] = TypeAdapter(Command)
+VERBS: Final = ("create", "update", "scale", "restart", "rollback", "remove")
