@@ -19,7 +19,7 @@ venv:  ## Make .venv with all tools
 test: venv  ## Everything, against a real nats-server and real Swarms; installs what is missing
 	@$(PYTHON) -m pytest
 
-test-fast: venv  ## The tests without engines and servers
+test-fast: venv  ## The tests without engines, servers and processes
 	@$(PYTHON) -m pytest tests/unit tests/test_*.py
 
 check: lint test-fast  ## lint and test-fast

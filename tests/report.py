@@ -4,7 +4,7 @@ import os
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-SUITES = ("unit", "nats", "engine", "swarm")
+SUITES = ("unit", "process", "nats", "engine", "swarm")
 
 
 @dataclass(slots=True)

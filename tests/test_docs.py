@@ -9,16 +9,17 @@ from docs.generator import FOLDER, render
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted(FOLDER.rglob("*.md"))]
+RENDERED = render()
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
 
 
-@pytest.mark.parametrize("path", sorted(render()), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sorted(RENDERED), ids=lambda path: path.name)
 def test_what_is_generated_is_current(path):
-    assert render()[path] == path.read_text(encoding="utf-8"), "run `make docs`"
+    assert RENDERED[path] == path.read_text(encoding="utf-8"), "run `make docs`"
 
 
 def test_there_is_no_schema_of_a_model_that_is_gone():
-    assert set(FOLDER.glob("schemas/*.json")) <= set(render())
+    assert set(FOLDER.glob("schemas/*.json")) <= set(RENDERED)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)

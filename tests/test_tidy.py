@@ -1,10 +1,9 @@
-"""What no linter checks: docstrings of modules, lengths, where names of NATS are written, what a wheel holds."""
+"""What no linter checks: docstrings of modules, lengths, where names of NATS are written."""
 
 import ast
 import re
 import subprocess
-import sys
-import zipfile
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -33,12 +32,18 @@ def name(path: Path) -> str:
     return str(path.relative_to(ROOT))
 
 
+@cache
 def source(path: Path) -> str:
     return path.read_text(encoding="utf-8")
 
 
+@cache
+def tree(path: Path) -> ast.Module:
+    return ast.parse(source(path))
+
+
 def test_a_module_begins_with_a_docstring():
-    assert [] == [name(path) for path in MODULES if not ast.get_docstring(ast.parse(source(path)))]
+    assert [] == [name(path) for path in MODULES if not ast.get_docstring(tree(path))]
 
 
 def test_a_file_is_short():
@@ -50,7 +55,7 @@ def test_a_function_needs_no_scrolling():
     lengths = {
         f"{name(path)}: {node.name}": (node.end_lineno or 0) - node.lineno + 1
         for path in MODULES
-        for node in ast.walk(ast.parse(source(path)))
+        for node in ast.walk(tree(path))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert {} == {function: lines for function, lines in lengths.items() if lines > FUNCTION_LINES_MAX}
@@ -67,9 +72,8 @@ def test_the_names_on_nats_are_written_in_one_place_only():
 
 def texts(path: Path) -> list[str]:
     """The string literals of a module but its docstrings; an f-string with its fields as `{…}`."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     found = []
-    for node in ast.walk(tree):
+    for node in ast.walk(tree(path)):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value:
             found.append(node.value)
         elif isinstance(node, ast.JoinedStr):
@@ -81,11 +85,3 @@ def test_no_file_speaks_of_the_machine_it_was_written_on():
     local = re.compile(rb"/work/|/root/|/home/\w+|\.internal\b")
     others = (path for path in FILES if path != Path(__file__))
     assert {} == {name(path): found for path in others if (found := local.findall(path.read_bytes()))}
-
-
-def test_a_wheel_holds_the_public_package_only(tmp_path):
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", str(tmp_path)]
-    done = subprocess.run([*command, str(ROOT)], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
-        assert {"funswarm"} == {entry.split("/")[0] for entry in wheel.namelist() if ".dist-info/" not in entry}

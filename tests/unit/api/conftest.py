@@ -7,13 +7,20 @@ import pytest
 
 from services.api.app import build
 from services.api.figures import Figures
-from services.api.settings import ApiSettings
-from tests.unit.api.fakes import FakeClient
+from tests.unit.api.fakes import SETTINGS, FakeClient
+
+
+@pytest.fixture(scope="session")
+def shared():
+    """A client and the application over it: building one takes long, and it keeps nothing from test to test."""
+    client = FakeClient()
+    return client, build(client, SETTINGS, Figures(), asyncio.Event(), "api-1")
 
 
 @pytest.fixture
-def client():
-    return FakeClient()
+def client(shared):
+    shared[0].forget()
+    return shared[0]
 
 
 @pytest.fixture
@@ -22,8 +29,8 @@ def stopping():
 
 
 @pytest.fixture
-def app(client, stopping):
-    return build(client, ApiSettings(keep_alive_s=0.01, streams_max=1), Figures(), stopping, "api-1")
+def app(shared, client):
+    return shared[1]
 
 
 @pytest.fixture

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from funswarm.client import DEFAULT, Client
 from funswarm.errors import UnknownObject
 from funswarm.messages import Code, Health, Result, ResultStatus
+from services.api.settings import ApiSettings
 
+SETTINGS = ApiSettings(keep_alive_s=0.01, streams_max=1)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -45,6 +47,11 @@ class FakeClient(Client):
     """`outcome(command)` decides how a command ends."""
 
     def __init__(self):
+        self.forget()
+
+    def forget(self):
+        """Be as new."""
+        vars(self).clear()
         super().__init__()
         self.commands = []
         self.waits_s = []
@@ -115,4 +122,4 @@ class FakeClient(Client):
         raise UnknownObject(f"there is no {kind} {name!r}")
 
 
-__all__ = ["NOW", "Code", "FakeClient", "FakeFeed", "a_result", "refused"]
+__all__ = ["NOW", "SETTINGS", "Code", "FakeClient", "FakeFeed", "a_result", "refused"]
