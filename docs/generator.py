@@ -21,7 +21,8 @@ _INTRODUCTION: Final = """\
 
 Generated from the models by `make docs`: do not edit. JSON Schemas of all of these: [schemas/](schemas/).
 
-Every body is a JSON object in UTF-8. Unknown fields are refused. `null` and a field left out are the same, but in
+Every body is a JSON object in UTF-8. In commands and questions an unknown field is refused; in what Funswarm publishes
+a reader overlooks those it does not know: newer versions add some. `null` and a field left out are the same, but in
 `update`, where a `null` takes a key of a map away.
 
 `<p>` is the setting FUNSWARM_PREFIX, `funswarm` where it is not set; `<P>` is the same in capitals, its dots as `_`. In

@@ -15,7 +15,7 @@ from funswarm.messages import Event
 from funswarm.reading import RETRY_S, Gap, Reader
 from funswarm.selection import Selection
 from funswarm.snapshot import Snapshot, read_snapshot, understood_event
-from funswarm.state import AnyState
+from funswarm.state import KINDS, AnyState
 from funswarm.subjects import Subjects
 
 
@@ -178,7 +178,7 @@ class Changes(AsyncIterator[Item]):
                 return snapshot
 
     def _changed(self, message: Stored) -> Changed | None:
-        kind, action, name, *_ = message.subject.removeprefix(self._subjects.all_events.removesuffix(">")).split(".")
-        if not self._selection.takes(kind, action, name):
+        kind, action, name, *_ = self._subjects.parts_of_event(message.subject)
+        if kind not in KINDS or not self._selection.takes(kind, action, name):  # a newer poller may tell of more kinds
             return None
         return Changed(message.sequence, kind, action, message.body)

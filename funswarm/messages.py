@@ -1,6 +1,7 @@
 """The messages on NATS besides commands: events, results, dead letters, answers to queries.
 
-Pure pydantic models, frozen; an unknown field is refused. Each is described in docs/messages.md, which is generated
+Pure pydantic models, frozen; a question with an unknown field is refused, in what Funswarm publishes it is
+overlooked, so that older readers understand newer publishers. Each is described in docs/messages.md, which is generated
 from these models. How a command travels: Client -> COMMANDS -> scheduler -> Result in RESULTS.
 """
 
@@ -10,13 +11,13 @@ from typing import Any, Final, Literal
 
 from pydantic import Field
 
-from funswarm.state import AnyState, Condition, NodeState, Port, ServiceState, TaskState, Value
+from funswarm.state import AnyState, Condition, NodeState, Port, Published, ServiceState, TaskState, Value
 
 MSG_ID_HEADER: Final = "Nats-Msg-Id"
 TRACEPARENT_HEADER: Final = "traceparent"
 
 
-class Change(Value):
+class Change(Published):
     """One difference between two states; `path` is dotted, e.g. `replicas` or `spec.Mode.Replicated.Replicas`.
 
     `before` or `after` is null where the path is absent on that side.
@@ -27,7 +28,7 @@ class Change(Value):
     after: Any = None
 
 
-class Event(Value):
+class Event(Published):
     """One change of one object.
 
     `before` is the previous event's `after`, null at `created`; `after` is null at `removed`.
@@ -90,7 +91,7 @@ class ConvergenceStatus(StrEnum):
     SUPERSEDED = "superseded"
 
 
-class Convergence(Value):
+class Convergence(Published):
     """What the Swarm made of a command that was applied. `errors`: of its tasks, in full, as Swarm says them."""
 
     status: ConvergenceStatus
@@ -99,14 +100,14 @@ class Convergence(Value):
     at: datetime | None = None
 
 
-class Placement(Value):
+class Placement(Published):
     """How many tasks of the service a node would have."""
 
     node: str
     tasks: int
 
 
-class Preview(Value):
+class Preview(Published):
     """What a `dry_run` foresees. `reasons`: why not all tasks fit, in Swarm's own words; `refusals`: of admission."""
 
     restarts_tasks: bool
@@ -116,7 +117,7 @@ class Preview(Value):
     refusals: tuple[str, ...] = ()
 
 
-class Result(Value):
+class Result(Published):
     """How a command ended.
 
     `service_id` and `version` as written, None where nothing was (of a new service the engine does not tell a version);
@@ -145,7 +146,7 @@ class Result(Value):
     finished_at: datetime
 
 
-class DeadLetter(Value):
+class DeadLetter(Published):
     """A message that could not be done or understood; `body` is the original, text or base64 (`encoding`)."""
 
     reason: str
@@ -157,7 +158,7 @@ class DeadLetter(Value):
     at: datetime
 
 
-class PartHealth(Value):
+class PartHealth(Published):
     """One copy of one part.
 
     `active`: it holds the lease (the api: always). `data_age_s`: since it last knew all to be so.
@@ -175,7 +176,7 @@ class PartHealth(Value):
     engine: str | None = Field(None, description="The engine's version and address, where this part talks to one")
 
 
-class ServiceSummary(Value):
+class ServiceSummary(Published):
     """A service at a glance, as `/health` lists it."""
 
     id: str
@@ -189,7 +190,7 @@ class ServiceSummary(Value):
     condition: Condition
 
 
-class Health(Value):
+class Health(Published):
     """`ok` False comes with `reasons`. `services`: all that Swarm has, by name."""
 
     ok: bool
@@ -210,14 +211,14 @@ class Query(Value):
     limit: int = Field(200, ge=1, le=1000)
 
 
-class ServicePage(Value):
+class ServicePage(Published):
     """`next`: ask again with `after` set to it; None at the end."""
 
     items: tuple[ServiceState, ...]
     next: str | None = None
 
 
-class SummaryPage(Value):
+class SummaryPage(Published):
     """The services at a glance; `next` as in `ServicePage`."""
 
     items: tuple[ServiceSummary, ...]
@@ -225,14 +226,14 @@ class SummaryPage(Value):
     next: str | None = None
 
 
-class TaskPage(Value):
+class TaskPage(Published):
     """`next` as in `ServicePage`."""
 
     items: tuple[TaskState, ...]
     next: str | None = None
 
 
-class NodePage(Value):
+class NodePage(Published):
     """`next` as in `ServicePage`."""
 
     items: tuple[NodeState, ...]

@@ -12,6 +12,7 @@ _UNIT_S: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604
 _PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|w)")
 _DURATION = re.compile(rf"(?:{_PART.pattern})+")
 _SEQUENCE = re.compile(r"\d{1,18}")
+CLOCKS_DIFFER_S: Final = 60.0  # a time so far ahead of our clock may be the present of another
 _WAY_OUT: Final = "give a sequence (1234), a time (2026-01-31T12:00:00Z) or how long ago (10m, 1h30m, 2d)"
 
 
@@ -21,7 +22,7 @@ def starting_point(since: Since, now: datetime) -> int | datetime | None:
     Text is a sequence, an RFC 3339 time (without a zone: UTC), or a duration before `now`.
 
     Raises:
-        InvalidRequest: it is none of these.
+        InvalidRequest: it is none of these, or a time to come.
     """
     if isinstance(since, str):
         since = _parsed(since.strip())
@@ -33,7 +34,9 @@ def starting_point(since: Since, now: datetime) -> int | datetime | None:
         except OverflowError as error:
             raise InvalidRequest(f"since {since!r} is too long ago: {_WAY_OUT}") from error
     if isinstance(since, datetime):
-        return since if since.tzinfo else since.replace(tzinfo=UTC)
+        since = since if since.tzinfo else since.replace(tzinfo=UTC)
+        if since > now + timedelta(seconds=CLOCKS_DIFFER_S):
+            raise InvalidRequest(f"since {since.isoformat()} is in the future: it is {now.isoformat()} now; {_WAY_OUT}")
     return since
 
 

@@ -44,7 +44,7 @@ async def read_snapshot(link: Link, subjects: Subjects, selection: Selection) ->
     events = await bounds(link, subjects.events_stream)
     if events.last > reflected:
         filters = replace(selection, actions=frozenset()).filters(subjects)
-        await _fold(link, subjects.events_stream, filters, states, range(reflected + 1, events.last + 1))
+        await _fold(link, subjects, filters, states, range(reflected + 1, events.last + 1))
     wanted = [state for state in states.values() if selection.takes_state(state)]
     wanted.sort(key=lambda state: (KINDS.index(state.kind), state.name, state.id))
     return Snapshot(tuple(wanted), events.last, events.created)
@@ -60,18 +60,20 @@ async def _bucket(link: Link, subjects: Subjects, kinds: frozenset[str]) -> tupl
             reflected = max(reflected, int(value.headers.get(EVENT_SEQUENCE_HEADER, 0)))
             kind, key = value.subject.split(".")[-2:]
             states.pop((kind, key), None)
-            if value.body and (not kinds or kind in kinds):  # without a body: a marker of deletion
+            if value.body and kind in (kinds or KINDS):  # without a body: a marker of deletion
                 states[kind, key] = _state(value)
     return states, reflected
 
 
-async def _fold(link: Link, stream: str, filters: list[str], states: _States, sequences: range) -> None:
+async def _fold(link: Link, subjects: Subjects, filters: list[str], states: _States, sequences: range) -> None:
     """Apply the events of these sequences to `states`."""
     deliver = {"deliver_policy": "by_start_sequence", "opt_start_seq": sequences.start}
-    async with aclosing(read_stored(link, stream, deliver, filters)) as messages:
+    async with aclosing(read_stored(link, subjects.events_stream, deliver, filters)) as messages:
         async for message in messages:
             if message.sequence not in sequences:
                 break
+            if subjects.parts_of_event(message.subject)[0] not in KINDS:  # a newer poller may tell of more
+                continue
             event = understood_event(message.sequence, message.body)
             key = (event.kind, token(event.object_id))
             states.pop(key, None)

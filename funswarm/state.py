@@ -24,7 +24,13 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class State(Value):
+class Published(Value):
+    """A value that Funswarm publishes. Who reads one of a newer Funswarm overlooks the fields that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class State(Published):
     """What every observed object has."""
 
     id: str
@@ -35,7 +41,7 @@ class State(Value):
     updated_at: str = ""
 
 
-class Port(Value):
+class Port(Published):
     """A published port, as it is in effect."""
 
     target: int
@@ -44,7 +50,7 @@ class Port(Value):
     mode: str = "ingress"
 
 
-class UpdateStatus(Value):
+class UpdateStatus(Published):
     """Swarm's UpdateStatus: how the last rolling update goes."""
 
     state: str
@@ -63,14 +69,14 @@ class ConditionStatus(StrEnum):
     ROLLED_BACK = "rolled-back"
 
 
-class Condition(Value):
+class Condition(Published):
     """`reason` is Swarm's own text for what is in the way, None where nothing is."""
 
     status: ConditionStatus = ConditionStatus.PROGRESSING
     reason: str | None = None
 
 
-class Address(Value):
+class Address(Published):
     """Addresses on one network, in CIDR form as Swarm gives them."""
 
     network_id: str

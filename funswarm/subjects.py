@@ -88,6 +88,10 @@ class Subjects:
     def all_events(self) -> str:
         return f"{self.prefix}.event.>"
 
+    def parts_of_event(self, subject: str) -> list[str]:
+        """Kind, action and names, as tokens, of an event's subject."""
+        return subject.removeprefix(f"{self.prefix}.event.").split(".")
+
     @staticmethod
     def state_key(kind: str, object_id: str) -> str:
         """The key in the state bucket."""

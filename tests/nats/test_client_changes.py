@@ -88,6 +88,21 @@ async def test_a_selection_holds_for_snapshot_and_events(bus, client):
         assert 5 == (await next_change(feed)).sequence
 
 
+async def test_kinds_of_the_future_are_passed_over(bus, client):
+    """In the bucket, among the events that it lacks, and as they come."""
+    subjects, odd = bus.subjects, b'{"kind": "volume"}'
+    await publish_both(bus, None, web(), "created")
+    await bus.publish(subjects.state("volume", "v"), odd, {"Nats-Msg-Id": "v"}, f"KV_{subjects.state_bucket}")
+    for number in range(2):
+        event = subjects.event("volume", "created", "v")
+        await bus.publish(event, odd, {"Nats-Msg-Id": f"v{number}"}, subjects.events_stream)
+    async with aclosing(client.changes()) as feed:
+        assert (["web"], 3) == await snapshot_of(feed)
+        await bus.publish(event, odd, {"Nats-Msg-Id": "v3"}, subjects.events_stream)
+        await publish_event(bus, web(), web(1))
+        assert 5 == (await next_change(feed)).sequence
+
+
 # Resuming.
 async def test_a_sequence_is_resumed_after(bus, client):
     for revision in range(5):

@@ -73,6 +73,13 @@ async def test_an_id_that_is_gone_is_410(bus, http):
     assert (410, "gone") == (answer.status_code, answer.json()["code"])
 
 
+async def test_a_time_to_come_is_400(bus, http):
+    answer = await http.get("/v1/events", params={"since": "2999-01-01T00:00:00Z"})
+
+    assert (400, "invalid") == (answer.status_code, answer.json()["code"])
+    assert "is in the future" in answer.json()["detail"]
+
+
 async def test_a_reader_that_goes_takes_its_consumer_along(bus, http, monkeypatch):
     monkeypatch.setattr("funswarm.reading.INACTIVE_S", 2.0)
 

@@ -40,3 +40,13 @@ def test_what_is_none_of_these_is_refused_with_the_way_out(since):
         return
     with pytest.raises(InvalidRequest, match="how long ago"):
         starting_point(since, NOW)
+
+
+@pytest.mark.parametrize("since", ["2026-11-23T13:00:00Z", NOW + timedelta(minutes=2), "9999-12-31T23:59:59Z"])
+def test_a_time_to_come_is_refused(since):
+    with pytest.raises(InvalidRequest, match="is in the future: it is 2026-11-23T12:00:00"):
+        starting_point(since, NOW)
+
+
+def test_clocks_may_differ_by_seconds():
+    assert NOW + timedelta(seconds=30) == starting_point(NOW + timedelta(seconds=30), NOW)
