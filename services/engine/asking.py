@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-import requests
+from urllib3 import BaseHTTPResponse
 
 from funswarm.errors import Failed, FunswarmError, Unavailable
 from services.engine.connection import Answer, Connection, Request
@@ -67,12 +67,12 @@ class Asking:
             raise Unavailable(f"{what}: the engine's answer is no object but a {type(raw).__name__}")
         return raw
 
-    def stream(self, request: Request) -> requests.Response:
+    def stream(self, request: Request) -> BaseHTTPResponse:
         """A good answer whose body is still to come; the caller closes it."""
         response = self._connection.stream(self._versioned(request))
-        if response.status_code >= 300:
+        if response.status >= 300:
             with response:
-                raise self._refusal(response.status_code, response.raw.read(8192), request.what)
+                raise self._refusal(response.status, response.read(8192), request.what)
         return response
 
     def close(self) -> None:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from funswarm.errors import Failed, Unavailable, UnknownObject
+from funswarm.errors import Failed, Refused, Unavailable, UnknownObject
+from funswarm.messages import Code
 from funswarm.state import AnyState, TaskState
 from services.engine.asking import Asking
 from services.engine.connection import Request
@@ -132,6 +133,28 @@ class Engine:
         exact = name_or_id in (raw.get("ID"), _object(raw, "Spec").get("Name"))  # the engine takes prefixes too
         return raw if exact else None
 
+    async def node_json(self, hostname_or_id: str) -> dict[str, Any] | None:
+        """The node as the engine keeps it; None where no hostname, name or id is exactly this.
+
+        Raises:
+            Refused: UNKNOWN_NODE, several nodes go by it.
+        """
+        if not hostname_or_id:
+            return None
+        path, what = f"/nodes/{quote(hostname_or_id, safe='')}", f"read node {hostname_or_id!r}"
+        try:
+            raw = await self._threads.run(lambda: self._asking.get(path, what))
+        except UnknownObject:
+            return None
+        except Failed as error:
+            if "is ambiguous" not in str(error):
+                raise
+            raise Refused(f"several nodes go by {hostname_or_id!r}: give the id of one", Code.UNKNOWN_NODE) from error
+        if not (raw.get("ID") and _object(raw, "Version") and _object(raw, "Spec")):
+            raise Unavailable(f"{what}: the engine's answer is no node")
+        names = (raw["ID"], _object(raw, "Description").get("Hostname"), _object(raw, "Spec").get("Name"))
+        return raw if hostname_or_id in names else None  # the engine takes prefixes of ids, and `self`, too
+
     async def create_service(self, spec: dict[str, Any], registry_auth: str | None = None) -> tuple[str, list[str]]:
         """The new service's id, and the engine's warnings. `registry_auth`: as in X-Registry-Auth.
 
@@ -171,6 +194,16 @@ class Engine:
             UnknownObject: it is gone already.
         """
         await self._write(f"remove service {service_id}", "DELETE", f"/services/{quote(service_id, safe='')}")
+
+    async def update_node(self, node_id: str, version: int, spec: dict[str, Any]) -> None:
+        """Writes the node's spec.
+
+        Raises:
+            VersionConflict: the node is no longer at `version`.
+            UnknownObject: it is gone.
+        """
+        path, query = f"/nodes/{quote(node_id, safe='')}/update", {"version": str(version)}
+        await self._write(f"update node {node_id}", "POST", path, query=query, body=spec)
 
     async def init_swarm(self, advertise: str) -> str:
         """Makes the engine the manager of a new Swarm; its node id. Failed where it is in one already."""

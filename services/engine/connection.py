@@ -1,22 +1,25 @@
-"""HTTP to the engine, blocking: docker-py's session on raw JSON, bounded in time and size. Runs in threads.
+"""HTTP to the engine, blocking: docker-py's connections on raw JSON, bounded in time and size. Runs in threads.
 
-docker-py finds the engine (socket, TCP, TLS, SSH) and is used for nothing else: its high-level calls rewrite services
-(`insertDefaults`) and hide what the engine said. Two of its habits are undone: a connection pool for every URL, and
-requests' reading of the environment (proxies, netrc, CA bundles) for a local socket.
+docker-py finds the engine (socket, TCP, TLS, SSH) and gives its connection pool; its calls are not used: they rewrite
+services (`insertDefaults`) and hide what the engine said. Nor is requests between the two, which costs as much again as
+all the rest of a call, and reads proxies, netrc and CA bundles from the environment for a local socket.
 """
 
+import json
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, cast
+from urllib.parse import urlencode
 
 import requests
 import urllib3
 from docker import APIClient
 from docker.errors import DockerException
-from docker.transport import UnixHTTPAdapter
 from docker.utils import kwargs_from_env
+from requests.adapters import HTTPAdapter
+from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 
 from funswarm.errors import Failed, Unavailable
 from services.engine.settings import EngineSettings
@@ -47,16 +50,33 @@ class Answer:
     body: bytes
 
 
-class _OneSocketAdapter(UnixHTTPAdapter):
-    """docker-py keeps a pool of connections for each URL; the socket is the same for all."""
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What one thread asks with: docker-py's client, which owns the pool."""
 
-    def get_connection(self, url: str | bytes, proxies: Mapping[str, str] | None = None) -> Any:
-        del url
-        return super().get_connection("http+docker://localhost", proxies)
+    client: APIClient
+    pool: HTTPConnectionPool
+
+    def send(self, request: Request) -> BaseHTTPResponse:
+        """The answer's head; its body is still to be read."""
+        body = None if request.body is None else json.dumps(request.body).encode()
+        headers = {"User-Agent": "funswarm", **request.headers}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return self.pool.urlopen(
+            request.method,
+            f"{request.path}?{urlencode(request.query)}" if request.query else request.path,
+            body,
+            headers,
+            retries=False,
+            redirect=False,
+            timeout=Timeout(CONNECT_TIMEOUT_S, request.timeout_s),
+            preload_content=False,
+        )
 
 
 class Connection:
-    """Sessions with one engine: one for each thread that asks, since requests' sessions are not thread-safe.
+    """Sessions with one engine: one for each thread that asks.
 
     Raises, in all calls:
         Unavailable: the engine does not answer, or not wholly in time.
@@ -66,38 +86,38 @@ class Connection:
     def __init__(self, settings: EngineSettings) -> None:
         self._settings = settings
         self._local = threading.local()
-        self._sessions: list[APIClient] = []
-        self._streams: APIClient | None = None
+        self._sessions: list[Session] = []
+        self._streams: Session | None = None
         self._lock = threading.Lock()
 
     def ask(self, request: Request) -> Answer:
         """One request and its whole answer; `timeout_s` bounds it in whole."""
         end = time.monotonic() + request.timeout_s
         try:
-            with _send(self._session(), request) as response:
-                return Answer(response.status_code, self._body(response, end, request.what))
+            with self._session().send(request) as response:
+                return Answer(response.status, self._body(response, end, request.what))
         except _BROKEN as error:
             raise self._away(error) from error
 
-    def stream(self, request: Request) -> requests.Response:
+    def stream(self, request: Request) -> BaseHTTPResponse:
         """An answer whose body comes bit by bit, at most `timeout_s` apart: the caller reads and closes it."""
         with self._lock:  # one session for all streams: each has a thread of its own, and they come and go
             if self._streams is None:
                 self._streams = open_session(self._settings)
                 self._sessions.append(self._streams)
         try:
-            return _send(self._streams, request)
+            return self._streams.send(request)
         except _BROKEN as error:
             raise self._away(error) from error
 
     def close(self) -> None:
         with self._lock:
             for session in self._sessions:
-                session.close()
+                session.client.close()
             self._sessions.clear()
 
-    def _session(self) -> APIClient:
-        session: APIClient | None = getattr(self._local, "session", None)
+    def _session(self) -> Session:
+        session: Session | None = getattr(self._local, "session", None)
         if session is None:
             session = open_session(self._settings)
             self._local.session = session
@@ -105,10 +125,10 @@ class Connection:
                 self._sessions.append(session)
         return session
 
-    def _body(self, response: requests.Response, end: float, what: str) -> bytes:
+    def _body(self, response: BaseHTTPResponse, end: float, what: str) -> bytes:
         parts: list[bytes] = []
         size = 0
-        while part := response.raw.read(CHUNK_BYTES):
+        while part := response.read(CHUNK_BYTES):
             parts.append(part)
             size += len(part)
             if size > self._settings.body_max_bytes:
@@ -121,21 +141,8 @@ class Connection:
         return Unavailable(f"the engine at {self._settings.address} does not answer: {plain(error)}")
 
 
-def _send(session: APIClient, request: Request) -> requests.Response:
-    return session.request(
-        request.method,
-        f"{session.base_url}{request.path}",
-        params=dict(request.query),
-        json=request.body,
-        headers=dict(request.headers),
-        timeout=(CONNECT_TIMEOUT_S, request.timeout_s),
-        stream=True,
-        allow_redirects=False,
-    )
-
-
-def open_session(settings: EngineSettings) -> APIClient:
-    """A session of docker-py's that asks nothing yet.
+def open_session(settings: EngineSettings) -> Session:
+    """A session that asks nothing yet.
 
     Raises:
         Failed: the address or the certificates cannot be used.
@@ -147,16 +154,22 @@ def open_session(settings: EngineSettings) -> APIClient:
     }
     try:
         where = kwargs_from_env({name: value for name, value in environment.items() if value is not None})
-        session = APIClient(version="1.41", use_ssh_client=True, **where)
+        client = APIClient(version="1.41", use_ssh_client=True, **where)
     except DockerException as error:
         raise Failed(f"DOCKER_HOST {settings.address!r} cannot be used: {error}") from error
     except OSError as error:
         raise Unavailable(f"the engine at {settings.address} does not answer: {error}") from error
-    session.trust_env = False
-    adapter = session.adapters.get("http+docker://")
-    if isinstance(adapter, UnixHTTPAdapter):
-        session.mount("http+docker://", _OneSocketAdapter(f"http+unix://{adapter.socket_path}"))
-    return session
+    return Session(client, _pool(client))
+
+
+def _pool(client: APIClient) -> HTTPConnectionPool:
+    """The connections that requests would use for the client's address, with its certificates."""
+    url = f"{client.base_url}/"
+    adapter = cast("HTTPAdapter", client.get_adapter(url))
+    asked = requests.Request("GET", url).prepare()
+    pool = adapter.get_connection_with_tls_context(asked, client.verify, None, client.cert)
+    adapter.cert_verify(pool, url, client.verify, client.cert)  # type: ignore[no-untyped-call]
+    return cast("HTTPConnectionPool", pool)
 
 
 def plain(error: BaseException) -> str:

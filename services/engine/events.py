@@ -13,8 +13,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
-import requests
 import urllib3
+from urllib3 import BaseHTTPResponse
 
 from funswarm.errors import FunswarmError, Unavailable
 from services.engine.connection import plain
@@ -43,7 +43,7 @@ class EventStream:
     Ends by raising `Unavailable` with the reason; after `close` simply ends.
     """
 
-    def __init__(self, connect: Callable[[], requests.Response], kinds: Sequence[str], open_timeout_s: float) -> None:
+    def __init__(self, connect: Callable[[], BaseHTTPResponse], kinds: Sequence[str], open_timeout_s: float) -> None:
         """`connect` blocks: it opens the stream and answers when the engine has accepted it, or raises."""
         self._connect = connect
         self._kinds = frozenset(kinds)
@@ -52,7 +52,7 @@ class EventStream:
         self._hints: asyncio.Queue[Hint | None] = asyncio.Queue()
         self._opened: asyncio.Future[None] = self._loop.create_future()
         self._reason: FunswarmError | None = None
-        self._response: requests.Response | None = None
+        self._response: BaseHTTPResponse | None = None
         self._closed = threading.Event()
         self._lock = threading.Lock()
         threading.Thread(target=self._read, name="engine-events", daemon=True).start()
@@ -94,7 +94,7 @@ class EventStream:
             response = self._response
         if response is not None:
             with suppress(ValueError, RuntimeError, OSError):  # its connection is gone already
-                response.raw.shutdown()
+                response.shutdown()
 
     def _read(self) -> None:
         reason: FunswarmError = Unavailable("the reader of the engine's events failed")
@@ -112,7 +112,7 @@ class EventStream:
                 self._response = None
             self._call(self._end, reason)
 
-    def _read_all(self, response: requests.Response) -> FunswarmError:
+    def _read_all(self, response: BaseHTTPResponse) -> FunswarmError:
         """Reads to the end, and why it ended."""
         try:
             for lines in _lines(response):
@@ -123,7 +123,7 @@ class EventStream:
             return Unavailable(f"the engine's event stream is not understood: {error}")
         except urllib3.exceptions.ReadTimeoutError:
             return Unavailable("the engine's event stream was silent for too long")
-        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (urllib3.exceptions.HTTPError, OSError) as error:
             return Unavailable(f"the engine's event stream broke: {plain(error)}")
         return Unavailable("the engine ended its event stream")
 
@@ -154,14 +154,14 @@ class EventStream:
             self._opened.exception()  # nobody has to ask for it
 
 
-def _lines(response: requests.Response) -> Iterator[list[bytes]]:
+def _lines(response: BaseHTTPResponse) -> Iterator[list[bytes]]:
     """Whole lines as they come, several at a time.
 
     Raises:
         ValueError: a line is longer than `LINE_BYTES_MAX`.
     """
     rest = b""
-    while data := response.raw.read1(READ_BYTES):
+    while data := response.read1(READ_BYTES):
         *lines, rest = (rest + data).split(b"\n")
         if len(rest) > LINE_BYTES_MAX:
             raise ValueError(f"a line of more than {LINE_BYTES_MAX} bytes")

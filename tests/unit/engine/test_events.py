@@ -3,11 +3,11 @@
 import asyncio
 import json
 import queue
-from typing import Any
+from typing import Any, Self, cast
 
 import pytest
-import requests
 import urllib3
+from urllib3 import BaseHTTPResponse
 
 from funswarm.errors import Unavailable
 from services.engine.events import HINTS_MAX, EventStream, Hint, understood_hint
@@ -29,13 +29,11 @@ def line(**others: Any) -> bytes:
     return json.dumps(EVENT | others).encode() + b"\n"
 
 
-class FakeResponse(requests.Response):
+class FakeResponse:
     """A response whose body is fed by the test; an exception fed is raised, b"" is the end."""
 
     def __init__(self) -> None:
-        super().__init__()
         self.fed: queue.Queue[bytes | Exception] = queue.Queue()
-        self.raw = self
         self.was_closed = False
 
     def read1(self, _amount: int) -> bytes:
@@ -47,6 +45,9 @@ class FakeResponse(requests.Response):
     def shutdown(self) -> None:
         self.fed.put(b"")
 
+    def __enter__(self) -> Self:
+        return self
+
     def __exit__(self, *_: object) -> None:
         self.was_closed = True
 
@@ -55,7 +56,7 @@ def a_stream(*fed: bytes | Exception) -> tuple[EventStream, FakeResponse]:
     response = FakeResponse()
     for data in fed:
         response.fed.put(data)
-    return EventStream(lambda: response, ("service", "node"), 60.0), response
+    return EventStream(lambda: cast("BaseHTTPResponse", response), ("service", "node"), 60.0), response
 
 
 async def reason_of(stream: EventStream) -> str:
@@ -130,7 +131,7 @@ async def test_closing_twice_is_well():
 
 
 async def test_an_engine_that_is_away_is_told_by_opening():
-    def away() -> requests.Response:
+    def away() -> BaseHTTPResponse:
         raise Unavailable("the engine is away")
 
     stream = EventStream(away, ("service",), 60.0)
@@ -140,7 +141,7 @@ async def test_an_engine_that_is_away_is_told_by_opening():
 
 
 async def test_a_stream_that_does_not_open_in_time_is_closed():
-    gate: queue.Queue[FakeResponse] = queue.Queue()
+    gate: queue.Queue[Any] = queue.Queue()
     response = FakeResponse()
     stream = EventStream(gate.get, ("service",), 0.01)
     with pytest.raises(Unavailable, match="opened no event stream"):
