@@ -3,6 +3,9 @@
 Kept alive here, so that the scheduler need not think of it: whatever is handed out and not finished is told to NATS as
 in progress; a redelivery of what is still in hand is not handed out again; a consumer that is gone is made anew. Who
 reads next begins with all that is not finished.
+
+The consumer's metadata remember how far the readers before had come: what they had in hand when they ended is known at
+no cost, however they ended.
 """
 
 import asyncio
@@ -11,6 +14,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 
 from nats.aio.msg import Msg
@@ -31,6 +35,8 @@ _RETRY_DELAY_S: Final = 0.25
 _NS: Final = 10**9
 _HEARTBEAT: Final = "100"
 _PULL_EXPIRED: Final = "408"
+_REACHED: Final = "funswarm-reached"
+_REACHED_MAX: Final = 8
 _ACK, _NAK, _TERM, _PROGRESS = b"+ACK", b"-NAK", b"+TERM", b"+WPI"
 
 _log = logging.getLogger(__name__)
@@ -40,7 +46,8 @@ _log = logging.getLogger(__name__)
 class Delivery:
     """A command that is handed out until one of `ack`, `nak`, `term`; they need NATS, and raise Unavailable without it.
 
-    `sequence`: its place in the queue. `deliveries`: how often it was handed out since this copy took over, 1 at first.
+    `sequence`: its place in the queue. `accepted_at`: when NATS stored it. `deliveries`: how often it was handed out
+    since this copy took over, 1 at first; `inherited`: how many of the last readers had it in hand before (at most 8).
     What was finished comes again where a crash of NATS forgets it, or where NATS was away.
     """
 
@@ -48,7 +55,9 @@ class Delivery:
     subject: str
     body: bytes
     headers: dict[str, str]
+    accepted_at: datetime
     deliveries: int
+    inherited: int
     _reply: str = field(repr=False)
     _owner: "Deliveries" = field(repr=False)
 
@@ -81,6 +90,7 @@ class Deliveries:
         self._wanted = 0  # of the pull that is open
         self._sound = True  # as far as we know, the consumer is there
         self._news: Answers | None = None  # ends the wait for something to happen
+        self._reached: list[int] = []  # up to which sequence each of the last readers had come
         self._failure: FunswarmError | None = None
         self._inbox: Subscription | None = None
         self._reply = ""
@@ -100,7 +110,7 @@ class Deliveries:
 
         A new consumer each time: an old one would hand out new commands before those that its dead reader had in hand.
         """
-        await self._forget()
+        await self._replace()
         self._reply = self._link.inbox.new_subject()
         self._inbox = await self._link.subscribe(self._reply, self._arrived)
         self._tasks = [asyncio.create_task(self._pull()), asyncio.create_task(self._keep())]
@@ -148,15 +158,20 @@ class Deliveries:
             message.subject,
             message.data,
             dict(message.headers or {}),
+            about.timestamp,
             about.num_delivered,
+            sum(about.sequence.stream <= reached for reached in self._reached),
             message.reply,
             self,
         )
 
-    async def _forget(self) -> None:
+    async def _replace(self) -> None:
         """Take the consumer of whoever read before away; what it had handed out stays in the queue."""
+        place = f"{self._stream}.{COMMANDS_CONSUMER}"
         try:
-            await call(self._link, f"CONSUMER.DELETE.{self._stream}.{COMMANDS_CONSUMER}")
+            before = await call(self._link, f"CONSUMER.INFO.{place}")
+            self._reached = [*_reached(before["config"]), int(before["delivered"]["stream_seq"])][-_REACHED_MAX:]
+            await call(self._link, f"CONSUMER.DELETE.{place}")
         except ApiError as error:
             if error.code != 404:
                 raise error.told(f"read {self._stream}") from error
@@ -199,7 +214,8 @@ class Deliveries:
         self._wanted = batch
 
     def _consumer(self) -> dict[str, Any]:
-        return {"stream_name": self._stream, "config": commands_consumer(self._limit), "action": ""}
+        config = commands_consumer(self._limit) | {"metadata": {_REACHED: json.dumps(self._reached)}}
+        return {"stream_name": self._stream, "config": config, "action": ""}
 
     async def _keep(self) -> None:
         """Say every second or so that what is out is worked on."""
@@ -208,3 +224,7 @@ class Deliveries:
             for delivery in list(self._out.values()):
                 with suppress(FunswarmError):
                     await self.tell(delivery, _PROGRESS)
+
+
+def _reached(config: dict[str, Any]) -> list[int]:
+    return list(json.loads((config.get("metadata") or {}).get(_REACHED, "[]")))

@@ -1,6 +1,7 @@
 """The commands as they are handed out: all of them, in order, until each is finished, whatever breaks in between."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -9,6 +10,8 @@ from services.bus.deliveries import Deliveries, Delivery
 from services.bus.jetstream import call
 from services.bus.streams import ACK_WAIT_S, COMMANDS_CONSUMER
 from tests.waiting import PATIENCE_S, until
+
+CLOCK = timedelta(milliseconds=50)  # what two readings of one clock may differ by, as floats
 
 
 async def submit(bus: Bus, *numbers: int) -> None:
@@ -119,6 +122,32 @@ async def test_a_successor_has_what_was_in_hand_before_what_is_new(nats, connect
     await dead.close()
     await submit(own_bus, 3)
     assert [1, 2, 3] == numbers(await take(await consume(own_bus), 3))
+
+
+async def test_a_command_says_when_nats_stored_it(bus, consume):
+    before = datetime.now(UTC)
+    await submit(bus, 1)
+    after = datetime.now(UTC)
+    await asyncio.sleep(0.1)
+    (delivery,) = await take(await consume(bus))
+    assert before - CLOCK <= delivery.accepted_at <= after + CLOCK
+
+
+async def test_a_command_says_how_many_had_it_in_hand_before(bus, consume):
+    await submit(bus, 1)
+    for expected in range(4):
+        (delivery, *_) = await take(await consume(bus))
+        assert expected == delivery.inherited
+
+
+async def test_what_nobody_had_in_hand_is_not_inherited(bus, consume):
+    await submit(bus, 1)
+    first = await bus.consume_commands()
+    await take(first)
+    await first.close()
+    await submit(bus, 2)
+    await take(await consume(bus, limit=1))
+    assert [2, 0] == [delivery.inherited for delivery in await take(await consume(bus), 2)]
 
 
 async def test_close_ends_the_iteration(bus):
