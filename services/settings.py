@@ -59,6 +59,11 @@ class Settings(BaseSettings):
     stream_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream in a NATS cluster: 3 in production")
 
     http_host: str = Field("0.0.0.0", description="The address to listen on; `make run`: 127.0.0.1")
+    http_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="The names under which the api may be asked for besides localhost and addresses, joined by commas; "
+        "default: any name, on a loopback address none",
+    )
     http_port: int = Field(8484, ge=0, le=65535, description="The api's port")
     default_service: Annotated[dict[str, Any] | None, NoDecode] = Field(
         None, description="What GET /create creates: a description in JSON, or the path of a file; default: an nginx"
@@ -85,11 +90,16 @@ class Settings(BaseSettings):
     @field_validator("watch", mode="before")
     @classmethod
     def _kinds(cls, value: Any) -> tuple[str, ...]:
-        kinds = tuple(kind.strip() for kind in value.split(",") if kind.strip()) if isinstance(value, str) else value
+        kinds = tuple(_parts(value)) if isinstance(value, str) else value
         for kind in kinds:
             if kind not in OPTIONAL_KINDS:
                 raise ValueError(f"{kind!r} cannot be watched: choose from {', '.join(OPTIONAL_KINDS)}")
         return tuple(kinds)
+
+    @field_validator("http_hosts", mode="before")
+    @classmethod
+    def _names(cls, value: Any) -> Any:
+        return tuple(_parts(value)) if isinstance(value, str) else value
 
     @field_validator("default_service", mode="before")
     @classmethod
@@ -137,6 +147,10 @@ def _read(variable: str) -> str:
         return path.read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{variable}={path} cannot be read: {error}") from error
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _problem(problem: Any) -> str:

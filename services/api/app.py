@@ -11,6 +11,7 @@ from funswarm.client import Client
 from funswarm.errors import FunswarmError
 from funswarm.messages import Code
 from services.api import commands, events, operating, original, queries
+from services.api.documentation import add_documentation
 from services.api.documented import Problem
 from services.api.figures import Figures
 from services.api.guard import Guard
@@ -26,6 +27,7 @@ def build(client: Client, settings: ApiSettings, figures: Figures, stopping: asy
         title="Funswarm",
         version=operating.VERSION,
         summary="Every change of a Docker Swarm, and commands that are done exactly once",
+        docs_url=None,
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the figures are our own; it costs each request
     )
@@ -39,7 +41,8 @@ def build(client: Client, settings: ApiSettings, figures: Figures, stopping: asy
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_fault)
     _document(app)
-    return Guard(app, figures, simulator=settings.simulator)
+    add_documentation(app)
+    return Guard(app, figures, settings.hosts, simulator=settings.simulator)
 
 
 async def _on_funswarm(_: Request, error: Exception) -> Response:

@@ -1,5 +1,5 @@
-"""What is checked and added around every request, as plain ASGI: body size and type, other sites' browsers, headers,
-figures. Cheaper than middleware made of requests and responses, and a stream passes through untouched.
+"""What is checked and added around every request, as plain ASGI: its Host, body size and type, other sites' browsers,
+how many there are, headers, figures. Cheaper than middleware of requests and responses; streams pass through untouched.
 """
 
 import asyncio
@@ -12,24 +12,34 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from funswarm.messages import Code
 from services.api.figures import Figures
+from services.api.hosts import is_known
 from services.api.problems import problem
-from services.api.settings import BODY_BYTES_MAX
+from services.api.settings import BODY_BYTES_MAX, REQUESTS_MAX
 
 THROWN_AWAY_BYTES_MAX: Final = 16 * BODY_BYTES_MAX
 THROW_AWAY_S: Final = 5.0
 SIMULATOR_HEADER: Final = "Funswarm-Simulator"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _CREATES_BY_GET: Final = "/create"
+_ALWAYS: Final = "/healthz"  # who is busy is alive
 
 
 class Guard:
-    """Wraps the application. `simulator`: set when it is known that the engine is one; then every answer says so."""
+    """Wraps the application. `simulator`: set when it is known that the engine is one; then every answer says so.
 
-    def __init__(self, app: ASGIApp, figures: Figures, *, simulator: bool = False) -> None:
+    `hosts`: the names under which this server may be asked for; None: any.
+    """
+
+    def __init__(
+        self, app: ASGIApp, figures: Figures, hosts: frozenset[str] | None = None, *, simulator: bool = False
+    ) -> None:
         self.simulator = simulator
         self._app = app
         self._figures = figures
+        self._hosts = hosts
+        self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -47,12 +57,14 @@ class Guard:
             await send(message)
 
         headers = Headers(scope=scope)
-        refusal = _refusal(scope, headers)
+        refusal = _crowded(scope, self._open) or _unknown_host(headers, self._hosts) or _refusal(scope, headers)
+        self._open += 1
         try:
             if refusal is not None and "expect" not in headers:  # who sends that waits with the body for our word
                 await _throw_away(receive)
             await (refusal or self._app)(scope, _Limited(receive), answer)
         finally:
+            self._open -= 1
             route = getattr(scope.get("route"), "path", "none")
             self._figures.answered(scope["method"], route, status, time.perf_counter() - started)
 
@@ -88,6 +100,25 @@ async def _throw_away(receive: Receive) -> None:
 
 
 _TOO_LARGE: Final = f"the body is larger than {BODY_BYTES_MAX} bytes: Swarm takes no larger objects"
+
+
+def _crowded(scope: Scope, requests: int) -> ASGIApp | None:
+    if requests < REQUESTS_MAX or scope["path"] == _ALWAYS:
+        return None
+    return problem(
+        503, f"{requests} requests are being answered here: try again later", Code.UNAVAILABLE, {"Retry-After": "1"}
+    )
+
+
+def _unknown_host(headers: Headers, hosts: frozenset[str] | None) -> ASGIApp | None:
+    host = headers.get("host")
+    if host is None or is_known(host, hosts):  # every browser sends one
+        return None
+    return problem(
+        403,
+        f"this server is not known as {host[:200]!r}: ask for localhost, or set FUNSWARM_HTTP_HOSTS",
+        "unknown-host",
+    )
 
 
 def _refusal(scope: Scope, headers: Headers) -> ASGIApp | None:

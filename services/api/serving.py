@@ -21,13 +21,14 @@ from services.api.app import build
 from services.api.figures import Figures
 from services.api.guard import Guard
 from services.api.operating import VERSION
-from services.api.settings import ApiSettings
+from services.api.settings import CONNECTIONS_MAX, ApiSettings
 from services.bus.client import sdk_client
 from services.bus.connection import Bus
 from services.bus.settings import NatsSettings
 from services.runtime import instance
 from services.settings import Settings
 
+PART: Final = "api"
 RETRY_S: Final = 2.0
 SIMULATOR_INTERVAL_S: Final = 10.0
 DRAIN_TIMEOUT_S: Final = 8  # of requests that are being answered; below services.runtime's bound
@@ -42,17 +43,17 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         Failed: the port cannot be listened on.
     """
     api, nats = ApiSettings.of(settings), NatsSettings.of(settings)
-    figures, client = Figures(), sdk_client(nats, "api")
+    figures, client = Figures(), sdk_client(nats, PART)
     app = build(client, api, figures, stop, instance())
     config = uvicorn.Config(
         app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None, log_level="warning",
-        server_header=False, timeout_graceful_shutdown=DRAIN_TIMEOUT_S,
+        server_header=False, timeout_graceful_shutdown=DRAIN_TIMEOUT_S, limit_concurrency=CONNECTIONS_MAX,
     )  # fmt: skip
     server = _Server(config)
     with _listening(api.host, api.port) as listening:
         _log.info("serving HTTP", host=api.host, port=listening.getsockname()[1])
         background = [
-            asyncio.create_task(_answer_for_parts(nats, figures)),
+            asyncio.create_task(_answer_for_parts(nats, figures, app)),
             asyncio.create_task(_learn_of_simulator(client, app)),
             asyncio.create_task(_end(server, stop)),
         ]
@@ -93,23 +94,24 @@ def _listening(host: str, port: int) -> Iterator[socket.socket]:
 
 
 async def _learn_of_simulator(client: Client, app: Guard) -> None:
-    """The header that says so is set from what the parts say, not by a question per request."""
+    """The header that says so is set from what the parts with an engine say, not by a question per request."""
     while True:
-        parts: tuple[PartHealth, ...] = ()
+        parts: list[PartHealth] = []
         with contextlib.suppress(FunswarmError):
-            parts = await client.parts()
-        if any(part.active for part in parts):
+            parts = [part for part in await client.parts() if part.active and part.part != PART]
+        if parts:
             app.simulator = any(part.simulator for part in parts)
         await asyncio.sleep(SIMULATOR_INTERVAL_S if parts else RETRY_S)
 
 
-async def _answer_for_parts(nats: NatsSettings, figures: Figures) -> None:
+async def _answer_for_parts(nats: NatsSettings, figures: Figures, app: Guard) -> None:
     """This copy's health and figures, for as long as the process lives; from when NATS is there."""
     started_at = datetime.now(UTC)
 
     async def health(_: bytes) -> bytes:
         part = PartHealth(
-            part="api", instance=instance(), version=VERSION, started_at=started_at, active=True, ok=True
+            part=PART, instance=instance(), version=VERSION, started_at=started_at, active=True, ok=True,
+            simulator=app.simulator,
         )  # fmt: skip
         return part.model_dump_json().encode()
 
@@ -118,7 +120,7 @@ async def _answer_for_parts(nats: NatsSettings, figures: Figures) -> None:
 
     while True:
         try:
-            bus = await Bus.connect(nats, "api")
+            bus = await Bus.connect(nats, PART)
         except FunswarmError as error:
             _log.warning("NATS is not reached", reason=str(error))
             await asyncio.sleep(RETRY_S)

@@ -8,12 +8,15 @@ from pydantic import ValidationError
 from funswarm.errors import InvalidRequest
 from funswarm.explain import explain
 from funswarm.spec import ServiceSpec
+from services.api.hosts import known_hosts
 from services.settings import Settings
 
 BODY_BYTES_MAX: Final = 1024 * 1024
 WAIT_S: Final = 20.0
 WAIT_MAX_S: Final = 300.0
 STREAMS_MAX: Final = 256
+REQUESTS_MAX: Final = STREAMS_MAX + 512  # being answered at once, streams of events among them
+CONNECTIONS_MAX: Final = 2048  # idle ones too: what is beyond is refused before it is read
 KEEP_ALIVE_S: Final = 15.0
 
 ORIGINAL_SERVICE: Final = ServiceSpec.model_validate(
@@ -23,12 +26,16 @@ ORIGINAL_SERVICE: Final = ServiceSpec.model_validate(
 
 @dataclass(frozen=True, slots=True)
 class ApiSettings:
-    """`default_service`: what GET /create creates, its name followed by a number. `simulator`: the engine is one."""
+    """`default_service`: what GET /create creates, its name followed by a number. `simulator`: the engine is one.
+
+    `hosts`: the names under which the api may be asked for; None: any.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8484
     default_service: ServiceSpec = field(default=ORIGINAL_SERVICE)
     simulator: bool = False
+    hosts: frozenset[str] | None = None
     keep_alive_s: float = KEEP_ALIVE_S
     streams_max: int = STREAMS_MAX
 
@@ -45,4 +52,5 @@ class ApiSettings:
                 template = ServiceSpec.model_validate({"name": ORIGINAL_SERVICE.name} | settings.default_service)
             except ValidationError as error:
                 raise InvalidRequest(f"FUNSWARM_DEFAULT_SERVICE: {explain(error, ServiceSpec)}") from error
-        return cls(settings.http_host, settings.http_port, template, settings.simulator)
+        hosts = known_hosts(settings.http_host, settings.http_hosts)
+        return cls(settings.http_host, settings.http_port, template, settings.simulator, hosts)

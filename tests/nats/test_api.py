@@ -104,6 +104,8 @@ async def test_on_the_simulator_answers_say_so_once_a_part_does(bus, http):
         return (await http.get("/healthz")).headers.get("funswarm-simulator") == "true"
 
     await until(said, "the header")
+    (itself,) = (part for part in (await http.get("/health")).json()["parts"] if part["part"] == "api")
+    assert itself["simulator"] is True
 
 
 async def test_it_is_ready_with_a_poller_and_a_scheduler(bus, http):

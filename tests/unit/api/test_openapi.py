@@ -1,5 +1,7 @@
 """The OpenAPI document: complete, 3.1, and true."""
 
+import re
+
 import pytest
 
 
@@ -42,3 +44,12 @@ async def test_errors_are_problems(document):
 
 async def test_the_docs_page_renders(http):
     assert "/openapi.json" in (await http.get("/docs")).text
+
+
+async def test_the_docs_page_and_its_files_need_no_other_site(http):
+    page = (await http.get("/docs")).text
+    files = re.findall(r"(?:src|href)=\"([^\"]+)\"", page)
+
+    assert 3 == len(files)
+    assert {200} == {(await http.get(f"/{file}")).status_code for file in files}
+    assert "://" not in page

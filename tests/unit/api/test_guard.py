@@ -1,0 +1,74 @@
+"""What the guard refuses before a route is asked: a Host that is not ours, one request too many."""
+
+import asyncio
+
+import httpx
+import pytest
+
+from services.api import guard
+from services.api.app import build
+from services.api.figures import Figures
+from services.api.hosts import is_known, known_hosts
+from services.api.settings import ApiSettings
+from services.settings import Settings
+from tests.unit.api.fakes import SETTINGS
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost:8484", "LOCALHOST", "a.localhost:80", "localhost.", "127.0.0.1:8484", "[::1]:8484", "10.0.0.7"]
+)
+def test_this_machine_and_any_address_are_known(host):
+    assert is_known(host, known_hosts("127.0.0.1", ()))
+
+
+@pytest.mark.parametrize("host", ["evil.test:8484", "localhost.evil.test", "127.0.0.1.evil.test", "[::1", "", "a@b:c"])
+def test_on_a_loopback_address_no_other_name_is_known(host):
+    assert not is_known(host, known_hosts("127.0.0.1", ()))
+
+
+@pytest.mark.parametrize("bound_to", ["localhost", "::1", "127.0.0.2", "0.0.0.0"])
+def test_a_name_of_the_setting_is_known_besides_localhost_and_no_other(bound_to):
+    known = known_hosts(bound_to, ("Swarm.Example",))
+    asked = ("swarm.example:8484", "localhost", "evil.test")
+    assert [True, True, False] == [is_known(host, known) for host in asked]
+
+
+def test_where_others_may_come_and_no_name_is_set_any_is_known():
+    assert is_known("swarm.example", known_hosts("0.0.0.0", ()))
+
+
+def test_the_names_come_from_the_settings():
+    settings = Settings(http_host="0.0.0.0", http_hosts="a.example, b.example")
+    assert frozenset({"a.example", "b.example", "localhost"}) == ApiSettings.of(settings).hosts
+
+
+@pytest.mark.parametrize("path", ["/create", "/health", "/", "/v1/services"])
+async def test_a_page_whose_name_was_bent_to_this_machine_is_refused(client, stopping, path):
+    app = build(client, ApiSettings(hosts=known_hosts("127.0.0.1", ())), Figures(), stopping, "api-1")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://evil.test:8484") as http:
+        answer = await http.get(path, headers={"Sec-Fetch-Site": "same-origin"})
+    assert (403, "unknown-host", []) == (answer.status_code, answer.json()["code"], client.commands)
+    assert "FUNSWARM_HTTP_HOSTS" in answer.json()["detail"]
+
+
+@pytest.fixture
+async def waiting(client, stopping, monkeypatch):
+    """A client of an api that answers one request at a time, and has one."""
+    monkeypatch.setattr(guard, "REQUESTS_MAX", 1)
+    app = build(client, SETTINGS, Figures(), stopping, "api-1")
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
+        first = asyncio.ensure_future(http.get("/v1/events"))
+        while not app._open:
+            await asyncio.sleep(0)
+        yield http
+        stopping.set()
+        await first
+
+
+async def test_one_request_too_many_is_503_with_when_to_come_again(waiting):
+    answer = await waiting.get("/v1/nodes")
+    assert (503, "1", "unavailable") == (answer.status_code, answer.headers["retry-after"], answer.json()["code"])
+
+
+async def test_who_is_busy_is_alive(waiting):
+    assert 200 == (await waiting.get("/healthz")).status_code
