@@ -17,12 +17,16 @@ from pydantic import ValidationError
 from funswarm.access import DEFAULT_SERVERS, Access
 from funswarm.changes import Changes
 from funswarm.commands import (
+    ActivateCommand,
     Command,
     CommandBase,
     CreateCommand,
+    DrainCommand,
+    PauseCommand,
     RemoveCommand,
     RestartCommand,
     RollbackCommand,
+    RunCommand,
     ScaleCommand,
     UpdateCommand,
 )
@@ -127,6 +131,22 @@ class Client(Queries):
         """Removes the service."""
         return await self._do(RemoveCommand, name, how, {})
 
+    async def run(self, name: str, *, how: How = DEFAULT) -> Outcome:
+        """Runs a service in a job mode once more; tasks of the run before that still run are stopped."""
+        return await self._do(RunCommand, name, how, {})
+
+    async def pause(self, node: str, *, how: How = DEFAULT) -> Outcome:
+        """Gives a node (hostname or id) no new tasks; those that it has stay."""
+        return await self._do(PauseCommand, node, how, {})
+
+    async def drain(self, node: str, *, how: How = DEFAULT) -> Outcome:
+        """Takes all tasks from a node (hostname or id), and gives it no new ones."""
+        return await self._do(DrainCommand, node, how, {})
+
+    async def activate(self, node: str, *, how: How = DEFAULT) -> Outcome:
+        """Gives a node (hostname or id) tasks again."""
+        return await self._do(ActivateCommand, node, how, {})
+
     async def submit(self, command: Command, how: How = DEFAULT) -> Outcome:
         """Hands over a command as it is, and waits for its result as `how` says; its other fields are not looked at.
 
@@ -169,6 +189,7 @@ class Client(Queries):
         fields = {
             **arguments, "id": uuid.uuid4().hex if how.id is None else how.id, "target": target, "expect": how.expect,
             "deadline": how.deadline, "dry_run": how.dry_run, "requested_by": how.requested_by or self._name,
+            "namespaces": how.namespaces,
         }  # fmt: skip
         try:
             command = kind.model_validate(fields)

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field, TypeAdapter
 
+from funswarm.namespaces import Namespace
 from funswarm.spec import REPLICAS_MAX, ServicePatch, ServiceSpec
 from funswarm.state import Value
 
@@ -28,14 +29,20 @@ class Expect(Value):
 
 
 class CommandBase(Value):
-    """What every command has. `deadline`: refused after it. `requested_by`: who asked, for the record."""
+    """What every command has. `deadline`: refused after it. `requested_by`: who asked, for the record.
+
+    `namespaces`: whoever asks may act in these only, so the scheduler refuses all else; empty: everywhere.
+    """
 
     id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The idempotency key, and the Nats-Msg-Id header")
-    target: str = Field(min_length=1, max_length=128, description="The service's name, or its id")
+    target: str = Field(
+        min_length=1, max_length=128, description="The service's name, or its id; the node's hostname, or its id"
+    )
     expect: Expect = Expect()
     deadline: datetime | None = None
     dry_run: bool = False
     requested_by: str | None = Field(None, max_length=256)
+    namespaces: Annotated[tuple[Namespace, ...], Field(max_length=64)] = ()
 
     @property
     def digest(self) -> str:
@@ -86,9 +93,36 @@ class RemoveCommand(CommandBase):
     verb: Literal["remove"] = "remove"
 
 
-Command = Annotated[
-    CreateCommand | UpdateCommand | ScaleCommand | RestartCommand | RollbackCommand | RemoveCommand,
-    Field(discriminator="verb"),
-]
+class RunCommand(CommandBase):
+    """Run a service in a job mode once more; tasks of the run before that still run are stopped."""
+
+    verb: Literal["run"] = "run"
+
+
+class PauseCommand(CommandBase):
+    """Give a node no new tasks; those that it has stay. `target`: the node's hostname or id."""
+
+    verb: Literal["pause"] = "pause"
+
+
+class DrainCommand(CommandBase):
+    """Take all tasks from a node, and give it no new ones. `target`: the node's hostname or id."""
+
+    verb: Literal["drain"] = "drain"
+
+
+class ActivateCommand(CommandBase):
+    """Give a node tasks again. `target`: the node's hostname or id."""
+
+    verb: Literal["activate"] = "activate"
+
+
+ServiceCommand = (
+    CreateCommand | UpdateCommand | ScaleCommand | RestartCommand | RollbackCommand | RemoveCommand | RunCommand
+)
+NodeCommand = PauseCommand | DrainCommand | ActivateCommand
+Command = Annotated[ServiceCommand | NodeCommand, Field(discriminator="verb")]
 COMMANDS: Final[TypeAdapter[Command]] = TypeAdapter(Command)
-VERBS: Final = ("create", "update", "scale", "restart", "rollback", "remove")
+SERVICE_VERBS: Final = ("create", "update", "scale", "restart", "rollback", "remove", "run")
+NODE_VERBS: Final = ("pause", "drain", "activate")
+VERBS: Final = SERVICE_VERBS + NODE_VERBS

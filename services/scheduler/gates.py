@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from funswarm.commands import CommandBase
+from funswarm.commands import CommandBase, UpdateCommand
 from funswarm.errors import Refused
 from funswarm.messages import Code
 from funswarm.spec import ServicePatch
@@ -13,6 +13,10 @@ _WAYS_OUT: Final = {
     "global-job": "is a job that runs once on each node: it has no replicas",
     "replicated-job": "is a job: set `total` and `max_concurrent` in an update, which runs it again",
 }
+_RUN_TWICE: Final = (
+    "its tasks may end by themselves, and Swarm takes an end soon after the start as a failed update: it would roll "
+    "back, and run them again. Set failure_action to continue, or make it a job"
+)
 
 
 def check_mode(patch: ServicePatch, service: Json) -> None:
@@ -28,6 +32,36 @@ def check_mode(patch: ServicePatch, service: Json) -> None:
         raise Refused(
             f"{name(service)} is {is_mode}: `total` and `max_concurrent` are for replicated jobs", Code.WRONG_MODE
         )
+
+
+def check_run(service: Json) -> None:
+    """Refuse to run what is no job, or has nothing to run, with the way out.
+
+    Raises:
+        Refused: code wrong-mode.
+    """
+    is_mode = mode(service["Spec"])
+    if not is_mode.endswith("job"):
+        raise Refused(
+            f"{name(service)} is {is_mode}, not a job: `restart` replaces its tasks, `scale` sets how many run",
+            Code.WRONG_MODE,
+        )
+    if replicas(service["Spec"]) == 0:
+        raise Refused(
+            f"{name(service)} has a total of 0, nothing to run: set `total` in an update, which runs it",
+            Code.WRONG_MODE,
+        )
+
+
+def advice(command: CommandBase, service: Json, after: Json) -> tuple[str, ...]:
+    """What the user may not expect of writing `after` to the service."""
+    if mode(after).endswith("job"):
+        return ("it is a job: every update runs it again, this one too",) if isinstance(command, UpdateCommand) else ()
+    ends = ((after.get("TaskTemplate") or {}).get("RestartPolicy") or {}).get("Condition") in {"none", "on-failure"}
+    rolls_back = (after.get("UpdateConfig") or {}).get("FailureAction") == "rollback"
+    if ends and rolls_back and after.get("TaskTemplate") != service["Spec"].get("TaskTemplate"):
+        return (_RUN_TWICE,)
+    return ()
 
 
 def check_expectations(command: CommandBase, service: Json) -> None:

@@ -151,13 +151,14 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
     """Work off commands until the lease is lost, or until cancelled; then finish what is being written."""
     bus, store, services = copy.bus, NatsStore(copy.bus), Services()
     writer = SafeWriter(engine, store, lambda: lease.held, services)
-    worker = Worker(bus.subjects, store, writer, copy.metrics, Targets(engine, services).service_of)
+    worker = Worker(bus.subjects, store, writer, copy.metrics, Targets(engine, services).lane_of)
     async with AsyncExitStack() as stack:
         client = sdk_client(bus.settings, f"{MICRO_NAME} view {copy.settings.instance}")
         stack.push_async_callback(client.close)
         view = View(client, services, copy.metrics, copy.standing.troubles)
         following = asyncio.create_task(view.run(worker.look_again))
         stack.push_async_callback(_end, following)
+        await store.open()
         deliveries = await bus.consume_commands(IN_HAND_MAX)
         stack.push_async_callback(deliveries.close)
         requests = Requests(bus, store)

@@ -11,19 +11,23 @@ from typing import Final
 from funswarm.commands import (
     Command,
     CreateCommand,
+    NodeCommand,
     RemoveCommand,
     RestartCommand,
     RollbackCommand,
+    RunCommand,
     ScaleCommand,
     UpdateCommand,
 )
 from funswarm.errors import Failed, InvalidRequest, Refused, UnknownObject
 from funswarm.messages import Change, Code
 from funswarm.spec import ServicePatch
-from funswarm.state import Value
-from services.scheduler.gates import check_expectations, check_mode
+from funswarm.state import NodeState, Value
+from services.scheduler.bounds import check_namespaces
+from services.scheduler.gates import advice, check_expectations, check_mode, check_run
 from services.scheduler.merge import merged
 from services.scheduler.names import Names
+from services.scheduler.plan_node import WriteNode, plan_node
 from services.scheduler.raw_service import ROLLING, ROLLING_BACK, Json, fingerprint, held, marked, name, version, wrote
 from services.scheduler.spec_changes import spec_changes
 from services.scheduler.to_engine import create_spec, patched_spec
@@ -44,7 +48,8 @@ class Intent(Value):
 class Situation:
     """What a decision is made from: the raw service (None: absent), and what else was asked for it.
 
-    `near`: ` (did you mean …?)` for an absent service; `intent`: noted by an earlier try of the same command.
+    `near`: ` (did you mean …?)` for an absent one; `intent`: noted by an earlier try of the same command. For a command
+    of a node: the raw `node` (None: absent), and all `nodes`.
     """
 
     service: Json | None = None
@@ -52,6 +57,8 @@ class Situation:
     traceparent: str | None = None
     intent: Intent | None = None
     near: str = ""
+    node: Json | None = None
+    nodes: tuple[NodeState, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,7 @@ class Write:
     changes: tuple[Change, ...]
     held: str | None = None
     intent: Intent | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +97,7 @@ class Nothing:
     changed: bool
 
 
-Action = Create | Write | Remove | Nothing
+Action = Create | Write | WriteNode | Remove | Nothing
 
 
 def plan(command: Command, situation: Situation) -> Action:
@@ -99,6 +107,10 @@ def plan(command: Command, situation: Situation) -> Action:
         Refused, InvalidRequest, UnknownObject: nothing is to be done, and why.
         Failed: it cannot be known whether an earlier try of a rollback had its effect.
     """
+    if situation.service is not None or situation.intent is None:  # an intent was noted behind this gate
+        check_namespaces(command, situation.service)
+    if isinstance(command, NodeCommand):
+        return plan_node(command, situation.node, situation.nodes, situation.near) or Nothing(changed=False)
     service = situation.service
     if isinstance(command, CreateCommand):
         return _create(command, situation)
@@ -113,14 +125,15 @@ def plan(command: Command, situation: Situation) -> Action:
     check_expectations(command, service)
     before = service["Spec"]
     after = _changed_spec(command, service, situation.names)
-    if after == before:
+    if after == before and not isinstance(command, RunCommand):
         return Nothing(changed=False)
     return Write(
         service_id=service["ID"],
         version=version(service),
         spec=marked(after, command, situation.traceparent),
         changes=spec_changes(before, after),
-        held=None if command.force else held(service, ROLLING),
+        held=None if isinstance(command, RunCommand) or command.force else held(service, ROLLING),
+        warnings=advice(command, service, after),
     )
 
 
@@ -133,6 +146,8 @@ def _create(command: CreateCommand, situation: Situation) -> Action:
     if service is not None:
         if wrote(command, service):
             return Nothing(changed=True)
+        if command.expect.absent:
+            raise Refused(f"expected no service {command.target!r}, and there is one", Code.EXPECTATION)
         raise Refused(
             f"there is a service {command.target!r} already (id {service['ID']}): update it, or choose another name",
             Code.NAME_TAKEN,
@@ -193,8 +208,13 @@ def _rolled_back(service: Json, intent: Intent) -> bool:
     )
 
 
-def _changed_spec(command: UpdateCommand | ScaleCommand | RestartCommand, service: Json, names: Names) -> Json:
+def _changed_spec(
+    command: UpdateCommand | ScaleCommand | RestartCommand | RunCommand, service: Json, names: Names
+) -> Json:
     spec: Json = service["Spec"]
+    if isinstance(command, RunCommand):  # any write runs a job: that of the command's own label is the run
+        check_run(service)
+        return spec
     if isinstance(command, UpdateCommand):
         check_mode(command.changes, service)
         return patched_spec(spec, command.changes, names)

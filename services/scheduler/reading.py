@@ -70,7 +70,7 @@ def read_body(verb: str, body: bytes) -> Command | Malformed:
 
 def succeeded(command: Command, outcome: Outcome, now: datetime) -> Result:
     """The result of what was done, or with `dry_run` would be."""
-    service_id, service_name, version = identity(outcome.service)
+    service_id, service_name, node_id, version = identity(outcome)
     warnings = (outcome.held,) if outcome.held and command.dry_run else ()
     return Result(
         command_id=command.id,
@@ -79,6 +79,7 @@ def succeeded(command: Command, outcome: Outcome, now: datetime) -> Result:
         status=ResultStatus.SUCCEEDED,
         service_id=outcome.created_id or service_id,
         service_name=service_name or (command.service.name if isinstance(command, CreateCommand) else None),
+        node_id=node_id,
         version=version,
         changed=outcome.changed,
         warnings=tuple(text[:REASON_MAX] for text in (*outcome.warnings, *warnings)[:WARNINGS_MAX]),

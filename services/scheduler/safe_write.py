@@ -11,13 +11,16 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from funswarm.commands import Command, CreateCommand, Expect, RemoveCommand, RollbackCommand, UpdateCommand
+from funswarm.commands import Command, CreateCommand, Expect, NodeCommand, RemoveCommand, RollbackCommand, UpdateCommand
 from funswarm.errors import Failed, Refused, TemporaryError, UnknownObject, VersionConflict
 from funswarm.messages import Change, Code
+from funswarm.state import NodeState
+from services.scheduler.bounds import is_open
 from services.scheduler.fold import Services
 from services.scheduler.lanes import deadline
 from services.scheduler.names import LOCAL_NETWORKS, Names, did_you_mean, kinds_needed
 from services.scheduler.plan import Action, Create, Nothing, Remove, Situation, Write, plan
+from services.scheduler.plan_node import WriteNode
 from services.scheduler.ports import EngineCalls, Store
 from services.scheduler.raw_service import Json, name, version
 
@@ -31,8 +34,9 @@ class Superseded(TemporaryError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a try ended well. `held`: nothing was written, and why it must wait; `service`: as read after the write.
+    """How a try ended well. `held`: nothing was written, and why it must wait.
 
+    `service`, `node`: as read after the write.
     `created_id`: of a new service, which is not read again.
     """
 
@@ -42,6 +46,7 @@ class Outcome:
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
     held: str | None = None
+    node: Json | None = None
 
 
 class SafeWriter:
@@ -86,13 +91,21 @@ class SafeWriter:
         )
 
     async def _situation(self, command: Command, traceparent: str | None, *, look: bool) -> Situation:
+        if isinstance(command, NodeCommand):
+            return await self._situation_of_node(command)
         leaves_no_label = isinstance(command, RemoveCommand | RollbackCommand)
         intent = await self._store.intent(command.id) if leaves_no_label else None
         service = await self._engine.service_json(command.target) if look else None
         near = ""
-        if service is None and intent is None and not isinstance(command, CreateCommand):
+        if service is None and intent is None and not isinstance(command, CreateCommand) and not command.namespaces:
             near = did_you_mean(command.target, self._services.names)
         return Situation(service, await self._names(command), traceparent, intent, near)
+
+    async def _situation_of_node(self, command: NodeCommand) -> Situation:
+        node = await self._engine.node_json(command.target)
+        nodes = tuple(state for state in await self._engine.list("node") if isinstance(state, NodeState))
+        near = "" if node else did_you_mean(command.target, [state.name for state in nodes])
+        return Situation(node=node, nodes=nodes, near=near)
 
     async def _names(self, command: Command) -> Names:
         fields = (
@@ -103,16 +116,17 @@ class SafeWriter:
             else None
         )
         needed = sorted(kinds_needed(fields)) if fields else []
-        names = Names(**{kind: await self._known(kind) for kind in needed})
+        bound = command.namespaces
+        names = Names(**{kind: await self._known(kind, bound) for kind in needed})
         wanted = {use.name for use in (fields.networks if fields else None) or ()} - LOCAL_NETWORKS
         if not wanted <= {*names.network, *names.network.values()}:
             # An engine whose Swarm does not answer leaves the networks out. For a service it says that it cannot tell.
             await self._engine.service_json(command.target)
-            names = replace(names, network=await self._known("network"))
+            names = replace(names, network=await self._known("network", bound))
         return names
 
-    async def _known(self, kind: str) -> dict[str, str]:
-        return {state.name: state.id for state in await self._engine.list(kind)}
+    async def _known(self, kind: str, bound: tuple[str, ...]) -> dict[str, str]:
+        return {state.name: state.id for state in await self._engine.list(kind) if is_open(state, bound)}
 
     async def _do(self, command: Command, action: Action, situation: Situation) -> Outcome:
         intent = action.intent if isinstance(action, Write | Remove) else None
@@ -134,10 +148,14 @@ class SafeWriter:
             case Remove():
                 await self._engine.remove_service(action.service_id)
                 return Outcome(changed=True, service=situation.service)
+            case WriteNode():
+                await self._engine.update_node(action.node_id, action.version, action.spec)
+                node = await self._engine.node_json(action.node_id)
+                return Outcome(changed=True, node=node, changes=action.changes, warnings=action.warnings)
             case Nothing():
-                return Outcome(changed=action.changed, service=situation.service)
+                return Outcome(changed=action.changed, service=situation.service, node=situation.node)
         service = await self._engine.service_json(service_id)
-        return Outcome(changed=True, service=service, changes=action.changes, warnings=tuple(warnings))
+        return Outcome(changed=True, service=service, changes=action.changes, warnings=(*action.warnings, *warnings))
 
 
 def _can_create_unseen(command: Command) -> bool:
@@ -155,11 +173,17 @@ def _can_create_unseen(command: Command) -> bool:
 
 
 def _told(action: Action, situation: Situation) -> Outcome:
-    changes = action.changes if isinstance(action, Create | Write) else ()
+    changes = action.changes if isinstance(action, Create | Write | WriteNode) else ()
+    warnings = action.warnings if isinstance(action, Write | WriteNode) else ()
     reason = action.held if isinstance(action, Write) else None
-    return Outcome(changed=False, service=situation.service, changes=changes, held=reason)
+    return Outcome(
+        changed=False, service=situation.service, node=situation.node, changes=changes, warnings=warnings, held=reason
+    )
 
 
-def identity(service: Json | None) -> tuple[str | None, str | None, int | None]:
-    """(id, name, version), for results."""
-    return (service["ID"], name(service), version(service)) if service else (None, None, None)
+def identity(outcome: Outcome) -> tuple[str | None, str | None, str | None, int | None]:
+    """(service's id, its name, node's id, version), for results."""
+    if outcome.node is not None:
+        return None, None, outcome.node["ID"], version(outcome.node)
+    service = outcome.service
+    return (service["ID"], name(service), None, version(service)) if service else (None, None, None, None)

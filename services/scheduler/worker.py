@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import structlog
 
+from funswarm.commands import Command
 from funswarm.errors import Failed, FunswarmError, PermanentError, Refused, TemporaryError
 from funswarm.messages import TRACEPARENT_HEADER, Code, Result
 from funswarm.subjects import Subjects
@@ -32,7 +33,7 @@ log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """Works off deliveries. `service_of`: the service's name that a target means, so that name and id are one lane."""
+    """Works off deliveries. `lane_of`: whose turn a command waits for, the same for a name and an id of one object."""
 
     def __init__(
         self,
@@ -40,13 +41,13 @@ class Worker:
         store: Store,
         writer: SafeWriter,
         metrics: Metrics,
-        service_of: Callable[[str], Awaitable[str]],
+        lane_of: Callable[[Command], Awaitable[str]],
     ) -> None:
         self._subjects = subjects
         self._store = store
         self._writer = writer
         self._metrics = metrics
-        self._service_of = service_of
+        self._lane_of = lane_of
         self._lanes: dict[str, Lane] = {}
         self._slots = asyncio.Semaphore(PARALLEL_MAX)
         self._stop = asyncio.Event()
@@ -93,7 +94,7 @@ class Worker:
                 continue
             now = datetime.now(UTC)
             item = Item(what, delivery, now, patience_ends(what, now))
-            self._enter(await self._service_of(what.target), item)
+            self._enter(await self._lane_of(what), item)
 
     def _enter(self, service: str, item: Item) -> None:
         lane = self._lanes.get(service)

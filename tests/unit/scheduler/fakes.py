@@ -12,6 +12,7 @@ from funswarm.errors import Refused, UnknownObject, VersionConflict
 from funswarm.messages import Code, DeadLetter, Result
 from funswarm.state import AnyState, NetworkState, ServiceState
 from funswarm.subjects import Subjects
+from services.engine.others import node_state
 from services.scheduler.fold import Services
 from services.scheduler.plan import Intent
 
@@ -32,6 +33,7 @@ class FakeEngine:
     def __init__(self, *services: dict[str, Any]) -> None:
         self.services = {one["Spec"]["Name"]: one for one in services}
         self.networks: dict[str, str] = {}
+        self.nodes: dict[str, dict[str, Any]] = {}
         self.writes: list[str] = []
         self.before: Hook = lambda: None
         self.after: Hook = lambda: None
@@ -75,7 +77,22 @@ class FakeEngine:
         del self.services[service["Spec"]["Name"]]
         self._wrote("remove")
 
+    async def node_json(self, hostname_or_id: str) -> dict[str, Any] | None:
+        node = copy.deepcopy(self.nodes.get(hostname_or_id))
+        self.read()
+        return node
+
+    async def update_node(self, node_id: str, version: int, spec: dict[str, Any]) -> None:
+        self.before()
+        node = next(node for node in self.nodes.values() if node["ID"] == node_id)
+        if version != node["Version"]["Index"]:
+            raise VersionConflict("update out of sequence")
+        node |= {"Spec": spec, "Version": {"Index": version + 1}}
+        self._wrote(f"node {spec['Availability']}")
+
     async def list(self, kind: str) -> list[AnyState]:
+        if kind == "node":
+            return [node_state(node) for node in self.nodes.values()]
         assert kind == "network", f"nobody lists a {kind}"
         return [NetworkState(id=one, name=name, version=0) for name, one in self.networks.items()]
 

@@ -17,6 +17,17 @@ def spec(replicas: int | None = 2, image: str = "nginx:1", **fields: Any) -> dic
     }
 
 
+def node(name: str = "one", node_id: str = "n1", availability: str = "active", **spec_fields: Any) -> dict[str, Any]:
+    """A raw node at version 4, ready."""
+    return {
+        "ID": node_id,
+        "Version": {"Index": 4},
+        "Spec": {"Role": "worker", "Availability": availability, "Labels": {}, **spec_fields},
+        "Description": {"Hostname": name},
+        "Status": {"State": "ready"},
+    }
+
+
 def service(
     state: str | None = None, by: str | None = None, previous: dict[str, Any] | None = None, **fields: Any
 ) -> dict[str, Any]:

@@ -217,3 +217,55 @@ def test_a_removal_that_was_done_is_done():
 def test_a_removal_spares_a_later_service_of_the_same_name():
     action: Action = plan(_command("remove"), Situation({**service(), "ID": "s2"}, intent=NOTED))
     assert Nothing(changed=True) == action
+
+
+# Jobs.
+JOB: dict[str, Any] = {"Mode": {"ReplicatedJob": {"TotalCompletions": 1, "MaxConcurrent": 1}}}
+
+
+def test_a_run_of_a_job_writes_its_label_only():
+    raw = service(**JOB)
+    assert {**raw["Spec"], "Labels": {COMMAND_LABEL: "c1"}} == _write(_command("run"), raw).spec
+
+
+def test_a_run_that_was_done_is_done():
+    assert Nothing(changed=True) == plan(_command("run"), Situation(service(by="c1", **JOB)))
+
+
+@pytest.mark.parametrize("mode", [{"Replicated": {"Replicas": 1}}, {"Global": {}}])
+def test_a_run_of_what_is_no_job_is_refused_with_the_way_out(mode):
+    refused = _refused(_command("run"), service(Mode=mode))
+    assert (Code.WRONG_MODE, True) == (refused.code, "`restart`" in str(refused))
+
+
+def test_a_run_of_a_parked_job_is_refused_with_the_way_out():
+    refused = _refused(_command("run"), service(Mode={"ReplicatedJob": {"TotalCompletions": 0}}))
+    assert (Code.WRONG_MODE, True) == (refused.code, "`total`" in str(refused))
+
+
+def test_an_update_of_a_job_says_that_it_runs_it():
+    write = _write(_command("update", changes={"labels": {"a": "1"}}), service(**JOB))
+    assert "runs it again" in write.warnings[0]
+
+
+def _once(failure_action: str) -> dict[str, Any]:
+    raw = service(UpdateConfig={"FailureAction": failure_action})
+    raw["Spec"]["TaskTemplate"]["RestartPolicy"] = {"Condition": "none"}
+    return raw
+
+
+def test_a_restart_that_swarm_would_roll_back_for_its_tasks_end_is_warned_of():
+    assert "roll back" in _write(_command("restart"), _once("rollback")).warnings[0]
+
+
+def test_a_restart_that_goes_on_when_its_tasks_end_is_not_warned_of():
+    assert () == _write(_command("restart"), _once("continue")).warnings
+
+
+def test_a_scale_brings_no_warning_of_a_rollback():
+    assert () == _write(_command("scale", replicas=5), _once("rollback")).warnings
+
+
+# Creation that expects absence.
+def test_a_create_that_expects_absence_says_that_this_was_expected():
+    assert Code.EXPECTATION == _refused(_command("create", service=WEB, expect={"absent": True}), service()).code

@@ -33,7 +33,7 @@ class Scene:
     def __init__(self, *services: dict[str, Any]) -> None:
         self.engine, self.store, self.feed, self.metrics = FakeEngine(*services), FakeStore(), Feed(), Metrics()
         writer = SafeWriter(self.engine, self.store, lambda: True, Services())
-        self.worker = Worker(SUBJECTS, self.store, writer, self.metrics, Targets(self.engine, Services()).service_of)
+        self.worker = Worker(SUBJECTS, self.store, writer, self.metrics, Targets(self.engine, Services()).lane_of)
 
     async def results(self, count: int) -> list[Any]:
         await until(lambda: len(self.store.order) >= count, f"{count} results")
