@@ -17,6 +17,7 @@ class How:
     `id`: the idempotency key, None: a new one. `expect`: what must hold, else it is refused. `deadline`: refused after
     it. `dry_run`: only say what would change. `requested_by`: who asks, for the record; None: the client's name.
     `wait_s`: how long to wait for the result, 0: not at all. `traceparent`: the W3C trace that this is a part of.
+    `namespaces`: whoever asks may act in these only; empty: everywhere.
     """
 
     id: str | None = None
@@ -26,3 +27,4 @@ class How:
     requested_by: str | None = None
     wait_s: float = WAIT_S
     traceparent: str | None = None
+    namespaces: tuple[str, ...] = ()

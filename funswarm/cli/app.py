@@ -1,11 +1,12 @@
 """The commands of `funswarm`, put together. Exit codes: 0 done, 1 refused or failed, 2 usage, 3 unavailable."""
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from funswarm.cli import creating, reading, updating, watching, writing
+from funswarm.cli import creating, reading, token, updating, watching, writing
 from funswarm.cli.session import Access
 from funswarm.subjects import DEFAULT_PREFIX
 
@@ -38,16 +39,21 @@ def _options(
     password: Annotated[
         str | None, typer.Option(envvar="FUNSWARM_NATS_PASSWORD", help="Better set in the environment.")
     ] = None,
-    token: Annotated[str | None, typer.Option(envvar="FUNSWARM_NATS_TOKEN", help="Token at NATS.")] = None,
+    nats_token: Annotated[
+        str | None, typer.Option("--token", envvar="FUNSWARM_NATS_TOKEN", help="Token at NATS.")
+    ] = None,
     credentials: Annotated[
         str | None, typer.Option("--creds", envvar="FUNSWARM_NATS_CREDS", help="Path of a .creds file.")
+    ] = None,
+    tls_ca: Annotated[
+        Path | None, typer.Option(envvar="FUNSWARM_NATS_TLS_CA", help="Path of the CA that signed NATS's certificate.")
     ] = None,
     show_version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     del show_version  # done by its callback
-    context.obj = Access(url, prefix, user, password, token, credentials)
+    context.obj = Access(url, prefix, user, password, nats_token, credentials, tls_ca)
 
 
 app.command("health")(reading.health)
@@ -62,6 +68,7 @@ app.command("restart")(writing.restart)
 app.command("rollback")(writing.rollback)
 app.command("rm")(writing.remove)
 app.command("watch")(watching.watch)
+app.add_typer(token.app, name="token")
 
 
 def main() -> None:

@@ -1,10 +1,12 @@
 """One command's run: a client, an event loop, and an exit code for every end. I/O by `Client`."""
 
 import asyncio
+import ssl
 import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
+from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -35,8 +37,13 @@ class Access:
     password: str | None = field(default=None, repr=False)
     token: str | None = field(default=None, repr=False)
     credentials: str | None = None
+    tls_ca: Path | None = None
 
     def client(self) -> Client:
+        """
+        Raises:
+            InvalidRequest: the CA's file cannot be read.
+        """
         return Client(
             self.url.split(","),
             prefix=self.prefix,
@@ -45,7 +52,14 @@ class Access:
             password=self.password,
             token=self.token,
             credentials=self.credentials,
+            tls=self._tls(),
         )
+
+    def _tls(self) -> ssl.SSLContext | None:
+        try:
+            return None if self.tls_ca is None else ssl.create_default_context(cafile=self.tls_ca)
+        except OSError as error:
+            raise InvalidRequest(f"the CA's certificate {self.tls_ca} cannot be used: {error}") from error
 
 
 def console(*, stderr: bool = False) -> Console:
