@@ -109,6 +109,21 @@ class Bus:
             raise error.told(f"read {subject}") from error
         return base64.b64decode(found["message"].get("data", ""))
 
+    async def subjects_in(self, stream: str, limit: int) -> list[str] | None:
+        """The subjects that a stream has messages on, without the messages; None: there are more than `limit`."""
+        found: list[str] = []
+        while True:
+            try:
+                state = (await call(self.link, f"STREAM.INFO.{stream}", _page(len(found))))["state"]
+            except ApiError as error:
+                raise error.told(f"read stream {stream}") from error
+            if state.get("num_subjects", 0) > limit:
+                return None
+            page = state.get("subjects") or {}
+            found += page
+            if not page or len(found) >= state["num_subjects"]:
+                return found
+
     async def send(self, subject: str, body: bytes, headers: Mapping[str, str] | None = None) -> None:
         """Publish without storing it, to whoever listens now."""
         await self.link.send(subject, body, headers=headers)
@@ -157,6 +172,11 @@ class Bus:
         deliveries = Deliveries(self.link, self.subjects.commands_stream, limit)
         await deliveries.open()
         return deliveries
+
+
+def _page(offset: int) -> dict[str, Any]:
+    """The question for a stream's subjects from a place on; NATS answers with 100,000 at most."""
+    return {"subjects_filter": ">", "offset": offset}
 
 
 def _numbers(version: str) -> tuple[int, ...]:

@@ -1,16 +1,21 @@
 """Results, intents and dead letters on NATS. I/O by the bus; each write has a message id: repeating is harmless."""
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from pydantic import ValidationError
 
 from funswarm.messages import MSG_ID_HEADER, DeadLetter, Result
 from services.bus.connection import Bus
+from services.bus.reading import read_newest
+from services.scheduler.convergence import is_pending
 from services.scheduler.plan import Intent
 
+KEPT_MAX: Final = 50_000
+RECALLED_MAX: Final = 20_000  # results that a new active copy looks through
+PENDING: Final = b'"pending"'
 PLACE_MAX: Final = 128  # characters of a dead letter's target in its subject; the letter has the whole
 
 
@@ -21,7 +26,15 @@ class NatsStore:
         self._bus = bus
         self._subjects = bus.subjects
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._kept: set[int] | None = None  # hashes of the subjects that may have something; None: any may
         self.closed = False
+
+    async def open(self) -> None:
+        """Learn which commands have a result or an intent, so that a new one needs no look. Only the active copy writes
+        them; of what a superseded one still stores the label, the name or the version tells.
+        """
+        kept = await self._bus.subjects_in(self._subjects.results_stream, KEPT_MAX)
+        self._kept = None if kept is None else {hash(subject) for subject in kept}
 
     def close(self) -> None:
         """Nothing more is going to be stored here: wake all who wait."""
@@ -45,7 +58,7 @@ class NatsStore:
 
     async def find(self, command_id: str) -> Result | None:
         """The result of a command that has ended; None: it has not, as far as NATS knows."""
-        body = await self._bus.last(self._subjects.results_stream, self._subjects.result(command_id))
+        body = await self._last(self._subjects.result(command_id))
         try:
             return None if body is None else Result.model_validate_json(body)
         except ValidationError:  # of another version: then the label tells
@@ -55,9 +68,28 @@ class NatsStore:
         """Make a result durable."""
         subject, body = self._subjects.result(result.command_id), result.model_dump_json().encode()
         headers = {MSG_ID_HEADER: result.command_id}
+        self._will_keep(subject)
         await self._bus.publish(subject, body, headers, self._subjects.results_stream)
         for event in self._waiting.get(result.command_id, ()):
             event.set()
+
+    async def settle(self, result: Result) -> None:
+        """Take the place of the command's first result, now that its service has settled."""
+        subject, body = self._subjects.result(result.command_id), result.model_dump_json().encode()
+        headers = {MSG_ID_HEADER: f"{result.command_id}/settled"}  # no command's id has a slash
+        await self._bus.publish(subject, body, headers, self._subjects.results_stream)
+        for event in self._waiting.get(result.command_id, ()):
+            event.set()
+
+    async def pending(self) -> AsyncIterator[Result]:
+        """The results that wait for their services to settle, the newest of those that RESULTS keeps; oldest first."""
+        stream, subject = self._subjects.results_stream, self._subjects.all_results
+        async for stored in read_newest(self._bus, stream, RECALLED_MAX, subject):
+            if PENDING in stored.body:  # to understand all of them would take seconds
+                with suppress(ValidationError):
+                    result = Result.model_validate_json(stored.body)
+                    if is_pending(result):
+                        yield result
 
     async def bury(self, letter: DeadLetter, verb: str, target: str, sequence: int) -> None:
         """Keep what could not be done, by its place in the queue.
@@ -70,11 +102,24 @@ class NatsStore:
 
     async def intent(self, command_id: str) -> Intent | None:
         """What an earlier try was about to do."""
-        body = await self._bus.last(self._subjects.results_stream, self._subjects.intent(command_id))
+        body = await self._last(self._subjects.intent(command_id))
         return None if body is None else Intent.model_validate_json(body)
 
     async def note(self, command_id: str, intent: Intent) -> None:
         """Make durable what is about to be done."""
         subject, body = self._subjects.intent(command_id), intent.model_dump_json().encode()
         headers = {MSG_ID_HEADER: f"intent-{command_id}-{intent.service_id}-{intent.version}"}
+        self._will_keep(subject)
         await self._bus.publish(subject, body, headers, self._subjects.results_stream)
+
+    async def _last(self, subject: str) -> bytes | None:
+        if self._kept is not None and hash(subject) not in self._kept:
+            return None
+        return await self._bus.last(self._subjects.results_stream, subject)
+
+    def _will_keep(self, subject: str) -> None:
+        """Before it is stored: it may be although we are never told."""
+        if self._kept is not None:
+            self._kept.add(hash(subject))
+            if len(self._kept) > KEPT_MAX:
+                self._kept = None
