@@ -13,7 +13,6 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, TypeAdapter
 
 from funswarm.namespaces import Namespace
-from funswarm.namespaces import Namespace
 from funswarm.spec import REPLICAS_MAX, ServicePatch, ServiceSpec
 from funswarm.state import Value
 

@@ -24,7 +24,6 @@ from funswarm.messages import Change, Code
 from funswarm.spec import ServicePatch
 from funswarm.state import NodeState, Value
 from services.scheduler.bounds import check_namespaces
-from services.scheduler.bounds import check_namespaces
 from services.scheduler.gates import advice, check_expectations, check_mode, check_run
 from services.scheduler.merge import merged
 from services.scheduler.names import Names
@@ -108,7 +107,6 @@ def plan(command: Command, situation: Situation) -> Action:
         Refused, InvalidRequest, UnknownObject: nothing is to be done, and why.
         Failed: it cannot be known whether an earlier try of a rollback had its effect.
     """
-    check_namespaces(command, situation.service)
     if situation.service is not None or situation.intent is None:  # an intent was noted behind this gate
         check_namespaces(command, situation.service)
     if isinstance(command, NodeCommand):

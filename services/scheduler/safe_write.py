@@ -16,7 +16,6 @@ from funswarm.errors import Failed, Refused, TemporaryError, UnknownObject, Vers
 from funswarm.messages import Change, Code
 from funswarm.state import NodeState
 from services.scheduler.bounds import is_open
-from services.scheduler.bounds import is_open
 from services.scheduler.fold import Services
 from services.scheduler.lanes import deadline
 from services.scheduler.names import LOCAL_NETWORKS, Names, did_you_mean, kinds_needed
