@@ -36,6 +36,8 @@ class Event(Published):
     back after its removal, `@removed.<revision>` for a removal.
     `time` is Swarm's, `observed_at` the poller's clock. `command`: the command that wrote this spec, where one did;
     null where Swarm went back to an older one.
+    `cut`: too large for NATS. `before` is then null, `changes` is empty, and `after` (as all later states of the object)
+    has its lists and maps empty and its texts shortened.
     """
 
     id: str
@@ -51,6 +53,7 @@ class Event(Published):
     after: AnyState | None
     changes: tuple[Change, ...] = ()
     command: str | None = None
+    cut: bool = False
 
 
 class ResultStatus(StrEnum):

@@ -2,28 +2,36 @@
 
 Pure. `<prefix>` is the setting FUNSWARM_PREFIX (default `funswarm`): one prefix per Swarm, so one NATS serves many.
 A part of a subject that NATS would split or refuse is percent-encoded (`token`): a node `a.example` is `a%2Eexample`.
+One that is longer than NATS takes ends in a hash instead.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote
 
 DEFAULT_PREFIX: Final = "funswarm"
+TOKEN_MAX: Final = 1600  # NATS takes lines of 4096, with up to two names in them; Swarm's names are far shorter
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_~!$&'()+,:;=@/|^{}\[\]-]")  # NATS: no dot, star, greater-than, white space, controls
 _PREFIX = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*")
 
 
 def token(name: str) -> str:
-    """`name` as one token of a subject: unsafe characters (and `%`) percent-encoded as UTF-8, empty as `%00`."""
-    if name.isascii() and name.isalnum():
-        return name  # an id, like most: ten times as fast
-    return _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name) or "%00"
+    """`name` as one token of a subject: unsafe characters (and `%`) percent-encoded as UTF-8, empty as `%00`.
+
+    What is longer than TOKEN_MAX is cut, and ends in `~` and a hash of the name.
+    """
+    plain = name.isascii() and name.isalnum()  # an id, like most: ten times as fast
+    text = name if plain else _UNSAFE.sub(lambda match: "".join(f"%{byte:02X}" for byte in match[0].encode()), name)
+    if len(text) <= TOKEN_MAX:
+        return text or "%00"
+    return f"{text[: TOKEN_MAX - 17]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
 
 
 def untoken(text: str) -> str:
-    """The name that `token` made `text` of."""
+    """The name that `token` made `text` of, unless that was cut."""
     return "" if text == "%00" else unquote(text)
 
 

@@ -48,7 +48,7 @@ def fold(events: Iterable[Event]) -> tuple[dict[Key, AnyState], list[str]]:
         if key in gone:
             problems.append(f"{where}: comes after the removal")
         before = states.get(key)
-        if event.before != before:
+        if event.before != before and not event.cut:
             problems.append(f"{where}: before is not what the last event left")
         if event.after is None:
             gone.add(key)

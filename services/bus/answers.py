@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from nats.aio.msg import Msg
 
-from funswarm.errors import FunswarmError, Unavailable
+from funswarm.errors import FunswarmError, PermanentError, Unavailable
 
 STATUS: Final = "Status"  # the header of an answer that is none
 NO_RESPONDERS: Final = "503"
@@ -22,6 +22,10 @@ class NobodyAnswers(Unavailable):
 
 class NoAnswer(Unavailable):
     """Not within the time."""
+
+
+class Unfit(PermanentError):
+    """NATS takes this message at no time: it is too large, or has a subject or header that is not allowed."""
 
 
 def status(message: Msg) -> str | None:

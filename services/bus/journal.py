@@ -20,6 +20,7 @@ from nats.aio.msg import Msg
 
 from funswarm.errors import FunswarmError, Unavailable
 from funswarm.messages import MSG_ID_HEADER
+from services.bus.answers import Unfit
 from services.bus.jetstream import EXPECTED_STREAM, WRONG_LAST_SEQUENCE, ApiError, checked, header_at, last_sequence
 from services.bus.link import Link
 
@@ -34,6 +35,7 @@ MARK_HEADER: Final = "Funswarm-Write"  # which write of which writer stored this
 _EXPECTED_SEQUENCE: Final = "Nats-Expected-Last-Sequence"
 _ANSWER_TIMEOUT_S: Final = 5.0
 _RETRY_DELAY_S: Final = 0.05
+_TOO_LARGE: Final = 10054  # for the stream, whose limit may be lower than the server's
 _BATCH_INCOMPLETE: Final = 10176
 _BATCH_HAS_DUPLICATE: Final = 10201
 
@@ -80,6 +82,7 @@ class Journal:
             Superseded: somebody else wrote since.
             Unavailable: NATS is away for longer. The messages may be stored or not; the next `write` raises Superseded
                 if they are.
+            Unfit: NATS takes one of them at no time, or not all in one batch.
             PermanentError: NATS refuses them.
         """
         async with self._lock:
@@ -100,6 +103,8 @@ class Journal:
                 if error.err_code == _BATCH_HAS_DUPLICATE:
                     break
                 retry = error.temporary or error.err_code in (WRONG_LAST_SEQUENCE, _BATCH_INCOMPLETE)
+                if error.err_code == _TOO_LARGE:
+                    raise Unfit(f"{chunk[0].subject}, or one written with it: {error}") from error
                 if not retry or time.monotonic() >= end:
                     raise error.told(f"write to {self._stream}") from error
             except Unavailable as error:

@@ -21,7 +21,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from funswarm.errors import PermanentError, Unavailable
-from services.bus.answers import NO_RESPONDERS, Feed, Inbox, NobodyAnswers, status
+from services.bus.answers import NO_RESPONDERS, Feed, Inbox, NobodyAnswers, Unfit, status
 from services.bus.dialing import dial_options, inbox_prefix
 from services.bus.settings import NatsSettings
 
@@ -134,21 +134,19 @@ class Link:
 
         Raises:
             Unavailable: not connected.
-            PermanentError: too large, or a subject or header that NATS does not allow.
+            Unfit: too large, or a subject or header that NATS does not allow.
         """
         if not self.connected:
             raise self._away()
         size = len(body) + sum(len(name) + len(value.encode()) + 4 for name, value in (headers or {}).items()) + 16
         if size > self._client.max_payload:  # NATS counts the headers too, and closes the connection
-            raise PermanentError(
-                f"{subject}: {size} bytes are more than the {self._client.max_payload} that NATS takes"
-            )
+            raise Unfit(f"{subject}: {size} bytes are more than the {self._client.max_payload} that NATS takes")
         try:
             await self._client.publish(subject, body, reply=reply, headers=dict(headers) if headers else None)
             if self._client.pending_data_size > _PENDING_BYTES:
                 await self._written()
         except (nats.errors.BadSubjectError, nats.errors.BadHeaderError) as error:
-            raise PermanentError(f"cannot send to {subject!r}: {error}") from error
+            raise Unfit(f"cannot send to {subject!r}: {error}") from error
         except (nats.errors.Error, OSError) as error:
             raise Unavailable(f"cannot send to {subject}: {error}") from error
 

@@ -5,7 +5,9 @@ it. States that would not fit into a NATS message twice (an event has `before` a
 they are compared, so that chain, fold and bucket agree about them.
 """
 
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel
 
 from funswarm.state import ENDED_STATES, AnyState, NodeState, ServiceState, State, TaskState
 from services.poller.condition import condition
@@ -15,6 +17,7 @@ from services.poller.view import View
 S = TypeVar("S", bound=State)
 
 STATE_BYTES_MAX: Final = 450_000  # two of them and the rest of an event stay below NATS' 1 MB
+TEXT_MAX: Final = 200  # characters of each text in a stub
 
 
 def published(key: Key, view: View, known: Known) -> AnyState | None:
@@ -43,3 +46,16 @@ def slim(state: S) -> S:
             continue
         state = state.model_copy(update={field: {}})
     return state
+
+
+def stub(state: S) -> S:
+    """What is short of a state: for an object that NATS does not take otherwise, as where it takes less than 1 MB."""
+    return state.model_copy(update={name: _short(value) for name, value in state.__dict__.items() if name != "id"})
+
+
+def _short(value: Any) -> Any:
+    if type(value) is str:
+        return value[:TEXT_MAX]
+    if isinstance(value, BaseModel):
+        return value.model_copy(update={name: _short(held) for name, held in value.__dict__.items()})
+    return type(value)() if isinstance(value, (dict, tuple)) else value

@@ -49,7 +49,7 @@ async def run_poller(nats: NatsSettings, engine: EngineSettings, settings: Polle
             return standing.health().model_dump_json().encode()
 
         async def metrics(_: bytes) -> bytes:
-            return labelled(copy.metrics.text().decode(), settings.instance).encode()
+            return labelled(copy.metrics.text(standing.troubles.places).decode(), settings.instance).encode()
 
         for subject, answer in ((bus.subjects.part_health, health), (bus.subjects.part_metrics, metrics)):
             stack.push_async_callback((await bus.answer_all(subject, answer)).stop)
@@ -140,6 +140,7 @@ class _Life:
         if not active:
             for place in ("engine", "stream", "events", "state"):
                 self._troubles.clear(place)
+            self._troubles.forget_notes()
 
 
 def _reason(session: asyncio.Task[None]) -> str:

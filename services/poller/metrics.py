@@ -1,6 +1,6 @@
 """The poller's metrics, in a registry of their own: rendered as Prometheus' text format for `part.metrics`."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -35,6 +35,13 @@ class Metrics:
         )
         self.hints = Counter("funswarm_poller_hints", "Events of the engine", ["kind"], registry=registry)
         self.retries = Counter("funswarm_poller_publish_retries", "Writes to NATS tried again", registry=registry)
+        self.cut = Counter("funswarm_poller_events_cut", "Events that NATS took only cut", registry=registry)
+        self.misunderstood = Gauge(
+            "funswarm_poller_misunderstood", "Objects that cannot be understood", ["kind"], registry=registry
+        )
+        self._trouble = Gauge(
+            "funswarm_poller_trouble", "1 where something is wrong: part.health says what", ["place"], registry=registry
+        )
         self.active = Gauge("funswarm_poller_active", "1 while this copy holds the lease", registry=registry)
         self.takeovers = Counter("funswarm_poller_takeovers", "How often this copy became active", registry=registry)
         self._gauges: Final = {
@@ -61,7 +68,11 @@ class Metrics:
         """Where the gauges' values come from when they are asked for; a gauge that it does not name is 0."""
         self._read = read
 
-    def text(self) -> bytes:
+    def text(self, troubles: Iterable[str] = ()) -> bytes:
+        """`troubles`: the places where something is wrong."""
+        self._trouble.clear()
+        for place in troubles:
+            self._trouble.labels(place).set(1)
         values = self._read()
         for name, gauge in self._gauges.items():
             gauge.set(values.get(name, 0.0))

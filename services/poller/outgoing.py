@@ -10,18 +10,25 @@ from funswarm.state import TRACE_LABEL, AnyState, ServiceState, TaskState, event
 from funswarm.subjects import Subjects, token
 from funswarm.tracing import valid_traceparent
 from services.bus.journal import Outgoing
+from services.poller.derive import stub
 from services.poller.diff import went_back
 from services.poller.view import View
 
 EVENT_BYTES_MAX: Final = 1_000_000  # NATS takes 1 MiB with the headers
 
 
-def outgoing(event: Event, subjects: Subjects, traceparent: str | None) -> Outgoing:
-    """The message of an event. One that would be too large goes without its `changes`, which follow from the rest."""
+def cut(event: Event) -> Event:
+    """The event as small as can be; readers are told by its `cut`."""
+    after = None if event.after is None else stub(event.after)
+    return event.model_copy(update={"before": None, "after": after, "changes": (), "cut": True})
+
+
+def outgoing(event: Event, subjects: Subjects, traceparent: str | None, *, small: bool = False) -> Outgoing:
+    """The message of an event; `small`: cut. One that would be too large goes without its `changes`."""
     state = event.after or event.before
     if state is None:
         raise ValueError(f"event {event.id} has no state")
-    body = event.model_dump_json().encode()
+    body = (cut(event) if small else event).model_dump_json().encode()
     if len(body) > EVENT_BYTES_MAX:
         body = event.model_copy(update={"changes": ()}).model_dump_json().encode()
     headers = {

@@ -18,15 +18,16 @@ from funswarm.errors import FunswarmError
 from funswarm.messages import Event
 from funswarm.state import AnyState, ServiceState
 from funswarm.subjects import Subjects
-from services.bus.journal import Journal, Superseded
+from services.bus.answers import Unfit
+from services.bus.journal import Journal, Outgoing, Superseded
 from services.bus.state import StateBucket
-from services.poller.derive import published
+from services.poller.derive import published, stub
 from services.poller.diff import EventContext, diff
 from services.poller.health import Troubles
 from services.poller.known import Key, Known
 from services.poller.metrics import Metrics
 from services.poller.motion import is_settled
-from services.poller.outgoing import outgoing, traceparent_of
+from services.poller.outgoing import cut, outgoing, traceparent_of
 from services.poller.pacing import Backoff, Due
 from services.poller.restore import SEQUENCE_HEADER
 from services.poller.view import View
@@ -63,6 +64,7 @@ class Publisher:
         self._metrics = metrics
         self._unsettled = unsettled
         self._since: Final = datetime.now(UTC)
+        self._too_large: Final[set[Key]] = set()  # published as stubs
         self._owed: Final = Due()
         self._woken: Final = Waking()
         self._behind: Final = behind  # keys whose value in the bucket is yet to follow the event of this sequence
@@ -112,18 +114,16 @@ class Publisher:
         before, after = self._known.get(key), published(key, self._view, self._known)
         if before is after:
             return []
+        if key in self._too_large and after is not None:
+            after = stub(after)
         events = diff(before, after, EventContext(self._cluster, now, self._known.first_revision(key)))
         if not events and before is not None:
             self._view.settle(before)
         return events
 
     async def _publish(self, journal: Journal, events: list[Event]) -> None:
-        messages = [
-            outgoing(event, self._subjects, traceparent_of(event.after or event.before, self._view)) for event in events
-        ]
-        start = journal.last
-        last = await self._persist(lambda: journal.write(messages[journal.last - start :]), "events")
-        now = datetime.now(UTC)
+        events = await self._store(journal, events)
+        last, now = journal.last, datetime.now(UTC)
         for sequence, event in enumerate(events, last - len(events) + 1):
             self._known.apply(event)
             self._metrics.published(event, now, self._since)
@@ -132,7 +132,45 @@ class Publisher:
             self._behind[key] = sequence
             if event.after is not None:
                 self._keep(event.after)
+            else:
+                self._too_large.discard(key)
         self._behind_woken.call()
+
+    async def _store(self, journal: Journal, events: list[Event]) -> list[Event]:
+        """Write the events; as they are stored: those that NATS takes at no time are cut."""
+        start = journal.last
+        messages = [self._message(event) for event in events]
+        try:
+            await self._persist(lambda: journal.write(messages[journal.last - start :]), "events", Unfit)
+        except Unfit:
+            done = journal.last - start
+            now_cut: set[Key] = set()
+            return events[:done] + [await self._store_one(journal, event, now_cut) for event in events[done:]]
+        return events
+
+    async def _store_one(self, journal: Journal, event: Event, now_cut: set[Key]) -> Event:
+        """Write one of several of which one at least is unfit. After a cut one goes no whole one of the same object."""
+        key = (event.kind, event.object_id)
+        if key not in now_cut:
+            try:
+                await self._persist(lambda: journal.write([self._message(event)]), "events", Unfit)
+            except Unfit as error:
+                now_cut.add(key)
+                self._cut(key, error)
+            else:
+                return event
+        self._metrics.cut.inc()
+        await self._persist(lambda: journal.write([self._message(event, small=True)]), "events")
+        return cut(event)
+
+    def _message(self, event: Event, *, small: bool = False) -> Outgoing:
+        traceparent = traceparent_of(event.after or event.before, self._view)
+        return outgoing(event, self._subjects, traceparent, small=small)
+
+    def _cut(self, key: Key, why: Unfit) -> None:
+        _log.warning("an event is cut", object=f"{key[0]} {key[1]}", reason=str(why))
+        self._too_large.add(key)
+        self._troubles.note("cut", f"events of {len(self._too_large)} objects are cut, the last one since {why}")
 
     def _keep(self, state: AnyState) -> None:
         self._view.settle(state)
@@ -157,8 +195,10 @@ class Publisher:
                 puts[name] = (state.model_dump_json().encode(), {SEQUENCE_HEADER: str(sequence)})
         return puts, deletes
 
-    async def _persist(self, write: Callable[[], Awaitable[int]], place: str) -> int:
-        """Write until NATS has it; what `write` returned.
+    async def _persist(
+        self, write: Callable[[], Awaitable[int]], place: str, but: type[FunswarmError] = Superseded
+    ) -> int:
+        """Write until NATS has it; what `write` returned. `but`: an error after which not to write again.
 
         Raises:
             Superseded: somebody else wrote, or NATS stored a write that it had not answered: begin anew.
@@ -167,7 +207,7 @@ class Publisher:
         while True:
             try:
                 last = await write()
-            except Superseded:
+            except (Superseded, but):
                 raise
             except FunswarmError as error:
                 self._troubles.set(place, str(error))

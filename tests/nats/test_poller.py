@@ -8,10 +8,11 @@ import pytest
 
 from funswarm.messages import NodePage, Query, ServicePage, SummaryPage, TaskPage
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL, EngineState, NodeState, ServiceState, TaskState
+from services.bus.jetstream import call
 from services.bus.reading import read_stream
 from services.poller.pacing import BURST, RATE_PER_S
 from services.simulator.faults import Faults
-from tests.checker import bucket_of
+from tests.checker import bucket_of, problems_of
 from tests.pollers import POLLER, World, world
 from tests.servers import nats_server
 from tests.waiting import until
@@ -210,6 +211,37 @@ async def test_an_event_too_large_for_nats_loses_its_spec_not_its_place(watched:
     assert isinstance(event.after, ServiceState)
     assert event.after.spec == {}
     assert (await watched.seen("service", "big", "removed")).before == event.after
+
+
+@pytest.mark.parametrize("narrow", ["server", "stream"])
+async def test_an_event_that_nats_takes_at_no_time_is_cut_and_holds_up_nothing(tmp_path, narrow):
+    extra = "max_payload: 20000" if narrow == "server" else ""
+    with nats_server(tmp_path, extra) as server:
+        async with world(server.url) as swarm:
+            if narrow == "stream":
+                stream = swarm.bus.subjects.events_stream
+                config = (await call(swarm.bus.link, f"STREAM.INFO.{stream}"))["config"]
+                await call(swarm.bus.link, f"STREAM.UPDATE.{stream}", config | {"max_msg_size": 20_000})
+            for number in range(5):  # so many that they are written as a batch
+                await swarm.create(f"big{number}", replicas=0, Labels={"big": "x" * 30_000})
+            async with swarm.poller():
+                for number in range(5):
+                    assert (await swarm.seen("service", f"big{number}", "created")).cut
+                big = (await swarm.events("service", "big0"))[0].object_id
+                await swarm.change(big, Labels={"big": "y" * 30_000})
+                await swarm.create("web", replicas=1)
+                await swarm.seen("service", "web", "created")
+                await swarm.engine.remove_service(big)
+                removed = await swarm.seen("service", "big0", "removed")
+                (health,) = await swarm.health()
+                (metrics,) = await swarm.bus.gather(swarm.bus.subjects.part_metrics, b"", 60.0, bool)
+
+                assert isinstance(removed.before, ServiceState)
+                assert (removed.before.name, removed.before.labels) == ("big0", {})
+                assert health.ok
+                assert "events of" in (health.reason or "")
+                assert b"funswarm_poller_events_cut_total{" in metrics
+                assert await problems_of(swarm.bus) == []
 
 
 async def test_the_whole_swarm_is_listed_page_by_page(watched: World):

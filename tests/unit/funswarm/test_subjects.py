@@ -2,7 +2,7 @@
 
 import pytest
 
-from funswarm.subjects import token, untoken
+from funswarm.subjects import TOKEN_MAX, token, untoken
 
 
 @pytest.mark.parametrize(
@@ -20,3 +20,11 @@ from funswarm.subjects import token, untoken
 def test_a_name_is_one_token_and_comes_back(name, expected):
     assert expected == token(name)
     assert name == untoken(expected)
+
+
+@pytest.mark.parametrize("letter", ["x", "."])
+def test_a_name_too_long_for_a_subject_is_cut_and_still_told_apart(letter):
+    one, other = token(letter * 9000), token(letter * 9001)
+
+    assert (TOKEN_MAX, TOKEN_MAX) == (len(one), len(other))
+    assert one != other

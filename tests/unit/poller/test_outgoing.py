@@ -2,9 +2,10 @@
 
 import json
 
-from funswarm.state import TRACE_LABEL
+from funswarm.messages import Event
+from funswarm.state import TRACE_LABEL, Condition, ConditionStatus
 from funswarm.subjects import Subjects
-from services.poller.derive import published, slim
+from services.poller.derive import published, slim, stub
 from services.poller.diff import EventContext, diff
 from services.poller.known import Known, key_of
 from services.poller.outgoing import EVENT_BYTES_MAX, outgoing, traceparent_of
@@ -85,6 +86,31 @@ def test_an_event_of_two_large_states_fits():
 
     assert len(message.body) < EVENT_BYTES_MAX
     assert json.loads(message.body)["changes"] == []
+
+
+def test_a_cut_event_keeps_its_name_and_place():
+    (event,) = diff(a_service(), a_service(version=11, labels={"a": "x"}), CONTEXT)
+    message = outgoing(event, Subjects(), None, small=True)
+    small = Event.model_validate_json(message.body)
+
+    assert "funswarm.event.service.updated.web" == message.subject
+    assert (event.id, True, None, ()) == (small.id, small.cut, small.before, small.changes)
+    assert (1, {}, {}) == (small.after.revision, small.after.labels, small.after.spec)  # type: ignore[union-attr]
+
+
+def test_a_cut_removal_is_named_after_what_was():
+    (event,) = diff(a_task("web", 3), None, CONTEXT)
+
+    assert "funswarm.event.task.removed.web.3" == outgoing(event, Subjects(), None, small=True).subject
+
+
+def test_a_stub_has_short_texts_and_its_id():
+    stalled = Condition(status=ConditionStatus.STALLED, reason="x" * 900)
+    small = stub(a_service(id="y" * 900, condition=stalled, ports=({"target": 80},)))
+
+    assert (900, 200, ()) == (len(small.id), len(small.condition.reason or ""), small.ports)
+    assert small.condition.status is ConditionStatus.STALLED
+    assert stub(small) == small
 
 
 def test_a_state_that_fits_is_left_as_it_is():
