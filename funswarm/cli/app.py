@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from funswarm.cli import creating, reading, token, updating, watching, writing
+from funswarm.cli import creating, nodes, reading, token, updating, watching, writing
 from funswarm.cli.session import Access
 from funswarm.subjects import DEFAULT_PREFIX
 
@@ -66,8 +66,10 @@ app.command("update")(updating.update)
 app.command("scale")(writing.scale)
 app.command("restart")(writing.restart)
 app.command("rollback")(writing.rollback)
+app.command("run")(writing.run_again)
 app.command("rm")(writing.remove)
 app.command("watch")(watching.watch)
+app.add_typer(nodes.app, name="node")
 app.add_typer(token.app, name="token")
 
 

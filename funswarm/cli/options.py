@@ -13,6 +13,7 @@ Force = Annotated[bool, typer.Option("--force", help="Also in the middle of a ro
 CommandId = Annotated[
     str | None, typer.Option("--id", help="The command's id: asking again with it does nothing twice.")
 ]
+ExpectVersion = Annotated[int | None, typer.Option(min=0, help="Only if Swarm's version of it is still this one.")]
 Name = Annotated[str, typer.Argument(metavar="SERVICE", help="Its name or id.", show_default=False)]
 File = Annotated[
     Path | None,

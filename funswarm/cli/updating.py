@@ -11,6 +11,7 @@ from funswarm.cli import asked, options
 from funswarm.cli.session import run
 from funswarm.cli.writing import TIMEOUT_S, Manner, finish
 from funswarm.client import Client
+from funswarm.commands import Expect
 from funswarm.errors import InvalidRequest
 from funswarm.how import How
 from funswarm.spec import ServicePatch
@@ -42,6 +43,7 @@ def update(
     update_order: Annotated[str | None, Option(help="stop-first or start-first.")] = None,
     update_failure_action: Annotated[str | None, Option(help="pause, continue or rollback.")] = None,
     force: options.Force = False,
+    expect_version: options.ExpectVersion = None,
     command_id: options.CommandId = None,
     dry_run: options.DryRun = False,
     detach: options.Detach = False,
@@ -57,7 +59,8 @@ def update(
         patch = asked.described(ServicePatch, file, wanted)
         if not patch.model_fields_set:
             raise InvalidRequest("nothing to change: name it with options, or with --file; see --help")
-        outcome = await client.update(service, patch, force=force, how=How(command_id, dry_run=dry_run))
+        how = How(command_id, Expect(version=expect_version), dry_run=dry_run)
+        outcome = await client.update(service, patch, force=force, how=how)
         return await finish(client, outcome, Manner(json, None if detach or dry_run else timeout))
 
     run(context, work)

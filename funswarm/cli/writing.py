@@ -1,4 +1,4 @@
-"""`funswarm scale | restart | rollback | rm`, and what all writing commands do: submit, show, wait for convergence."""
+"""`funswarm scale | restart | rollback | run | rm`, and what all writing commands do: submit, show, wait."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,6 +12,7 @@ from funswarm.cli.converging import wait_until_converged
 from funswarm.cli.reading import say_result
 from funswarm.cli.session import ExitCode, console, run
 from funswarm.client import Client
+from funswarm.commands import Expect
 from funswarm.errors import InvalidRequest
 from funswarm.how import How
 from funswarm.messages import Result
@@ -58,6 +59,7 @@ def restart(
     context: typer.Context,
     service: options.Name,
     force: options.Force = False,
+    expect_version: options.ExpectVersion = None,
     command_id: options.CommandId = None,
     dry_run: options.DryRun = False,
     detach: options.Detach = False,
@@ -65,9 +67,10 @@ def restart(
     json: options.Json = False,
 ) -> None:
     """Replace all tasks of a service, as its update settings say."""
+    how = How(command_id, Expect(version=expect_version), dry_run=dry_run)
     submit_and_finish(
         context,
-        lambda client: client.restart(service, force=force, how=How(command_id, dry_run=dry_run)),
+        lambda client: client.restart(service, force=force, how=how),
         Manner(json, None if detach or dry_run else timeout),
     )
 
@@ -75,6 +78,7 @@ def restart(
 def rollback(
     context: typer.Context,
     service: options.Name,
+    expect_version: options.ExpectVersion = None,
     command_id: options.CommandId = None,
     dry_run: options.DryRun = False,
     detach: options.Detach = False,
@@ -82,10 +86,26 @@ def rollback(
     json: options.Json = False,
 ) -> None:
     """Go back to the previous description of a service."""
+    how = How(command_id, Expect(version=expect_version), dry_run=dry_run)
     submit_and_finish(
-        context,
-        lambda client: client.rollback(service, how=How(command_id, dry_run=dry_run)),
-        Manner(json, None if detach or dry_run else timeout),
+        context, lambda client: client.rollback(service, how=how), Manner(json, None if detach or dry_run else timeout)
+    )
+
+
+def run_again(
+    context: typer.Context,
+    service: options.Name,
+    expect_version: options.ExpectVersion = None,
+    command_id: options.CommandId = None,
+    dry_run: options.DryRun = False,
+    detach: options.Detach = False,
+    timeout: options.Timeout = TIMEOUT_S,
+    json: options.Json = False,
+) -> None:
+    """Run a job once more; tasks of the run before that still run are stopped."""
+    how = How(command_id, Expect(version=expect_version), dry_run=dry_run)
+    submit_and_finish(
+        context, lambda client: client.run(service, how=how), Manner(json, None if detach or dry_run else timeout)
     )
 
 

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from funswarm.client import Client
 from funswarm.errors import FunswarmError
 from funswarm.messages import Code
-from services.api import commands, events, operating, original, queries
+from services.api import commands, events, node_commands, operating, original, queries
 from services.api.documentation import add_documentation
 from services.api.documented import Problem
 from services.api.figures import Figures
@@ -33,6 +33,7 @@ def build(client: Client, settings: ApiSettings, figures: Figures, stopping: asy
     )
     app.include_router(original.routes(client, settings))
     app.include_router(commands.routes(client))
+    app.include_router(node_commands.routes(client))
     app.include_router(queries.routes(client))
     app.include_router(events.routes(client, settings, figures, stopping))
     app.include_router(operating.routes(client, figures, instance))

@@ -56,6 +56,10 @@ def routes(client: Client) -> APIRouter:
     async def rollback(name: Name, how: Asked) -> Response:
         return answer(await client.rollback(name, how=how))
 
+    @router.post("/{name}/run", responses=ANSWERS, summary="Run a job once more", response_model=None)
+    async def run(name: Name, how: Asked) -> Response:
+        return answer(await client.run(name, how=how))
+
     @router.delete("/{name}", responses=ANSWERS, summary="Remove the service", response_model=None)
     async def remove(name: Name, how: Asked) -> Response:
         return answer(await client.remove(name, how=how))

@@ -10,6 +10,7 @@ from funswarm.errors import UnknownObject
 from funswarm.messages import NodePage, Result, ServicePage, TaskPage
 from funswarm.state import NodeState, ServiceState, Value
 from services.api.documented import READING
+from services.api.preconditions import etag
 from services.api.settings import WAIT_MAX_S
 
 Name = Annotated[str, Path(min_length=1, max_length=128)]
@@ -30,7 +31,8 @@ def routes(client: Client) -> APIRouter:
     @router.get("/services/{name}", tags=["services"], responses=_gives(ServiceState), response_model=None)
     async def service(name: Name) -> Response:
         """One service, by name or id."""
-        return _json(await client.service(name))
+        found = await client.service(name)
+        return _json(found, etag(found.version))
 
     @router.get("/tasks", tags=["tasks"], responses=_gives(TaskPage), response_model=None)
     async def tasks(service: Filter = None, node: Filter = None) -> Response:
@@ -45,7 +47,8 @@ def routes(client: Client) -> APIRouter:
     @router.get("/nodes/{name}", tags=["nodes"], responses=_gives(NodeState), response_model=None)
     async def node(name: Name) -> Response:
         """One node, by hostname or id."""
-        return _json(await client.node(name))
+        found = await client.node(name)
+        return _json(found, etag(found.version))
 
     @router.get("/commands/{command_id}", tags=["commands"], responses=_gives(Result), response_model=None)
     async def command(command_id: Name, wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S)] = 0) -> Response:
@@ -71,5 +74,5 @@ def _gives(model: type[Value]) -> dict[int | str, dict[str, Any]]:
     return {200: {"model": model}, **READING}
 
 
-def _json(value: Value) -> Response:
-    return Response(value.model_dump_json(), media_type="application/json")
+def _json(value: Value, headers: dict[str, str] | None = None) -> Response:
+    return Response(value.model_dump_json(), headers=headers, media_type="application/json")

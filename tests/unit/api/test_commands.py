@@ -26,6 +26,10 @@ async def test_a_created_service_answers_201_with_its_place(http, client):
         ("POST /v1/services/web/scale", {"replicas": 3}, {"verb": "scale", "replicas": 3}),
         ("POST /v1/services/web/restart", None, {"verb": "restart"}),
         ("POST /v1/services/web/rollback", None, {"verb": "rollback"}),
+        ("POST /v1/services/web/run", None, {"verb": "run"}),
+        ("POST /v1/nodes/web/pause", None, {"verb": "pause"}),
+        ("POST /v1/nodes/web/drain", None, {"verb": "drain"}),
+        ("POST /v1/nodes/web/activate", None, {"verb": "activate"}),
         ("DELETE /v1/services/web", None, {"verb": "remove"}),
     ],
 )
@@ -126,6 +130,39 @@ async def test_query_parameters_become_the_commands_conditions(http, client):
     (command,) = client.commands
     assert (True, True, 7, 2) == (command.dry_run, command.force, command.expect.version, command.expect.replicas)
     assert 2030 == command.deadline.year
+
+
+async def test_if_match_is_the_expected_version(http, client):
+    await http.delete("/v1/services/web", headers={"If-Match": '"7"'})
+
+    assert 7 == client.commands[0].expect.version
+
+
+async def test_if_none_match_expects_absence(http, client):
+    await http.post("/v1/services", json=SPEC, headers={"If-None-Match": "*"})
+
+    assert client.commands[0].expect.absent is True
+
+
+@pytest.mark.parametrize(
+    "header", [{"If-Match": "7"}, {"If-Match": 'W/"7"'}, {"If-Match": '"7", "8"'}, {"If-None-Match": '"7"'}]
+)
+async def test_a_precondition_that_is_not_understood_is_refused(http, client, header):
+    answer = await http.post("/v1/services/web/restart", headers=header)
+
+    assert (400, []) == (answer.status_code, client.commands)
+
+
+async def test_two_expected_versions_are_refused(http):
+    answer = await http.post("/v1/services/web/restart?expect_version=6", headers={"If-Match": '"7"'})
+
+    assert 400 == answer.status_code
+
+
+async def test_a_result_s_version_is_its_etag(http, client):
+    client.outcome = lambda command: a_result(command, version=9)
+
+    assert '"9"' == (await http.post("/v1/services/web/restart")).headers["etag"]
 
 
 async def test_a_deadline_without_a_zone_is_refused(http):

@@ -30,6 +30,12 @@ async def test_one_service_is_its_state(http, client):
     assert a_service("web").model_dump(mode="json") == (await http.get("/v1/services/web")).json()
 
 
+async def test_the_version_of_one_object_is_its_etag(http, client):
+    client.state["services"] = (a_service("web", version=7),)
+
+    assert '"7"' == (await http.get("/v1/services/web")).headers["etag"]
+
+
 @pytest.mark.parametrize("path", ["/v1/services/web", "/v1/nodes/alpha"])
 async def test_what_is_not_there_is_404(http, path):
     answer = await http.get(path)

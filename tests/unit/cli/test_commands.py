@@ -115,6 +115,24 @@ def test_rm_removes_each(cli, done):
     assert cli.asked == [("remove", "web", {}), ("remove", "worker", {})]
 
 
+def test_run_runs_a_job_again(cli, done):
+    cli.answers["run"] = done("run")
+    assert (0, [("run", "web", {})]) == (cli.run("run", "web").exit_code, cli.asked)
+
+
+@pytest.mark.parametrize("verb", ["pause", "drain", "activate"])
+def test_node_commands_name_a_node(cli, done, verb):
+    cli.answers[verb] = done(verb, target="one", node_id="n1", changed=True)
+    assert f"succeeded: {verb} one\n" == cli.run("node", verb, "one").stdout
+    assert [(verb, "one", {})] == cli.asked
+
+
+def test_an_expected_version_goes_along(cli, done):
+    cli.answers["restart"] = done("restart")
+    cli.run("restart", "web", "--expect-version", "7")
+    assert 7 == cli.asked[0][2]["how"].expect.version
+
+
 def test_the_result_as_json(cli, done):
     cli.answers["remove"] = done("remove", changed=True)
     assert json.loads(cli.run("rm", "web", "--json").stdout)["verb"] == "remove"
