@@ -75,7 +75,7 @@ class Session:
         settings, metrics, troubles = copy.settings, copy.metrics, copy.standing.troubles
         cluster = settings.cluster or info.cluster_id
         self._known: Final = restored.known
-        self._view: Final = View(self._changed, self._known)
+        self._view: Final = View(self._changed, self._known, settings.listed_kinds)
         link = EngineLink(engine, self._view, troubles, (info.version, info.api_version))
         silence = Silence()
         self.lists: Final = Lists(
@@ -105,6 +105,7 @@ class Session:
             metrics=metrics,
             unsettled=self._polls.keep,
             behind=restored.behind,
+            kinds=settings.listed_kinds,
         )
         self.queries: Final = Queries(self._known, self._view, cluster, self.lists.first_done.is_set)
 

@@ -24,18 +24,20 @@ class EventContext:
     """Where and when it was observed; `observed_at` is the poller's clock, aware of its zone.
 
     first_revision: of a `created`: more than 0 where an object that was removed is back, at a version that was told of.
+    gone: what is told where there is nothing any more: `removed`, or `unwatched` where only nobody looks any more.
     """
 
     cluster: str
     observed_at: datetime
     first_revision: int = 0
+    gone: str = "removed"
 
 
 def diff(before: AnyState | None, after: AnyState | None, context: EventContext) -> list[Event]:
     """The events from `before` to `after`; [] where only the revision differs.
 
-    None is absence: `created` from it, `removed` to it. The revision of `after` is not looked at: events count on from
-    `before`'s.
+    None is absence: `created` from it, `removed` (`context.gone`) to it. The revision of `after` is not looked at:
+    events count on from `before`'s.
 
     Raises:
         ValueError: these are states of two objects.
@@ -97,12 +99,12 @@ def _revised(state: AnyState, revision: int) -> AnyState:
 
 def _removed(before: AnyState, context: EventContext) -> Event:
     return Event(
-        id=f"{before.kind}/{before.id}@removed.{before.revision + 1}",
+        id=f"{before.kind}/{before.id}@{context.gone}.{before.revision + 1}",
         time=_text(context.observed_at),  # Swarm keeps no time of a removal
         observed_at=context.observed_at,
         cluster=context.cluster,
         kind=before.kind,
-        action="removed",
+        action=context.gone,
         name=before.name,
         object_id=before.id,
         version=before.version,

@@ -50,6 +50,13 @@ class EngineLink:
             self._why_away = str(error)
             self._tell()
 
+    def listed(self, kind: str) -> int:
+        """All objects of a kind were listed; how many of them cannot be understood."""
+        problems = self.engine.misunderstood.get(kind, ())
+        worst = f"{kind} {problems[0].object_id}: {problems[0].reason}" if problems else None
+        self._troubles.note(kind, worst and f"not understood, so what is known of it is old: {worst} ({len(problems)})")
+        return len(problems)
+
     def opened(self) -> None:
         """A new event stream is open. One that replaces a silent stream has yet to prove itself."""
         self.open_since = time.monotonic()

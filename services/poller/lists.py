@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterable
 from typing import Final
 
+import structlog
+
 from funswarm.errors import FunswarmError
 from funswarm.state import AnyState
 from services.poller.engine_link import EngineLink
@@ -19,8 +21,11 @@ from services.poller.view import Reading, View
 from services.poller.waking import Waking
 
 STREAM_S: Final = 2.0
+BACK_S: Final = 30.0  # older versions in all lists for so long are the truth; a manager without its peers lags for less
 CHUNK: Final = 200  # objects taken in between two turns of the event loop
 TOLD: Final = frozenset({"service", "node", "network", "secret", "config"})  # kinds that the event stream tells of
+
+_log = structlog.get_logger()
 
 
 class Lists:
@@ -37,6 +42,7 @@ class Lists:
         self._kinds: Final = tuple(kinds)
         self._wanted: Final = Waking()
         self._begun_at: float | None = None  # of the last complete round
+        self._back_since: Final[dict[str, float]] = {}  # kinds whose lists have older versions than are known
         self.first_done: Final = asyncio.Event()
         self.costs: Final = {kind: Cost(0.02) for kind in self._kinds}
 
@@ -92,21 +98,39 @@ class Lists:
             self._link.answered()
             await self._take_in(kind, states, reading)
         took_s = time.monotonic() - begun_at
+        self._metrics.misunderstood.labels(kind).set(self._link.listed(kind))
         self.costs[kind].note(took_s)
         self._metrics.list_s.labels(kind).observe(took_s)
 
     async def _take_in(self, kind: str, states: list[AnyState], reading: Reading) -> None:
         seen: set[str] = set()
         changed: list[Key] = []
+        back: list[AnyState] = []
         for number, state in enumerate(states):
             seen.add(state.id)
             old = self._view.of(kind).get(state.id)
-            if self._view.observe(reading, state) and (old is None or old.version != state.version):
+            if self._view.is_back(reading, state):
+                back.append(state)
+            elif self._view.observe(reading, state) and (old is None or old.version != state.version):
                 changed.append((kind, state.id))
             if number % CHUNK == CHUNK - 1:
                 await asyncio.sleep(0)
         gone = self._view.missing(reading, list(self._view.of(kind)), kind, seen)
         changed.extend(key for key in gone if self._view.remove(key))
+        self._take_back(kind, back)
         if kind in TOLD and self._begun_at is not None and self._link.open_since < self._begun_at:
             for key in changed:
                 self._silence.listed(key, self._begun_at, time.monotonic())
+
+    def _take_back(self, kind: str, back: list[AnyState]) -> None:
+        """Older versions than known, in a list of now: once lists have had some for long enough they are taken in."""
+        if not back:
+            self._back_since.pop(kind, None)
+            return
+        now = time.monotonic()
+        if now - self._back_since.setdefault(kind, now) < BACK_S:
+            self.request("versions went back")
+            return
+        _log.warning("the Swarm is an older one, restored from a backup: following it", kind=kind, objects=len(back))
+        for state in back:
+            self._view.take_back(state)

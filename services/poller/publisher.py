@@ -7,7 +7,7 @@ behind, its values naming the event that they stand for (header `Funswarm-Event-
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 from itertools import islice
 from typing import Final
@@ -41,7 +41,7 @@ _log = structlog.get_logger()
 class Publisher:
     """The one writer of events and states in one session as the active poller.
 
-    `unsettled(service_ids)` is called with published services whose condition is yet to change.
+    `unsettled(service_ids)` is called with published services whose condition is yet to change. `kinds`: those watched.
     """
 
     def __init__(
@@ -55,6 +55,7 @@ class Publisher:
         metrics: Metrics,
         unsettled: Callable[[list[str]], None],
         behind: dict[Key, int],
+        kinds: Collection[str],
     ) -> None:
         self._view = view
         self._known = known
@@ -63,6 +64,7 @@ class Publisher:
         self._troubles = troubles
         self._metrics = metrics
         self._unsettled = unsettled
+        self._kinds = kinds
         self._since: Final = datetime.now(UTC)
         self._too_large: Final[set[Key]] = set()  # published as stubs
         self._owed: Final = Due()
@@ -116,7 +118,8 @@ class Publisher:
             return []
         if key in self._too_large and after is not None:
             after = stub(after)
-        events = diff(before, after, EventContext(self._cluster, now, self._known.first_revision(key)))
+        gone = "removed" if key[0] in self._kinds else "unwatched"
+        events = diff(before, after, EventContext(self._cluster, now, self._known.first_revision(key), gone))
         if not events and before is not None:
             self._view.settle(before)
         return events

@@ -5,7 +5,7 @@ condition, a node's `drained`) is not kept here: the publisher derives it when i
 
 Answers overlap: a list takes long, targeted reads overtake it. Each read is a `Reading` from before the question is
 asked until its answer is taken in. Then:
-* An older Version.Index never overwrites a newer one.
+* An older Version.Index never overwrites a newer one, unless lists insist on it (`is_back`, `take_back`).
 * What was removed while a question was open does not come back with its answer (Swarm never uses an id twice).
 * A complete list removes only what was in the view before the list was asked for.
 """
@@ -22,10 +22,11 @@ DERIVED: Final = {"revision": 0, "condition": None, "drained": False}  # no fact
 
 
 class Reading:
-    """One question to the engine, as long as it is open: what came and went meanwhile."""
+    """One question to the engine, as long as it is open: what came, changed and went meanwhile."""
 
     def __init__(self) -> None:
         self.appeared: Final[set[Key]] = set()
+        self.changed: Final[set[Key]] = set()
         self.removed: Final[set[Key]] = set()
 
 
@@ -34,9 +35,12 @@ class View:
 
     `changed(key)` is called for each object whose facts changed, and for those whose derived state may have: the
     service of a changed task, and its node when that is being drained; the services on a changed node, and global ones.
+    It begins with what is `known` of the watched `kinds`.
     """
 
-    def __init__(self, changed: Callable[[Key], None], known: Known | None = None) -> None:
+    def __init__(
+        self, changed: Callable[[Key], None], known: Known | None = None, kinds: Collection[str] = KINDS
+    ) -> None:
         self._changed = changed
         self._states: Final[dict[str, dict[str, AnyState]]] = {kind: {} for kind in KINDS}
         self._of_service: Final[dict[str, dict[str, TaskState]]] = {}
@@ -44,7 +48,7 @@ class View:
         self._readings: Final[set[Reading]] = set()
         for key in known.keys() if known else ():
             state = known.get(key) if known else None
-            if state is not None and state.kind != "engine":
+            if state is not None and state.kind != "engine" and state.kind in kinds:
                 self._set(key, state)
 
     def get(self, key: Key) -> AnyState | None:
@@ -96,12 +100,27 @@ class View:
             return False
         if old is not None and (state.version < old.version or _same_facts(old, state)):
             return False
-        if old is None:
-            for other in self._readings:
-                other.appeared.add(key)
+        for other in self._readings:
+            (other.appeared if old is None else other.changed).add(key)
         self._set(key, state)
         self._tell(key, old, state)
         return True
+
+    def is_back(self, reading: Reading, state: AnyState) -> bool:
+        """Whether the answer has an older version than was known before the question was asked.
+
+        So it is where the engine lags behind for a moment, and for good where the Swarm was restored from a backup.
+        """
+        key = key_of(state)
+        old = self.get(key)
+        return old is not None and state.version < old.version and key not in reading.changed | reading.appeared
+
+    def take_back(self, state: AnyState) -> None:
+        """Take in an older version: the Swarm went back to it."""
+        key = key_of(state)
+        old = self.get(key)
+        self._set(key, state)
+        self._tell(key, old, state)
 
     def missing(self, reading: Reading, among: Collection[str], kind: str, seen: Collection[str]) -> list[Key]:
         """Of the objects with the ids `among`: those that a complete answer without them proves removed.

@@ -10,9 +10,10 @@ from funswarm.messages import NodePage, Query, ServicePage, SummaryPage, TaskPag
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL, EngineState, NodeState, ServiceState, TaskState
 from services.bus.jetstream import call
 from services.bus.reading import read_stream
+from services.engine import understood
 from services.poller.pacing import BURST, RATE_PER_S
 from services.simulator.faults import Faults
-from tests.checker import bucket_of, problems_of
+from tests.checker import bucket_of, fold, problems_of
 from tests.pollers import POLLER, World, world
 from tests.servers import nats_server
 from tests.waiting import until
@@ -159,6 +160,75 @@ async def test_optional_kinds_are_told_when_asked_for(swarm: World):
         await swarm.active()
 
         assert await swarm.seen("network", "ingress", "created")
+
+
+async def test_kinds_that_are_no_longer_watched_leave_the_state(swarm: World):
+    async with swarm.poller(watch=("network",)):
+        await swarm.seen("network", "ingress", "created")
+    async with swarm.poller():
+        await swarm.seen("network", "ingress", "unwatched")
+        await swarm.right()
+
+        assert "network" not in {kind for kind, _ in await bucket_of(swarm.bus)}
+    async with swarm.poller(watch=("network",)):
+        await swarm.seen("network", "ingress", "created")
+
+        async def back() -> bool:
+            return "network" in {kind for kind, _ in await bucket_of(swarm.bus)}
+
+        await until(back, "the network to be back")
+
+
+async def test_a_swarm_restored_from_an_older_backup_is_followed_back(swarm: World, monkeypatch):
+    monkeypatch.setattr("services.poller.lists.BACK_S", 1.0)
+    service_id = await swarm.create("web", replicas=0)
+    store = swarm.cluster.store
+    async with swarm.poller():
+        await swarm.seen("service", "web", "created")
+        backup = store.services[service_id]
+        for number in range(5):
+            await swarm.change(service_id, Labels={"n": str(number)})
+        await swarm.right()
+
+        store.services[service_id] = backup
+        await swarm.simulator.restart(0.1)
+
+        async def followed() -> bool:
+            return (await bucket_of(swarm.bus))["service", service_id].version == backup.version
+
+        await until(followed, "the older version to be published")
+        folded, problems = fold(await swarm.events())
+        assert ["the version goes back"] == [problem.partition("): ")[2] for problem in problems]
+        assert folded["service", service_id] == (await bucket_of(swarm.bus))["service", service_id]
+
+
+async def test_an_object_that_cannot_be_understood_is_told_and_leaves_the_poller_well(swarm: World, monkeypatch):
+    real = understood.service_state
+
+    def service_state(raw, networks):
+        if raw["Spec"]["Name"] == "odd":
+            raise ValueError("a mode of the future")
+        return real(raw, networks)
+
+    monkeypatch.setattr(understood, "service_state", service_state)
+    async with swarm.poller():
+        await swarm.active()
+        odd = await swarm.create("odd", replicas=0)
+
+        async def told() -> bool:
+            return "a mode of the future" in ((await swarm.active()).reason or "")
+
+        await until(told, "the health to tell of it")
+        (metrics,) = await swarm.bus.gather(swarm.bus.subjects.part_metrics, b"", 60.0, bool)
+        assert b'funswarm_poller_misunderstood{instance="poller-1",kind="service"} 1.0' in metrics
+        assert (await swarm.active()).ok
+
+        await swarm.engine.remove_service(odd)
+
+        async def well() -> bool:
+            return (await swarm.active()).reason is None
+
+        await until(well, "the health to tell nothing")
 
 
 async def test_a_silent_stream_is_reported_healed_and_made_good(watched: World):

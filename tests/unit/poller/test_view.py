@@ -48,6 +48,32 @@ def test_an_older_version_does_not_overwrite_a_newer_one():
     assert not observe(view, a_service(version=11, replicas=5))
 
 
+def test_an_older_version_than_before_the_question_was_asked_is_told_apart():
+    view, _ = a_view(a_service(version=12))
+    with view.reading() as reading:
+        assert view.is_back(reading, a_service(version=11))
+        assert not view.is_back(reading, a_service(version=12))
+        assert not view.is_back(reading, a_service("db", version=1))
+
+
+def test_an_older_version_than_came_meanwhile_is_only_a_late_answer():
+    view, _ = a_view(a_service(version=12))
+    with view.reading() as reading:
+        observe(view, a_service(version=13))
+        observe(view, a_service("db", version=9))
+
+        assert not view.is_back(reading, a_service(version=11))
+        assert not view.is_back(reading, a_service("db", version=8))
+
+
+def test_the_swarm_can_be_followed_back():
+    view, changed = a_view(a_service(version=12, replicas=5))
+    view.take_back(a_service(version=11))
+
+    assert a_service(version=11) == view.get(WEB)
+    assert [WEB] == changed
+
+
 def test_another_fact_of_the_same_version_is_a_change():
     view, changed = a_view(a_node(leader=False))
 
