@@ -54,8 +54,19 @@ class Settings(BaseSettings):
     interval_max_s: float = Field(600.0, gt=0, description="The longest time between two full lists")
     data_age_max_s: float = Field(90.0, gt=0, description="The poller is unhealthy when its knowledge is older")
 
+    stable_s: float = Field(
+        5.0, ge=0, description="How long tasks without a health check must run until their service has converged"
+    )
+    stalled_s: float = Field(30.0, ge=0, description="How long a service may be stalled before its command has failed")
+    settle_timeout_s: float = Field(1800.0, gt=0, description="How long the outcome of a command is waited for")
+
     events_max_age_s: float = Field(7.0 * DAY_S, gt=0, description="How long events are kept")
     events_max_bytes: int = Field(2**30, gt=0, description="How many bytes of events are kept")
+    results_max_age_s: float = Field(7.0 * DAY_S, ge=600, description="How long results of commands are kept")
+    results_max_bytes: int = Field(2**28, gt=0, description="How many bytes of results are kept")
+    audit_max_age_s: float = Field(90.0 * DAY_S, ge=600, description="How long it is kept who asked for what")
+    audit_max_bytes: int = Field(2**28, gt=0, description="How many bytes of that are kept")
+    deliveries_max: int = Field(5, ge=3, le=100, description="A command that ends the scheduler so often is given up")
     stream_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream in a NATS cluster: 3 in production")
 
     http_host: str = Field("0.0.0.0", description="The address to listen on; `make run`: 127.0.0.1")

@@ -27,6 +27,7 @@ from services.scheduler.ports import EngineCalls
 from services.scheduler.requests import Requests
 from services.scheduler.safe_write import SafeWriter
 from services.scheduler.settings import SchedulerSettings
+from services.scheduler.settling import Settling
 from services.scheduler.store import NatsStore
 from services.scheduler.targets import Targets
 from services.scheduler.view import View
@@ -151,13 +152,21 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
     """Work off commands until the lease is lost, or until cancelled; then finish what is being written."""
     bus, store, services = copy.bus, NatsStore(copy.bus), Services()
     writer = SafeWriter(engine, store, lambda: lease.held, services)
-    worker = Worker(bus.subjects, store, writer, copy.metrics, Targets(engine, services).lane_of)
+    client = sdk_client(bus.settings, f"{MICRO_NAME} view {copy.settings.instance}")
+    settling = Settling(store, services, client.tasks, copy.settings.patience)
+    worker = Worker(
+        bus.subjects, store, writer, copy.metrics, Targets(engine, services).lane_of, settling=settling.watch
+    )
+
+    def on_change(touched: set[str]) -> None:
+        worker.look_again(touched)
+        settling.look_again(touched)
+
     async with AsyncExitStack() as stack:
-        client = sdk_client(bus.settings, f"{MICRO_NAME} view {copy.settings.instance}")
         stack.push_async_callback(client.close)
         view = View(client, services, copy.metrics, copy.standing.troubles)
-        following = asyncio.create_task(view.run(worker.look_again))
-        stack.push_async_callback(_end, following)
+        for follow in (view.run(on_change), settling.run()):
+            stack.push_async_callback(_end, asyncio.create_task(follow))
         await store.open()
         deliveries = await bus.consume_commands(IN_HAND_MAX)
         stack.push_async_callback(deliveries.close)

@@ -1,6 +1,6 @@
 """What the scheduler needs of the world, as protocols: the engine's raw calls, the store on NATS, a delivery."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any, Protocol
 
 from funswarm.messages import DeadLetter, Result
@@ -40,6 +40,14 @@ class Store(Protocol):
     async def intent(self, command_id: str) -> Intent | None: ...
 
     async def note(self, command_id: str, intent: Intent) -> None: ...
+
+
+class SettledStore(Protocol):
+    """Second results; errors as of `Store`."""
+
+    async def settle(self, result: Result) -> None: ...
+
+    def pending(self) -> AsyncIterator[Result]: ...
 
 
 class Delivery(Protocol):

@@ -18,6 +18,7 @@ from funswarm.explain import explain
 from funswarm.messages import MSG_ID_HEADER, Code, DeadLetter, Result, ResultStatus
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.subjects import Subjects, untoken
+from services.scheduler.convergence import first_convergence
 from services.scheduler.safe_write import Outcome, identity
 
 REASON_MAX: Final = 4000
@@ -84,6 +85,7 @@ def succeeded(command: Command, outcome: Outcome, now: datetime) -> Result:
         changed=outcome.changed,
         warnings=tuple(text[:REASON_MAX] for text in (*outcome.warnings, *warnings)[:WARNINGS_MAX]),
         plan=outcome.changes,
+        convergence=first_convergence(command, changed=outcome.changed, now=now),
         digest=command.digest,
         finished_at=now,
     )

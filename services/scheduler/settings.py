@@ -3,19 +3,23 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from services.scheduler.convergence import DEFAULT_PATIENCE, Patience
+
 if TYPE_CHECKING:
     from services.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
 class SchedulerSettings:
-    """This copy, and whether its engine is the simulator."""
+    """This copy, whether its engine is the simulator, and how long a service may take to settle."""
 
     instance: str
     version: str
     simulator: bool = False
+    patience: Patience = DEFAULT_PATIENCE
 
     @classmethod
     def of(cls, settings: "Settings", instance: str, version: str) -> "SchedulerSettings":
         """The part of all settings that the scheduler needs."""
-        return cls(instance=instance, version=version, simulator=settings.simulator)
+        patience = Patience(settings.stable_s, settings.stalled_s, settings.settle_timeout_s)
+        return cls(instance=instance, version=version, simulator=settings.simulator, patience=patience)

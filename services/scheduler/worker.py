@@ -33,7 +33,10 @@ log = structlog.get_logger(__name__)
 
 
 class Worker:
-    """Works off deliveries. `lane_of`: whose turn a command waits for, the same for a name and an id of one object."""
+    """Works off deliveries. `lane_of`: whose turn a command waits for, the same for a name and an id of one object.
+
+    `settling`: is given each result that is stored, to follow what becomes of it.
+    """
 
     def __init__(
         self,
@@ -42,12 +45,15 @@ class Worker:
         writer: SafeWriter,
         metrics: Metrics,
         lane_of: Callable[[Command], Awaitable[str]],
+        *,
+        settling: Callable[[Result], None] = lambda _: None,
     ) -> None:
         self._subjects = subjects
         self._store = store
         self._writer = writer
         self._metrics = metrics
         self._lane_of = lane_of
+        self._settling = settling
         self._lanes: dict[str, Lane] = {}
         self._slots = asyncio.Semaphore(PARALLEL_MAX)
         self._stop = asyncio.Event()
@@ -150,7 +156,8 @@ class Worker:
                         item.tries = 0
                         left_s = (item.until - datetime.now(UTC)).total_seconds()
                         return max(0.0, min(HELD_CHECK_S, left_s))
-                    await self._store.store(item.result)
+                    if not item.was_stored:  # else a second result may have taken its place by now
+                        await self._store.store(item.result)
             except Superseded:
                 self._stop.set()
                 return 0.0
@@ -161,6 +168,7 @@ class Worker:
                 delay_s = min(RETRY_MAX_S, RETRY_S * 2.0 ** min(item.tries, 10))
                 return delay_s * random.uniform(0.7, 1.3)  # noqa: S311
             await self._acknowledge(item.delivery)
+            self._settling(item.result)
             self._tell(item.result, item)
             return None
 
@@ -173,6 +181,7 @@ class Worker:
         command = item.command
         found = await self._store.find(command.id)
         if found is not None:
+            item.was_stored = True
             return found
         if item.refusal is not None:
             return ended(command, item.refusal, datetime.now(UTC))
