@@ -21,6 +21,7 @@ from services.poller.engine_link import EngineLink
 from services.poller.health import Standing
 from services.poller.known import Key
 from services.poller.lists import Lists
+from services.poller.looking import Looking
 from services.poller.metrics import Metrics
 from services.poller.motion import TaskPolls, is_settled
 from services.poller.pacing import ListPace
@@ -107,7 +108,8 @@ class Session:
             behind=restored.behind,
             kinds=settings.listed_kinds,
         )
-        self.queries: Final = Queries(self._known, self._view, cluster, self.lists.first_done.is_set)
+        looking = Looking(engine, self._known, self._reader.want)
+        self.queries: Final = Queries(self._known, self._view, cluster, self.lists.first_done.is_set, looking.look)
 
     async def run(self, journal: Journal, bucket: StateBucket) -> None:
         """All parts, until one fails or all are cancelled."""

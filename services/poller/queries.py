@@ -24,13 +24,19 @@ V = TypeVar("V", bound=Value)
 
 
 class Queries:
-    """The questions to the active poller; refused until all was listed once (`ready`)."""
+    """The questions to the active poller; refused until all was listed once (`ready`).
 
-    def __init__(self, known: Known, view: View, cluster: str, ready: Callable[[], bool]) -> None:
+    `look(name)` is awaited before it is said that there is no such service: it may have been created just now.
+    """
+
+    def __init__(
+        self, known: Known, view: View, cluster: str, ready: Callable[[], bool], look: Callable[[str], Awaitable[None]]
+    ) -> None:
         self._known = known
         self._view = view
         self._cluster = cluster
         self._ready = ready
+        self._look = look
         self._sorted: Final[dict[str, tuple[int, list[str]]]] = {}
 
     def endpoints(self, subjects: Subjects) -> Mapping[str, Handler]:
@@ -88,7 +94,12 @@ class Queries:
                 raise InvalidRequest(f"the body is no Query: {error}") from error
             if not self._ready():
                 raise Unavailable("the poller has not listed the whole Swarm yet")
-            return handle(query).model_dump_json().encode()
+            try:
+                found = handle(query)
+            except UnknownObject:
+                await self._look(query.name or "")
+                found = handle(query)
+            return found.model_dump_json().encode()
 
         return answer
 

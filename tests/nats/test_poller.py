@@ -231,6 +231,12 @@ async def test_an_object_that_cannot_be_understood_is_told_and_leaves_the_poller
         await until(well, "the health to tell nothing")
 
 
+async def test_a_service_can_be_asked_for_as_soon_as_it_is_created(watched: World):
+    watched.simulator.set_faults(Faults(events_silent=True))
+    service_id = await watched.create("web", replicas=1)
+    assert service_id == (await ask(watched, "service", ServiceState, name="web")).id
+
+
 async def test_a_silent_stream_is_reported_healed_and_made_good(watched: World):
     watched.simulator.set_faults(Faults(events_silent=True))
     await watched.create("quiet", replicas=1)

@@ -11,9 +11,13 @@ from services.poller.view import View
 from tests.builders import a_node, a_service, a_task
 
 
+async def look_in_vain(_: str) -> None:
+    pass
+
+
 def queries(*states, ready: bool = True) -> Queries:
     known = Known(states)
-    return Queries(known, View(lambda _: None, known), "cluster-1", lambda: ready)
+    return Queries(known, View(lambda _: None, known), "cluster-1", lambda: ready, look_in_vain)
 
 
 def test_pages_follow_each_other_without_gap_or_overlap():
@@ -69,7 +73,7 @@ def test_the_summary_counts_what_runs():
 
 def test_what_comes_later_is_in_later_answers():
     known = Known([a_service("a")])
-    asked = Queries(known, View(lambda _: None), "cluster-1", lambda: True)
+    asked = Queries(known, View(lambda _: None), "cluster-1", lambda: True, look_in_vain)
     asked.services(Query())
     known.put(a_service("b"))
     known.drop(("service", "service-a"))
