@@ -7,9 +7,10 @@ where `docker inspect` shows it.
 
 import json
 import os
+import ssl
 import sys
 import time
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Final
 
@@ -29,11 +30,14 @@ def why_not(alive_file: str | None) -> str | None:
         return f"no sign of life: {error}"
     if age_s > AGE_MAX_S:
         return f"{said['part']}: its event loop last turned {age_s:.0f} s ago"
-    return _ask(said["http_port"]) if said["part"] == "api" else None
+    return _ask(said["http_port"], said["tls"]) if said["part"] == "api" else None
 
 
-def _ask(port: int) -> str | None:
+def _ask(port: int, tls: bool) -> str | None:
     connection = HTTPConnection("127.0.0.1", port, timeout=HTTP_TIMEOUT_S)
+    if tls:  # whether it answers, not who it is: this is its own container
+        context = ssl._create_unverified_context()  # noqa: S323, SLF001
+        connection = HTTPSConnection("127.0.0.1", port, timeout=HTTP_TIMEOUT_S, context=context)
     try:
         connection.request("GET", "/healthz")
         status = connection.getresponse().status

@@ -103,7 +103,8 @@ async def _say_alive(part: str, settings: Settings) -> None:
     """Touch the file that services.healthcheck looks at: it stays fresh only while the event loop turns."""
     if settings.alive_file is None:
         return
-    text = json.dumps({"part": part, "http_port": settings.http_port})
+    tls = settings.http_tls_cert is not None
+    text = json.dumps({"part": part, "http_port": settings.http_port, "tls": tls})
     try:
         while True:
             # Anew each time: where all parts run in one container, one that ends takes the file away.

@@ -69,13 +69,20 @@ class Settings(BaseSettings):
     deliveries_max: int = Field(5, ge=3, le=100, description="A command that ends the scheduler so often is given up")
     stream_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream in a NATS cluster: 3 in production")
 
-    http_host: str = Field("0.0.0.0", description="The address to listen on; `make run`: 127.0.0.1")
+    http_host: str | None = Field(
+        None, description="The address to listen on; default: 127.0.0.1, with tokens 0.0.0.0; `make run`: 127.0.0.1"
+    )
+    http_tokens_file: Path | None = Field(
+        None, description="The path of the file of who may use the api; default: whoever reaches it may do everything"
+    )
     http_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="The names under which the api may be asked for besides localhost and addresses, joined by commas; "
         "default: any name, on a loopback address none",
     )
     http_port: int = Field(8484, ge=0, le=65535, description="The api's port")
+    http_tls_cert: Path | None = Field(None, description="The path of the api's certificate: it then speaks HTTPS")
+    http_tls_key: Path | None = Field(None, description="The path of its key; default: it is in the certificate's file")
     default_service: Annotated[dict[str, Any] | None, NoDecode] = Field(
         None, description="What GET /create creates: a description in JSON, or the path of a file; default: an nginx"
     )

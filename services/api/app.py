@@ -11,8 +11,9 @@ from funswarm.client import Client
 from funswarm.errors import FunswarmError
 from funswarm.messages import Code
 from services.api import commands, events, node_commands, operating, original, queries
+from services.api.access import Access, role_needed
 from services.api.documentation import add_documentation
-from services.api.documented import Problem
+from services.api.documented import Problem, denials
 from services.api.figures import Figures
 from services.api.guard import Guard
 from services.api.problems import of_error, of_validation, problem
@@ -22,7 +23,11 @@ _log = structlog.get_logger()
 
 
 def build(client: Client, settings: ApiSettings, figures: Figures, stopping: asyncio.Event, instance: str) -> Guard:
-    """The application. `stopping` ends the streams of events; `instance` labels the figures."""
+    """The application. `stopping` ends the streams of events; `instance` labels the figures.
+
+    Raises:
+        Failed: the file of the tokens cannot be used.
+    """
     app = FastAPI(
         title="Funswarm",
         version=operating.VERSION,
@@ -41,9 +46,9 @@ def build(client: Client, settings: ApiSettings, figures: Figures, stopping: asy
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(Exception, _on_fault)
-    _document(app)
+    _document(app, secured=settings.tokens_file is not None)
     add_documentation(app)
-    return Guard(app, figures, settings.hosts, simulator=settings.simulator)
+    return Guard(app, figures, Access(settings.tokens_file), settings.hosts, simulator=settings.simulator)
 
 
 async def _on_funswarm(_: Request, error: Exception) -> Response:
@@ -73,8 +78,8 @@ async def _on_fault(request: Request, error: Exception) -> Response:
     return problem(500, "a fault in Funswarm itself: its log says more", "internal")
 
 
-def _document(app: FastAPI) -> None:
-    """FastAPI documents its own form of validation errors; ours is Problem."""
+def _document(app: FastAPI, *, secured: bool) -> None:
+    """FastAPI documents its own form of validation errors; ours is Problem. `secured`: tokens are asked for."""
     made = FastAPI.openapi
 
     def openapi() -> dict[str, object]:
@@ -83,8 +88,13 @@ def _document(app: FastAPI) -> None:
         schemas["Problem"] = Problem.model_json_schema()
         for name in ("HTTPValidationError", "ValidationError"):
             schemas.pop(name, None)
-        for path in document["paths"].values():
-            for operation in path.values():
+        if secured:
+            document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        for path, operations in document["paths"].items():
+            for method, operation in operations.items():
+                if secured and (role := role_needed(method.upper(), path)) is not None:
+                    operation["security"] = [{"token": []}]
+                    operation["responses"] |= denials(role)
                 answer = operation["responses"].get("422", {}).get("content", {})
                 if "application/json" in answer:
                     del operation["responses"]["422"]

@@ -11,6 +11,7 @@ from funswarm.how import How
 from funswarm.messages import Result, ResultStatus
 from funswarm.outcome import Accepted
 from funswarm.state import Value
+from services.api.access import Asking
 from services.api.preconditions import etag, expected
 from services.api.problems import of_result
 from services.api.settings import WAIT_MAX_S, WAIT_S
@@ -24,6 +25,7 @@ class Unfinished(Value):
 
 
 async def asked(  # noqa: PLR0917  FastAPI calls it by name, and a plain function in a thread
+    caller: Asking,
     expect: Annotated[Expect, Depends(expected)],
     idempotency_key: Annotated[str | None, Header(description="The same key does the same command once")] = None,
     traceparent: Annotated[str | None, Header(description="W3C trace context, carried on to the events")] = None,
@@ -37,7 +39,9 @@ async def asked(  # noqa: PLR0917  FastAPI calls it by name, and a plain functio
     key = None if idempotency_key is None else idempotency_key.strip('"')
     if key is not None and not COMMAND_ID.fullmatch(key):
         raise InvalidRequest("Idempotency-Key: use 1 to 64 letters, digits, '_' and '-'")
-    return How(key, expect, deadline, dry_run, wait_s=wait, traceparent=traceparent)
+    return How(
+        key, expect, deadline, dry_run, caller.name, wait_s=wait, traceparent=traceparent, namespaces=caller.namespaces
+    )
 
 
 def answer(outcome: Result | Accepted, done_status: int = 200, location: str | None = None) -> Response:

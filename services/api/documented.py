@@ -25,6 +25,14 @@ def _is(description: str) -> dict[str, Any]:
     return {"description": description, "content": content}
 
 
+def denials(role: str) -> dict[str, Any]:
+    """The answers to who may not."""
+    return {
+        "401": _is("A known token is needed"),
+        "403": _is(f"The token has not the role {role}, or other namespaces; or a page of another site asks"),
+    }
+
+
 UNAVAILABLE: Final[dict[int | str, dict[str, Any]]] = {503: _is("NATS or a part is away: try again after Retry-After")}
 GONE: Final[dict[int | str, dict[str, Any]]] = {410: _is("What follows that sequence is gone: begin anew")}
 READING: Final[dict[int | str, dict[str, Any]]] = {

@@ -11,12 +11,13 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
-from funswarm.changes import Changes
 from funswarm.client import Client
 from funswarm.errors import FunswarmError, InvalidRequest, Unavailable
+from services.api.access import Asking
 from services.api.documented import GONE, READING
 from services.api.figures import Figures
 from services.api.frames import ndjson, ndjson_alive, ndjson_failed, sse, sse_alive, sse_failed
+from services.api.seen import Feed, feed_of
 from services.api.settings import ApiSettings
 
 SEND_TIMEOUT_S: Final = 30.0  # a reader that takes nothing for so long is dropped; it can resume by sequence
@@ -38,6 +39,7 @@ def routes(client: Client, settings: ApiSettings, figures: Figures, stopping: as
     @router.get("/events", responses=ANSWERS, response_class=Response, response_model=None)
     async def events(  # noqa: PLR0917  FastAPI calls it by name
         request: Request,
+        caller: Asking,
         kinds: Names = None,
         names: Names = None,
         actions: Names = None,
@@ -49,9 +51,10 @@ def routes(client: Client, settings: ApiSettings, figures: Figures, stopping: as
             raise Unavailable(f"{settings.streams_max} streams of events are open here: try again later", delay_s=10)
         if last_event_id and not last_event_id.isdecimal():
             raise InvalidRequest(f"Last-Event-ID {last_event_id!r} is no sequence of the stream")
-        feed = client.changes(
+        changes = client.changes(
             kinds=_split(kinds), names=_split(names), actions=_split(actions), since=last_event_id or since
         )
+        feed = feed_of(changes, client, caller)
         try:
             await feed.open()
         except BaseException:
@@ -68,7 +71,7 @@ class EventStream(Response):
     """The endless body. It ends with its reader, and when `stopping` is set."""
 
     def __init__(
-        self, feed: Changes, keep_alive_s: float, figures: Figures, stopping: asyncio.Event, *, lines: bool
+        self, feed: Feed, keep_alive_s: float, figures: Figures, stopping: asyncio.Event, *, lines: bool
     ) -> None:
         media_type = NDJSON if lines else SSE
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, media_type=media_type)

@@ -19,6 +19,9 @@ class Figures:
         self._took = Histogram(
             "funswarm_api_request_seconds", "From request to answer's end", ["route"], registry=self._registry
         )
+        self._denied = Counter(
+            "funswarm_http_denied", "Requests without a token that may do this", ["reason"], registry=self._registry
+        )
         streams = Gauge("funswarm_api_event_streams", "Open streams of events", registry=self._registry)
         streams.set_function(lambda: self.open_streams)
 
@@ -26,6 +29,10 @@ class Figures:
         """One request; `route` is the path's pattern."""
         self._requests.labels(method if method in _METHODS else "other", route, status).inc()
         self._took.labels(route).observe(took_s)
+
+    def denied(self, reason: str) -> None:
+        """One request that was not let in: `unauthenticated`, `role` or `namespace`."""
+        self._denied.labels(reason).inc()
 
     def text(self) -> str:
         return generate_latest(self._registry).decode()

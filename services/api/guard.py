@@ -1,5 +1,6 @@
-"""What is checked and added around every request, as plain ASGI: its Host, body size and type, other sites' browsers,
-how many there are, headers, figures. Cheaper than middleware of requests and responses; streams pass through untouched.
+"""What is checked and added around every request, as plain ASGI: its Host, who asks, body size and type, other sites'
+browsers, how many there are, headers, figures. Cheaper than middleware of requests and responses; streams pass through
+untouched.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from funswarm.messages import Code
+from services.api.access import Access
 from services.api.figures import Figures
 from services.api.hosts import is_known
 from services.api.problems import problem
@@ -33,11 +35,18 @@ class Guard:
     """
 
     def __init__(
-        self, app: ASGIApp, figures: Figures, hosts: frozenset[str] | None = None, *, simulator: bool = False
+        self,
+        app: ASGIApp,
+        figures: Figures,
+        access: Access,
+        hosts: frozenset[str] | None = None,
+        *,
+        simulator: bool = False,
     ) -> None:
         self.simulator = simulator
         self._app = app
         self._figures = figures
+        self._access = access
         self._hosts = hosts
         self._open = 0
 
@@ -57,7 +66,12 @@ class Guard:
             await send(message)
 
         headers = Headers(scope=scope)
-        refusal = _crowded(scope, self._open) or _unknown_host(headers, self._hosts) or _refusal(scope, headers)
+        refusal = (
+            _crowded(scope, self._open)
+            or _unknown_host(headers, self._hosts)
+            or self._denied(scope, headers)
+            or _refusal(scope, headers)
+        )
         self._open += 1
         try:
             if refusal is not None and "expect" not in headers:  # who sends that waits with the body for our word
@@ -67,6 +81,15 @@ class Guard:
             self._open -= 1
             route = getattr(scope.get("route"), "path", "none")
             self._figures.answered(scope["method"], route, status, time.perf_counter() - started)
+
+    def _denied(self, scope: Scope, headers: Headers) -> ASGIApp | None:
+        denied = self._access.admit(scope, headers)
+        if denied is None:
+            return None
+        self._figures.denied(denied.reason)
+        challenge = {"WWW-Authenticate": denied.challenge} if denied.challenge else None
+        code = Code.FORBIDDEN if denied.status == 403 else denied.reason
+        return problem(denied.status, denied.detail, code, challenge)
 
 
 class _Limited:

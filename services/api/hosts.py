@@ -17,7 +17,7 @@ def known_hosts(bound_to: str, more: Iterable[str]) -> frozenset[str] | None:
     Who listens on more than this machine's loopback, and names none, has names that we cannot know.
     """
     names = frozenset(name.lower().rstrip(".") for name in more)
-    if not names and not _is_loopback(bound_to):
+    if not names and not is_loopback(bound_to):
         return None
     return names | {LOCAL}
 
@@ -33,7 +33,8 @@ def is_known(host: str, known: frozenset[str] | None) -> bool:
     return name in known or name.endswith(f".{LOCAL}") or _is_address(name)
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens on `host`."""
     return host == LOCAL or (_is_address(host) and ipaddress.ip_address(host).is_loopback)
 
 

@@ -13,7 +13,9 @@ from funswarm.how import How
 from funswarm.messages import Code, Health
 from funswarm.outcome import Accepted
 from funswarm.spec import REPLICAS_MAX, ServiceSpec
+from services.api.access import Asking, Caller
 from services.api.commands import CREATED, Asked, created
+from services.api.seen import health_of, result_of
 from services.api.settings import ApiSettings
 
 NAMES_TRIED_MAX: Final = 20
@@ -28,12 +30,13 @@ def routes(client: Client, settings: ApiSettings) -> APIRouter:
     }
 
     @router.get("/health", responses=unwell, summary="How all is, and which services run", response_model=None)
-    async def health() -> Response:
-        found = await client.health()
+    async def health(caller: Asking) -> Response:
+        found = await health_of(client, caller)
         return Response(found.model_dump_json(), 200 if found.ok else 503, media_type="application/json")
 
     @router.get("/create", status_code=201, responses=CREATED, summary="Create one by a link", response_model=None)
     async def create_by_get(
+        caller: Asking,
         how: Asked,
         name: Annotated[str | None, Query(description="Left out: the next free `service-<number>`")] = None,
         image: Annotated[str | None, Query(description="Left out: nginx, or as the setting says")] = None,
@@ -42,7 +45,7 @@ def routes(client: Client, settings: ApiSettings) -> APIRouter:
         given = {"name": name, "image": image, "replicas": replicas}
         spec = _spec(settings.default_service, {key: value for key, value in given.items() if value is not None})
         if name is None:
-            return await _create_numbered(client, spec, how)
+            return await _create_numbered(client, caller, spec, how)
         return created(await client.create(spec, how=how), spec.name, how)
 
     @router.post("/create", status_code=201, responses=CREATED, summary="Create a service", response_model=None)
@@ -52,13 +55,17 @@ def routes(client: Client, settings: ApiSettings) -> APIRouter:
     return router
 
 
-async def _create_numbered(client: Client, template: ServiceSpec, how: How) -> Response:
-    """The first free number; the next one where somebody else was faster. A repeated key has its first answer."""
-    if how.id is not None and (result := await client.result(how.id)) is not None:
+async def _create_numbered(client: Client, caller: Caller, template: ServiceSpec, how: How) -> Response:
+    """The first free number; the next one where somebody else was faster. A repeated key has its first answer.
+
+    Who is bound to namespaces gets a name of their first one.
+    """
+    if how.id is not None and (result := await result_of(client, caller, how.id)) is not None:
         return created(result, result.target, how)
+    base = "_".join((*caller.namespaces[:1], template.name))
     taken = {service.name for service in await client.summaries()}
     for _ in range(NAMES_TRIED_MAX):
-        spec = template.model_copy(update={"name": free_name(template.name, taken)})
+        spec = template.model_copy(update={"name": free_name(base, taken)})
         outcome = await client.create(spec, how=how)
         if isinstance(outcome, Accepted) or outcome.code is not Code.NAME_TAKEN or how.id is not None:
             break

@@ -9,8 +9,10 @@ from funswarm.client import Client
 from funswarm.errors import UnknownObject
 from funswarm.messages import NodePage, Result, ServicePage, TaskPage
 from funswarm.state import NodeState, ServiceState, Value
+from services.api.access import Asking, Caller
 from services.api.documented import READING
 from services.api.preconditions import etag
+from services.api.seen import result_of, service_of, services_of, tasks_of
 from services.api.settings import WAIT_MAX_S
 
 Name = Annotated[str, Path(min_length=1, max_length=128)]
@@ -24,20 +26,20 @@ def routes(client: Client) -> APIRouter:
     router = APIRouter(prefix="/v1")
 
     @router.get("/services", tags=["services"], responses=_gives(ServicePage), response_model=None)
-    async def services() -> Response:
+    async def services(caller: Asking) -> Response:
         """All services, by name."""
-        return _json(ServicePage(items=await client.services()))
+        return _json(ServicePage(items=await services_of(client, caller)))
 
     @router.get("/services/{name}", tags=["services"], responses=_gives(ServiceState), response_model=None)
-    async def service(name: Name) -> Response:
+    async def service(name: Name, caller: Asking) -> Response:
         """One service, by name or id."""
-        found = await client.service(name)
+        found = await service_of(client, caller, name)
         return _json(found, etag(found.version))
 
     @router.get("/tasks", tags=["tasks"], responses=_gives(TaskPage), response_model=None)
-    async def tasks(service: Filter = None, node: Filter = None) -> Response:
+    async def tasks(caller: Asking, service: Filter = None, node: Filter = None) -> Response:
         """All tasks, of a service, on a node."""
-        return _json(TaskPage(items=await client.tasks(service=service, node=node)))
+        return _json(TaskPage(items=await tasks_of(client, caller, service, node)))
 
     @router.get("/nodes", tags=["nodes"], responses=_gives(NodePage), response_model=None)
     async def nodes() -> Response:
@@ -51,17 +53,19 @@ def routes(client: Client) -> APIRouter:
         return _json(found, etag(found.version))
 
     @router.get("/commands/{command_id}", tags=["commands"], responses=_gives(Result), response_model=None)
-    async def command(command_id: Name, wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S)] = 0) -> Response:
+    async def command(
+        command_id: Name, caller: Asking, wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S)] = 0
+    ) -> Response:
         """How a command ended, also when it was refused or failed; 404: it is not finished, or there is none."""
-        return _json(await _result(client, command_id, wait))
+        return _json(await _result(client, caller, command_id, wait))
 
     return router
 
 
-async def _result(client: Client, command_id: str, wait_s: float) -> Result:
+async def _result(client: Client, caller: Caller, command_id: str, wait_s: float) -> Result:
     end = asyncio.get_running_loop().time() + wait_s
     while True:
-        result = await client.result(command_id)
+        result = await result_of(client, caller, command_id)
         if result is not None:
             return result
         left_s = end - asyncio.get_running_loop().time()

@@ -17,9 +17,11 @@ from funswarm.client import Client
 from funswarm.errors import Failed, FunswarmError
 from funswarm.messages import Code, PartHealth
 from funswarm.metrics import labelled
+from services.api.access import VARIABLE
 from services.api.app import build
 from services.api.figures import Figures
 from services.api.guard import Guard
+from services.api.hosts import is_loopback
 from services.api.operating import VERSION
 from services.api.settings import CONNECTIONS_MAX, ApiSettings
 from services.bus.client import sdk_client
@@ -40,7 +42,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """Serves HTTP until `stop` is set, then lets what is being answered end.
 
     Raises:
-        Failed: the port cannot be listened on.
+        Failed: the port cannot be listened on, or a file of the settings cannot be used.
     """
     api, nats = ApiSettings.of(settings), NatsSettings.of(settings)
     figures, client = Figures(), sdk_client(nats, PART)
@@ -48,10 +50,13 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     config = uvicorn.Config(
         app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None, log_level="warning",
         server_header=False, timeout_graceful_shutdown=DRAIN_TIMEOUT_S, limit_concurrency=CONNECTIONS_MAX,
+        ssl_certfile=api.tls_cert, ssl_keyfile=api.tls_key,
     )  # fmt: skip
+    _read_certificate(config)
     server = _Server(config)
     with _listening(api.host, api.port) as listening:
         _log.info("serving HTTP", host=api.host, port=listening.getsockname()[1])
+        _say_who_may(api)
         background = [
             asyncio.create_task(_answer_for_parts(nats, figures, app)),
             asyncio.create_task(_learn_of_simulator(client, app)),
@@ -66,6 +71,17 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             await client.close()
 
 
+def _say_who_may(api: ApiSettings) -> None:
+    if api.tokens_file is not None:
+        return
+    if is_loopback(api.host):
+        _log.info(
+            f"no tokens: whoever is on this machine may do everything, others cannot reach it; {VARIABLE} opens it"
+        )
+    else:
+        _log.warning(f"NO TOKENS: whoever reaches {api.host} may do everything with the Swarm; {VARIABLE} closes it")
+
+
 class _Server(uvicorn.Server):
     """Leaves the signals to services.runtime."""
 
@@ -77,6 +93,14 @@ class _Server(uvicorn.Server):
 async def _end(server: uvicorn.Server, stop: asyncio.Event) -> None:
     await stop.wait()
     server.should_exit = True
+
+
+def _read_certificate(config: uvicorn.Config) -> None:
+    try:
+        config.load()
+    except OSError as error:  # ssl.SSLError too
+        files = f"{config.ssl_certfile}, {config.ssl_keyfile}"
+        raise Failed(f"FUNSWARM_HTTP_TLS_CERT and _KEY ({files}) cannot be used: {error}", Code.INVALID) from error
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """What the api needs to know, as its `__main__` builds it. Pure."""
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from pydantic import ValidationError
@@ -11,6 +12,8 @@ from funswarm.spec import ServiceSpec
 from services.api.hosts import known_hosts
 from services.settings import Settings
 
+LOOPBACK: Final = "127.0.0.1"
+ALL: Final = "0.0.0.0"
 BODY_BYTES_MAX: Final = 1024 * 1024
 WAIT_S: Final = 20.0
 WAIT_MAX_S: Final = 300.0
@@ -28,14 +31,18 @@ ORIGINAL_SERVICE: Final = ServiceSpec.model_validate(
 class ApiSettings:
     """`default_service`: what GET /create creates, its name followed by a number. `simulator`: the engine is one.
 
-    `hosts`: the names under which the api may be asked for; None: any.
+    `hosts`: the names under which the api may be asked for; None: any. `tokens_file`: who may; None: whoever reaches
+    it, and so it listens on this machine's loopback only, unless it is told another address. `tls_cert`: speak HTTPS.
     """
 
-    host: str = "127.0.0.1"
+    host: str = LOOPBACK
     port: int = 8484
     default_service: ServiceSpec = field(default=ORIGINAL_SERVICE)
     simulator: bool = False
     hosts: frozenset[str] | None = None
+    tokens_file: Path | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
     keep_alive_s: float = KEEP_ALIVE_S
     streams_max: int = STREAMS_MAX
 
@@ -52,5 +59,15 @@ class ApiSettings:
                 template = ServiceSpec.model_validate({"name": ORIGINAL_SERVICE.name} | settings.default_service)
             except ValidationError as error:
                 raise InvalidRequest(f"FUNSWARM_DEFAULT_SERVICE: {explain(error, ServiceSpec)}") from error
-        hosts = known_hosts(settings.http_host, settings.http_hosts)
-        return cls(settings.http_host, settings.http_port, template, settings.simulator, hosts)
+        host = settings.http_host or (ALL if settings.http_tokens_file else LOOPBACK)
+        hosts = known_hosts(host, settings.http_hosts)
+        return cls(
+            host,
+            settings.http_port,
+            template,
+            settings.simulator,
+            hosts,
+            settings.http_tokens_file,
+            settings.http_tls_cert,
+            settings.http_tls_key,
+        )

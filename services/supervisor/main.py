@@ -55,7 +55,7 @@ async def _run(settings: Settings) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     found = await engines.find(settings)
-    http_host = settings.http_host if "http_host" in settings.model_fields_set else nats_server.HOST
+    http_host = settings.http_host or nats_server.HOST
     lock = take_folder(settings.data_dir)
     must_be_free(http_host, settings.http_port, "choose another: make run FUNSWARM_HTTP_PORT=8485")
     if _own_nats(settings):
@@ -110,7 +110,8 @@ class Everything:
         await self._start_engine()
         for part in PARTS:
             self._start(Program(part, (sys.executable, "-m", f"services.{part}"), self._env, of_service), self._parts)
-        await wait_until_ready(self._http_host, self._settings.http_port, lambda text: say(NAME, text))
+        tls = self._settings.http_tls_cert is not None
+        await wait_until_ready(self._http_host, self._settings.http_port, lambda text: say(NAME, text), tls=tls)
 
     async def stop(self) -> None:
         """First the services, so that they can say good-bye to NATS; then what they stand on."""

@@ -14,7 +14,7 @@ from services.healthcheck import why_not
 def alive(tmp_path):
     def alive(part, http_port=0, age_s=0):
         file = tmp_path / "alive"
-        file.write_text(json.dumps({"part": part, "http_port": http_port}))
+        file.write_text(json.dumps({"part": part, "http_port": http_port, "tls": False}))
         then = file.stat().st_mtime - age_s
         os.utime(file, (then, then))
         return str(file)

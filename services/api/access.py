@@ -1,0 +1,169 @@
+"""Who asks, and what they may: bearer tokens from a file, a role for each method and path. Reads the file.
+
+Whatever is not listed here needs the most: a new route that writes is for admins, and one that reads is not for tokens
+that are bound to namespaces, until somebody decides otherwise here.
+"""
+
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final
+
+import structlog
+from fastapi import Depends, Request
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from funswarm.errors import Failed, InvalidRequest
+from funswarm.messages import Code
+from funswarm.namespaces import may_belong, namespace_of
+from funswarm.state import ServiceState
+from funswarm.tokens import Role, Token, find, read_tokens
+from services.settings import PREFIX
+
+VARIABLE: Final = f"{PREFIX}HTTP_TOKENS_FILE"
+LOOK_INTERVAL_S: Final = 1.0
+FILE_BYTES_MAX: Final = 1024 * 1024
+CHALLENGE: Final = 'Bearer realm="funswarm"'
+
+_CALLER: Final = "funswarm.caller"
+_OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", "/favicon.ico"})  # nothing of the Swarm
+_OPEN_BELOW: Final = ("/docs/files/",)
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_OF_SERVICES: Final = ("/create", "/v1/services")
+_FILTERED: Final = re.compile(r"/create|/health|/v1/(tasks|events|services(/[^/]+)?|commands/[^/]+)")  # by namespaces
+
+_log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks. `name` None: no token is asked for. `namespaces`: sees and changes only these; empty: all."""
+
+    name: str | None = None
+    role: Role = Role.ADMIN
+    namespaces: tuple[str, ...] = ()
+
+    def sees(self, service: ServiceState) -> bool:
+        """Whether this service is theirs."""
+        return not self.namespaces or namespace_of(service.name, service.labels) in self.namespaces
+
+    def may_see(self, service_name: str) -> bool:
+        """Whether the name alone allows it; the label may still say something else."""
+        return not self.namespaces or may_belong(service_name, self.namespaces)
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Why not. `reason` is for figures: `unauthenticated`, `role` or `namespace`."""
+
+    status: int
+    reason: str
+    detail: str
+    challenge: str | None = None
+
+
+class Access:
+    """`file` None: no token is asked for, and everybody may do everything.
+
+    Raises:
+        Failed: the file cannot be used.
+    """
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._seen: tuple[int, int, int] | None = None
+        self._look_at = 0.0
+        self._tokens: tuple[Token, ...] = ()
+        self._complaint = ""
+        if file is not None:
+            try:
+                self._seen, self._tokens = _signature(file), _read(file)
+            except (OSError, InvalidRequest, UnicodeDecodeError) as error:
+                raise Failed(f"{VARIABLE}={file} cannot be used: {error}", Code.INVALID) from error
+
+    def admit(self, scope: Scope, headers: Headers) -> Denied | None:
+        """Lets the request through, and notes in its scope who asks; or says why not."""
+        caller = Caller()
+        if self._file is not None and (needed := role_needed(scope["method"], scope["path"])) is not None:
+            given = headers.get("authorization")
+            scheme, _, text = (given or "").partition(" ")
+            token = find(self._current(self._file), text.strip()) if scheme.lower() == "bearer" else None
+            if token is None:
+                return _unknown(given)
+            caller = Caller(token.name, token.role, token.namespaces)
+            if denied := _denied(caller, needed, scope["method"], scope["path"]):
+                return denied
+        scope[_CALLER] = caller
+        return None
+
+    def _current(self, file: Path) -> tuple[Token, ...]:
+        """The tokens, read again where the file has changed; those of before where it cannot be used any more."""
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK_INTERVAL_S
+            try:
+                if (signature := _signature(file)) != self._seen:
+                    self._seen, self._tokens, self._complaint = signature, _read(file), ""
+                    _log.info("tokens read", file=str(file), tokens=len(self._tokens))
+            except (OSError, InvalidRequest, UnicodeDecodeError) as error:
+                if str(error) != self._complaint:
+                    self._complaint = str(error)
+                    _log.error("the tokens stay as they were", file=str(file), reason=str(error))
+        return self._tokens
+
+
+def caller_of(request: Request) -> Caller:
+    """Who asks, as `Access.admit` noted it; for routes, by FastAPI's Depends."""
+    caller: Caller = request.scope[_CALLER]
+    return caller
+
+
+Asking = Annotated[Caller, Depends(caller_of)]
+
+
+def role_needed(method: str, path: str) -> Role | None:
+    """The role that a request needs; None: no token."""
+    if method in _READS:
+        if path in _OPEN or path.startswith(_OPEN_BELOW):
+            return None
+        return Role.OPERATE if path == "/create" else Role.READ
+    return Role.OPERATE if _below(path, _OF_SERVICES) else Role.ADMIN
+
+
+def _denied(caller: Caller, needed: Role, method: str, path: str) -> Denied | None:
+    if not caller.role.may(needed):
+        return Denied(403, "role", f"this needs the role {needed}, and the token {caller.name} has {caller.role}")
+    # What is written is checked once more by the scheduler, which knows the service's labels.
+    theirs = _FILTERED.fullmatch(path) if method in _READS else _below(path, _OF_SERVICES)
+    if caller.namespaces and not theirs:
+        bound = ", ".join(caller.namespaces)
+        why = f"this concerns the whole Swarm, and the token {caller.name} is bound to the namespaces {bound}"
+        return Denied(403, "namespace", why)
+    return None
+
+
+def _unknown(given: str | None) -> Denied:
+    if given is None:
+        why, challenge = "a token is needed: send 'Authorization: Bearer <token>'", CHALLENGE
+    else:
+        why, challenge = "this token is not known here", f'{CHALLENGE}, error="invalid_token"'
+    return Denied(401, "unauthenticated", f"{why}; funswarm token new makes one", challenge)
+
+
+def _below(path: str, places: tuple[str, ...]) -> bool:
+    return any(path == place or path.startswith(f"{place}/") for place in places)
+
+
+def _signature(file: Path) -> tuple[int, int, int]:
+    found = file.stat()
+    return found.st_mtime_ns, found.st_size, found.st_ino
+
+
+def _read(file: Path) -> tuple[Token, ...]:
+    with file.open("rb") as opened:
+        content = opened.read(FILE_BYTES_MAX + 1)
+    if len(content) > FILE_BYTES_MAX:
+        raise InvalidRequest(f"it is larger than {FILE_BYTES_MAX} bytes")
+    return read_tokens(content.decode())

@@ -1,0 +1,295 @@
+"""Who may: tokens, roles and namespaces over HTTP."""
+
+import asyncio
+import os
+from dataclasses import replace
+from typing import Any, cast
+
+import httpx
+import pytest
+
+from funswarm.changes import Snapshotted
+from funswarm.errors import Failed
+from funswarm.messages import Health, ServiceSummary
+from funswarm.namespaces import STACK_LABEL
+from funswarm.tokens import Role, new_token
+from services.api.access import Caller, role_needed
+from services.api.app import build
+from services.api.figures import Figures
+from services.api.seen import feed_of
+from services.api.settings import ApiSettings
+from services.settings import Settings
+from tests.builders import a_node, a_service, a_task
+from tests.unit.api.fakes import SETTINGS, FakeClient, FakeFeed, a_result
+
+MADE = {
+    "reader": new_token("reader", Role.READ),
+    "operator": new_token("operator", Role.OPERATE),
+    "admin": new_token("admin", Role.ADMIN),
+    "shop": new_token("shop", Role.OPERATE, ["shop"]),
+}
+SHOP = Caller("shop", Role.OPERATE, ("shop",))
+SERVICES = (
+    a_service("shop_web", id="s1"),
+    a_service("other_web", id="s2"),
+    a_service("shop_eu_web", id="s3", labels={STACK_LABEL: "shop_eu"}),
+)
+
+
+def lines(*names):
+    return "".join(MADE[name][1].model_dump_json() + "\n" for name in names)
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory):
+    """A client, the application over it, and the file of its tokens: building takes long."""
+    file = tmp_path_factory.mktemp("api") / "tokens"
+    file.write_text(lines(*MADE))
+    client, figures = FakeClient(), Figures()
+    return client, build(client, replace(SETTINGS, tokens_file=file), figures, asyncio.Event(), "api-1"), figures, file
+
+
+@pytest.fixture
+def client(secured):
+    secured[0].forget()
+    return secured[0]
+
+
+@pytest.fixture
+async def http(secured, client):
+    transport = httpx.ASGITransport(secured[1], raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://swarm.test:8484") as http:
+        yield http
+
+
+def as_(name):
+    return {"Authorization": f"Bearer {MADE[name][0]}"}
+
+
+# Tokens.
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {MADE['admin'][0]}"}, {"Authorization": ""}],
+)
+async def test_who_has_no_known_token_is_not_let_in(http, headers):
+    answer = await http.get("/v1/services", headers=headers)
+    assert (401, "application/problem+json", "unauthenticated") == (
+        answer.status_code, answer.headers["content-type"], answer.json()["code"],
+    )  # fmt: skip
+    assert answer.headers["www-authenticate"].startswith('Bearer realm="funswarm"')
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/health", "/v1/events", "/v1/nodes", "/create", "/no/such/place"])
+async def test_what_tells_of_the_swarm_needs_a_token(http, path):
+    assert 401 == (await http.get(path)).status_code
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/docs", "/openapi.json"])
+async def test_what_tells_nothing_of_the_swarm_needs_none(http, path):
+    assert 200 == (await http.get(path)).status_code
+
+
+async def test_readiness_needs_no_token(http):
+    assert 503 == (await http.get("/readyz")).status_code
+
+
+async def test_the_answer_does_not_repeat_the_token(http):
+    answer = await http.get("/v1/services", headers={"Authorization": "Bearer sesame-open"})
+    assert "sesame-open" not in answer.text
+
+
+async def test_the_scheme_is_understood_in_any_case(http):
+    answer = await http.get("/v1/services", headers={"Authorization": f"bearer {MADE['reader'][0]}"})
+    assert 200 == answer.status_code
+
+
+async def test_who_is_not_let_in_is_counted(http, secured):
+    await http.get("/v1/services")
+    assert 'funswarm_http_denied_total{reason="unauthenticated"}' in secured[2].text()
+
+
+async def test_a_changed_file_counts_from_the_next_look_on(http, secured, monkeypatch):
+    monkeypatch.setattr("services.api.access.LOOK_INTERVAL_S", 0.0)
+    monkeypatch.setattr(secured[1]._access, "_look_at", 0.0)
+    secured[3].write_text(lines("reader"))
+    try:
+        assert 401 == (await http.get("/health", headers=as_("admin"))).status_code
+        assert 200 == (await http.get("/health", headers=as_("reader"))).status_code
+    finally:
+        secured[3].write_text(lines(*MADE))
+        await http.get("/health", headers=as_("reader"))
+
+
+async def test_a_file_that_cannot_be_read_any_more_changes_nothing(http, secured, monkeypatch):
+    monkeypatch.setattr("services.api.access.LOOK_INTERVAL_S", 0.0)
+    monkeypatch.setattr(secured[1]._access, "_look_at", 0.0)
+    secured[3].write_text("nonsense")
+    try:
+        assert 200 == (await http.get("/health", headers=as_("admin"))).status_code
+    finally:
+        secured[3].write_text(lines(*MADE))
+        os.utime(secured[3], ns=(1, 1))
+
+
+@pytest.mark.parametrize("text", [None, "", '{"name": "x"}'])
+def test_without_a_usable_file_it_does_not_start(tmp_path, text):
+    file = tmp_path / "tokens"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(Failed, match="FUNSWARM_HTTP_TOKENS_FILE"):
+        build(FakeClient(), replace(SETTINGS, tokens_file=file), Figures(), asyncio.Event(), "api-1")
+
+
+# Roles.
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/v1/services", Role.READ),
+        ("GET", "/metrics", Role.READ),
+        ("GET", "/create", Role.OPERATE),
+        ("POST", "/create", Role.OPERATE),
+        ("POST", "/v1/services", Role.OPERATE),
+        ("DELETE", "/v1/services/web", Role.OPERATE),
+        ("POST", "/v1/nodes/n/drain", Role.ADMIN),
+        ("POST", "/v1/servicesandmore", Role.ADMIN),
+        ("POST", "/what/is/new", Role.ADMIN),
+        ("GET", "/what/is/new", Role.READ),
+        ("GET", "/healthz", None),
+        ("POST", "/healthz", Role.ADMIN),
+    ],
+)
+def test_the_role_that_a_request_needs(method, path, expected):
+    assert expected is role_needed(method, path)
+
+
+async def test_a_reader_changes_nothing(http, client):
+    answer = await http.post("/v1/services/web/scale", json={"replicas": 2}, headers=as_("reader"))
+    assert (403, "forbidden", []) == (answer.status_code, answer.json()["code"], client.commands)
+    assert "needs the role operate" in answer.json()["detail"]
+
+
+async def test_a_reader_does_not_create_by_a_link(http, client):
+    assert (403, []) == ((await http.get("/create", headers=as_("reader"))).status_code, client.commands)
+
+
+async def test_an_operator_changes_services(http, client):
+    await http.post("/v1/services/web/scale", json={"replicas": 2}, headers=as_("operator"))
+    assert [("operator", ())] == [(command.requested_by, command.namespaces) for command in client.commands]
+
+
+async def test_an_operator_does_not_change_nodes(http, client):
+    answer = await http.post("/v1/nodes/n1/drain", headers=as_("operator"))
+    assert (403, []) == (answer.status_code, client.commands)
+
+
+async def test_an_admin_changes_nodes(http, client):
+    await http.post("/v1/nodes/n1/drain", headers=as_("admin"))
+    assert ["drain"] == [command.verb for command in client.commands]
+
+
+# Namespaces.
+async def test_the_scheduler_is_told_the_namespaces(http, client):
+    await http.delete("/v1/services/other_web", headers=as_("shop"))
+    assert [("shop", ("shop",))] == [(command.requested_by, command.namespaces) for command in client.commands]
+
+
+async def test_services_of_others_are_not_listed(http, client):
+    client.state["services"] = SERVICES
+    answer = await http.get("/v1/services", headers=as_("shop"))
+    assert ["shop_web"] == [service["name"] for service in answer.json()["items"]]
+
+
+async def test_a_service_of_others_is_as_if_it_were_not_there(http, client):
+    client.state["services"] = SERVICES
+    there, absent = [await http.get(f"/v1/services/{name}", headers=as_("shop")) for name in ("other_web", "other_xyz")]
+    assert 404 == there.status_code
+    assert absent.json() == {**there.json(), "detail": there.json()["detail"].replace("other_web", "other_xyz")}
+
+
+async def test_tasks_of_others_are_not_listed(http, client):
+    client.state |= {
+        "services": SERVICES,
+        "tasks": tuple(a_task(one.name, slot=1, service_id=one.id) for one in SERVICES),
+    }
+    answer = await http.get("/v1/tasks", headers=as_("shop"))
+    assert ["shop_web.1"] == [task["name"] for task in answer.json()["items"]]
+
+
+async def test_health_lists_their_services_only(http, client):
+    client.state["services"] = SERVICES
+    summaries = tuple(
+        ServiceSummary(
+            id=one.id, name=one.name, image="nginx", mode="replicated", running=1, desired=1, updated_at="",
+            condition=one.condition,
+        )
+        for one in SERVICES
+    )  # fmt: skip
+    client.found_health = Health(ok=True, services=summaries)
+    answer = await http.get("/health", headers=as_("shop"))
+    assert ["shop_web"] == [service["name"] for service in answer.json()["services"]]
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/nodes", "/metrics", "/v1/commands", "/v1/services/shop_web/more", "/what/is/new"]
+)
+async def test_what_concerns_the_whole_swarm_is_not_theirs(http, path):
+    answer = await http.get(path, headers=as_("shop"))
+    assert 403 == answer.status_code
+    assert "bound to the namespaces shop" in answer.json()["detail"]
+
+
+async def test_results_of_others_are_not_theirs(http, client):
+    client.state["services"] = SERVICES
+    command = (await http.delete("/v1/services/shop_web", headers=as_("shop"))).json()
+    mine = a_result(client.commands[0], requested_by="shop")
+    client.results = {"mine": mine, "theirs": mine.model_copy(update={"requested_by": "operator"})}
+    assert command["status"] == "succeeded"
+    statuses = [(await http.get(f"/v1/commands/{which}", headers=as_("shop"))).status_code for which in client.results]
+    assert [200, 404] == statuses
+
+
+async def test_a_link_creates_inside(http, client):
+    await http.get("/create", headers=as_("shop"))
+    assert ["shop_service-1"] == [command.target for command in client.commands]
+
+
+async def told(client, states: list[Any]) -> list[str]:
+    """The names of those states that a feed for SHOP gives."""
+    feed: Any = feed_of(cast("Any", FakeFeed([Snapshotted(state) for state in states])), client, SHOP)
+    names = []
+    while (item := await feed.next(0.1)) is not None:
+        names.append(item.state.name)
+    return names
+
+
+async def test_events_of_others_are_not_told(client):
+    client.state["services"] = SERVICES
+    states = [*SERVICES, *(a_task(one.name, slot=1, service_id=one.id) for one in SERVICES), a_node("n1")]
+    assert ["shop_web", "shop_web.1"] == await told(client, states)
+
+
+async def test_a_task_is_told_by_its_service_s_label_also_before_the_service_is(client):
+    client.state["services"] = SERVICES
+    tasks = [a_task(name, slot=1) for name in ("shop_eu_web", "shop_web", "shop_gone")]
+    assert ["shop_web.1", "shop_gone.1"] == await told(client, tasks)
+
+
+# Where it listens.
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "127.0.0.1"),
+        ({"http_tokens_file": "/run/secrets/tokens"}, "0.0.0.0"),
+        ({"http_host": "0.0.0.0"}, "0.0.0.0"),
+        ({"http_host": "10.0.0.1", "http_tokens_file": "/run/secrets/tokens"}, "10.0.0.1"),
+    ],
+)
+def test_without_tokens_it_listens_on_this_machine_only(settings, expected):
+    assert expected == ApiSettings.of(Settings(**settings)).host
+
+
+def test_openapi_says_that_a_token_is_needed(secured):
+    document = secured[1]._app.openapi()
+    assert {"type": "http", "scheme": "bearer"} == document["components"]["securitySchemes"]["token"]
+    needing = {path for path, item in document["paths"].items() for one in item.values() if "security" in one}
+    assert ("/v1/services" in needing, "/healthz" in needing) == (True, False)
