@@ -25,6 +25,9 @@ class Metrics:
             registry=registry,
             buckets=BUCKETS_S,
         )
+        self._denied = Counter(
+            "funswarm_admission_denied", "Refusals by admission, by rule", ["rule"], registry=registry
+        )
         self.malformed = Counter("funswarm_scheduler_malformed", "Messages that are no command", registry=registry)
         self.retries = Counter("funswarm_scheduler_retries", "Tries in vain: engine or NATS away", registry=registry)
         self.faults = Counter("funswarm_scheduler_faults", "Faults in Funswarm itself", registry=registry)
@@ -40,6 +43,10 @@ class Metrics:
             "When the poller saw the newest change of a service that was followed; 0: none yet",
             registry=registry,
         )
+
+    def denied(self, rule: str) -> None:
+        """Admission refused a command by this rule."""
+        self._denied.labels(rule).inc()
 
     def ended(self, result: Result, seconds: float) -> None:
         """A result is stored."""

@@ -15,6 +15,8 @@ from funswarm.commands import Command, CreateCommand, Expect, NodeCommand, Remov
 from funswarm.errors import Failed, Refused, TemporaryError, UnknownObject, VersionConflict
 from funswarm.messages import Change, Code
 from funswarm.state import NodeState
+from services.scheduler.admission.gate import Admission
+from services.scheduler.admission.rules import texts
 from services.scheduler.bounds import is_open
 from services.scheduler.fold import Services
 from services.scheduler.lanes import deadline
@@ -37,12 +39,13 @@ class Outcome:
     """How a try ended well. `held`: nothing was written, and why it must wait.
 
     `service`, `node`: as read after the write.
-    `created_id`: of a new service, which is not read again.
+    `created_id`: of a new service, which is not read again. `refusals`: of admission, with `dry_run` only.
     """
 
     changed: bool
     service: Json | None = None
     created_id: str | None = None
+    refusals: tuple[str, ...] = ()
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
     held: str | None = None
@@ -52,7 +55,15 @@ class Outcome:
 class SafeWriter:
     """Tries commands. `is_active`: whether this copy still holds the lease; `services`: for suggestions only."""
 
-    def __init__(self, engine: EngineCalls, store: Store, is_active: Callable[[], bool], services: Services) -> None:
+    def __init__(
+        self,
+        engine: EngineCalls,
+        store: Store,
+        is_active: Callable[[], bool],
+        services: Services,
+        admission: Admission | None = None,
+    ) -> None:
+        self._admission = admission or Admission()
         self._services = services
         self._engine = engine
         self._store = store
@@ -70,25 +81,33 @@ class SafeWriter:
         for number in range(TRIES_MAX):
             if number:
                 await asyncio.sleep(RETRY_S * number * random.uniform(0.5, 1.5))  # noqa: S311
-            situation = await self._situation(
-                command, traceparent, look=bool(number) or not _can_create_unseen(command)
-            )
-            action = plan(command, situation)
-            if command.dry_run or (isinstance(action, Write) and action.held):
-                return _told(action, situation)
-            try:
-                return await self._do(command, action, situation)
-            except VersionConflict:
-                continue
-            except UnknownObject:  # gone since it was read: decide again
-                continue
-            except Refused as error:
-                if error.code is not Code.NAME_TAKEN:
-                    raise
+            look = bool(number) or not _can_create_unseen(command)
+            if (outcome := await self._once(command, traceparent, look=look)) is not None:
+                return outcome
         raise Failed(
             f"others wrote {command.target!r} each of {TRIES_MAX} times between reading and writing: nothing changed",
             Code.CONFLICT,
         )
+
+    async def _once(self, command: Command, traceparent: str | None, *, look: bool) -> Outcome | None:
+        """None: it must be decided again, from what is there now."""
+        situation = await self._situation(command, traceparent, look=look)
+        action = plan(command, situation)
+        async with self._admission.judged(self._engine, command, action, situation) as refusals:
+            if command.dry_run or (isinstance(action, Write) and action.held and not refusals):
+                return replace(_told(action, situation), refusals=texts(refusals))
+            if refusals and look:
+                raise self._admission.denied(refusals)
+            if refusals:  # unless an earlier delivery has created it already
+                return None
+            try:
+                return await self._do(command, action, situation)
+            except (VersionConflict, UnknownObject):  # written, or gone, since it was read
+                return None
+            except Refused as error:
+                if error.code is not Code.NAME_TAKEN:
+                    raise
+                return None
 
     async def _situation(self, command: Command, traceparent: str | None, *, look: bool) -> Situation:
         if isinstance(command, NodeCommand):
