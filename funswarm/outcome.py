@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from funswarm.errors import Failed, Refused, Unavailable
-from funswarm.messages import Code, Result, ResultStatus
+from funswarm.messages import Code, ConvergenceStatus, Result, ResultStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -11,6 +11,11 @@ class Accepted:
     """NATS keeps the command, it will be done; no result came within the wait. Ask `Client.result(command_id)`."""
 
     command_id: str
+
+
+def is_pending(result: Result) -> bool:
+    """Whether a second result is to follow, with what the Swarm made of the command."""
+    return result.convergence is not None and result.convergence.status is ConvergenceStatus.PENDING
 
 
 def check(outcome: Result | Accepted) -> Result:

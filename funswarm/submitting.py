@@ -7,6 +7,7 @@ again: its first result is the answer, if it was the same command (`digest`).
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from typing import Final
 
 from pydantic import ValidationError
@@ -19,7 +20,7 @@ from funswarm.inbox import Inbox
 from funswarm.jetstream import Ack, last_message, message, publish
 from funswarm.link import Link
 from funswarm.messages import MSG_ID_HEADER, TRACEPARENT_HEADER, Code, Result
-from funswarm.outcome import Accepted
+from funswarm.outcome import Accepted, is_pending
 from funswarm.subjects import Subjects
 from funswarm.tracing import traceparent_or_new
 
@@ -29,21 +30,27 @@ PUBLISH_TRIES: Final = 3
 
 
 async def submit(link: Link, subjects: Subjects, command: Command, how: How) -> Result | Accepted:
-    """Makes the command durable; waits up to `how.wait_s` for its result.
+    """Makes the command durable; waits up to `how.wait_s` for its result, for the second one where `how` says so.
 
     Raises:
         Refused: another command has had this id.
         Unavailable: NATS did not confirm that it keeps the command. It may: ask again with the same id.
     """
     end = asyncio.get_running_loop().time() + how.wait_s
+    outcome: Result | Accepted = Accepted(command.id)
     inbox = await link.subscribe(subjects.result(command.id))
     try:
         ack = await _publish(link, subjects, command, traceparent_or_new(how.traceparent))
         if ack.duplicate:
             await _refuse_another(link, subjects, command, ack)
             if (result := await read_result(link, subjects, command.id)) is not None:
-                return _same(command, result)
-        return await _wait(link, subjects, command, inbox, end)
+                outcome = _same(command, result)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout_at(end):
+                news = _news(link, subjects, command, inbox)
+                while not _is_final(outcome, how):
+                    outcome = await anext(news)
+        return outcome
     finally:
         await inbox.close()
 
@@ -86,19 +93,23 @@ async def _refuse_another(link: Link, subjects: Subjects, command: Command, ack:
         raise _conflict(command, f"{first.verb} {first.target}")
 
 
-async def _wait(link: Link, subjects: Subjects, command: Command, inbox: Inbox, end: float) -> Result | Accepted:
-    """Listens, and looks into RESULTS now and then: a message can be missed, a stored result cannot."""
-    clock = asyncio.get_running_loop().time
+async def _news(link: Link, subjects: Subjects, command: Command, inbox: Inbox) -> AsyncIterator[Result]:
+    """What is heard of the command, and what RESULTS has of it, looked up now and then: a message can be missed."""
     interval_s = LOOK_FIRST_S
-    while (left_s := end - clock()) > 0:
-        heard = await inbox.next(min(left_s, interval_s))
+    while True:
+        heard = await inbox.next(interval_s)
         if heard is not None:
-            return _same(command, Result.model_validate_json(heard.data))
+            yield _same(command, Result.model_validate_json(heard.data))
+            continue
         interval_s = min(2 * interval_s, LOOK_INTERVAL_MAX_S)
         with contextlib.suppress(Unavailable):  # the command is safe with NATS: go on waiting
             if (result := await read_result(link, subjects, command.id)) is not None:
-                return _same(command, result)
-    return Accepted(command.id)
+                yield _same(command, result)
+
+
+def _is_final(outcome: Result | Accepted, how: How) -> bool:
+    """Whether there is nothing more to wait for."""
+    return isinstance(outcome, Result) and (how.wait_for == "applied" or not is_pending(outcome))
 
 
 def _same(command: Command, result: Result) -> Result:

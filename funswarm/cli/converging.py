@@ -1,36 +1,24 @@
-"""The wait until a service has converged, shown as docker service create does. Asks the poller by `Client`."""
+"""The wait until a service has converged, shown as docker service create does. I/O by `Client`.
+
+The scheduler's second result has the last word; the poller is asked for what to show meanwhile.
+"""
 
 import asyncio
+from contextlib import suppress
 from typing import Final
 
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from funswarm.cli.session import ExitCode, console
-from funswarm.cli.tables import STYLES
+from funswarm.cli import tables
+from funswarm.cli.session import console
 from funswarm.client import Client
 from funswarm.errors import TemporaryError, UnknownObject
 from funswarm.messages import Result
-from funswarm.state import ConditionStatus, ServiceState, TaskState
+from funswarm.outcome import is_pending
+from funswarm.state import ServiceState, TaskState
 
 INTERVAL_S: Final = 0.5
 _LIVE: Final = ("running", "ready")  # desired states of tasks that Swarm wants there
-
-
-def verdict(service: ServiceState, result: Result) -> ExitCode | None:
-    """How the service's convergence after that command ended; None: it goes on.
-
-    A state older than the command's own write says nothing yet.
-    """
-    if service.version < (result.version or 0):
-        return None
-    match service.condition.status:
-        case ConditionStatus.CONVERGED:
-            return ExitCode.OK
-        case ConditionStatus.ROLLED_BACK:
-            return ExitCode.OK if result.verb == "rollback" else ExitCode.REFUSED
-        case _:
-            paused = service.update_status is not None and service.update_status.state.endswith("paused")
-            return ExitCode.REFUSED if paused else None
 
 
 def counted(service: ServiceState, tasks: tuple[TaskState, ...]) -> tuple[int, int, str]:
@@ -42,8 +30,11 @@ def counted(service: ServiceState, tasks: tuple[TaskState, ...]) -> tuple[int, i
     return running, service.replicas if service.replicas is not None else len(wanted), words
 
 
-async def wait_until_converged(client: Client, result: Result, timeout_s: float) -> ExitCode:
-    """Show the progress on stderr until the service has converged, was rolled back, or the time is over."""
+async def wait_until_converged(client: Client, result: Result, timeout_s: float) -> Result:
+    """Show the progress on stderr until the result tells how the service has settled, or the time is over.
+
+    The result as it is then; pending still where it was over.
+    """
     terminal = console(stderr=True)
     columns = (TextColumn("{task.fields[name]}"), BarColumn(), TextColumn("{task.fields[words]}"), TimeElapsedColumn())
     seen: ServiceState | None = None
@@ -51,42 +42,31 @@ async def wait_until_converged(client: Client, result: Result, timeout_s: float)
         async with asyncio.timeout(timeout_s):
             with Progress(*columns, console=terminal, transient=True, disable=not terminal.is_terminal) as progress:
                 bar = progress.add_task("", name=result.service_name or result.target, words="submitted", total=None)
-                while True:
-                    seen, tasks = await _look(client, result, seen)
+                while is_pending(result):
+                    seen, tasks = await _look(client, result)
                     if seen is not None:
                         running, wanted, words = counted(seen, tasks)
                         text = ", ".join(word for word in (f"{running}/{wanted} running", words, _reason(seen)) if word)
                         progress.update(bar, completed=running, total=max(wanted, 1), words=text)
-                        if (code := verdict(seen, result)) is not None:
-                            break
-                    await asyncio.sleep(INTERVAL_S)
+                    with suppress(TemporaryError):  # the time-out bounds it
+                        result = await client.result(result.command_id) or result
+                    if is_pending(result):
+                        await asyncio.sleep(INTERVAL_S)
     except TimeoutError:
         terminal.print(f"{result.target} has not converged within {timeout_s:g} s: {_status(seen)}", style="red")
-        return ExitCode.REFUSED
-    except UnknownObject:
-        terminal.print(f"{result.target} was removed meanwhile", style="red")
-        return ExitCode.REFUSED
-    terminal.print(f"{seen.name} {_status(seen)}", style=STYLES.get(seen.condition.status.value))
-    return code
+        return result
+    for line in tables.convergence(result):
+        terminal.print(line)
+    return result
 
 
-async def _look(
-    client: Client, result: Result, seen: ServiceState | None
-) -> tuple[ServiceState | None, tuple[TaskState, ...]]:
-    """The service as the poller knows it; None: it has not heard of it yet.
-
-    Raises:
-        UnknownObject: it was there and is gone.
-    """
+async def _look(client: Client, result: Result) -> tuple[ServiceState | None, tuple[TaskState, ...]]:
+    """The service as the poller knows it; None: not yet, no more, or the poller is away."""
     service_id = result.service_id or result.target
     try:
         return await client.service(service_id), await client.tasks(service=service_id)
-    except UnknownObject:
-        if seen is not None:
-            raise
+    except (UnknownObject, TemporaryError):
         return None, ()
-    except TemporaryError:  # a poller that is being replaced: the time-out bounds it
-        return seen, ()
 
 
 def _reason(service: ServiceState) -> str:
@@ -95,6 +75,6 @@ def _reason(service: ServiceState) -> str:
 
 def _status(service: ServiceState | None) -> str:
     if service is None:
-        return "the poller has not seen it"
+        return "the poller does not tell of it"
     reason = f": {service.condition.reason}" if service.condition.reason else ""
     return f"{service.condition.status.value}{reason}"

@@ -107,7 +107,10 @@ def result(
         found = await client.result(command_id)
         if found is None:
             raise Unavailable(f"command {command_id} has no result: not yet, or it was never submitted")
-        return say_result(found, json=json)
+        code = say_result(found, json=json)
+        for line in () if json else tables.convergence(found):
+            console().print(line)
+        return code
 
     run(context, work)
 

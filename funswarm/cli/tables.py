@@ -13,6 +13,7 @@ from funswarm.state import Condition, NodeState, Port, TaskState
 STYLES: Final = {
     "converged": "green", "running": "green", "complete": "green", "ready": "green", "succeeded": "green",
     "progressing": "yellow", "stalled": "red", "degraded": "red", "rolled-back": "red", "failed": "red",
+    "superseded": "yellow", "pending": "yellow",
     "rejected": "red", "orphaned": "red", "down": "red", "refused": "red", "removed": "magenta", "created": "cyan",
 }  # fmt: skip
 VALUE_WIDTH: Final = 60
@@ -88,6 +89,18 @@ def result(found: Result) -> Iterator[Text]:
     yield line
     for change in found.plan:
         yield Text(f"  {change_words(change)}", style="dim")
+
+
+def convergence(found: Result) -> Iterator[Text]:
+    """What the Swarm made of it, with the errors of its tasks; nothing where that is not awaited."""
+    how = found.convergence
+    if how is None:
+        return
+    line = Text(f"{found.service_name or found.target} ").append_text(styled(how.status.value))
+    yield line.append(f": {how.reason}") if how.reason else line
+    for error in how.errors:
+        if error != how.reason:
+            yield Text(f"  {error}")
 
 
 def change_words(change: Change) -> str:

@@ -15,7 +15,7 @@ from funswarm.client import Client
 from funswarm.commands import Expect
 from funswarm.errors import InvalidRequest
 from funswarm.how import How
-from funswarm.messages import Result
+from funswarm.messages import ConvergenceStatus, Result
 from funswarm.outcome import Accepted
 from funswarm.spec import REPLICAS_MAX
 
@@ -146,12 +146,17 @@ async def finish(client: Client, outcome: Result | Accepted, manner: Manner) -> 
             f"accepted, and not done yet: `funswarm result {outcome.command_id}` will say how it ended", style="yellow"
         )
         return ExitCode.UNAVAILABLE
-    code = say_result(outcome, json=manner.json)
     for warning in outcome.warnings:
         console(stderr=True).print(f"warning: {warning}", style="yellow")
-    if code != ExitCode.OK or manner.wait_s is None or outcome.service_id is None or not outcome.changed:
-        return code
-    return await wait_until_converged(client, outcome, manner.wait_s)
+    if manner.wait_s is None or outcome.convergence is None:
+        return say_result(outcome, json=manner.json)
+    if not manner.json:
+        say_result(outcome, json=False)
+    settled = await wait_until_converged(client, outcome, manner.wait_s)
+    if manner.json:
+        say_result(settled, json=True)
+    has_converged = settled.convergence and settled.convergence.status is ConvergenceStatus.CONVERGED
+    return ExitCode.OK if has_converged else ExitCode.REFUSED
 
 
 def _replicas(target: str) -> tuple[str, int]:

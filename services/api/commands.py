@@ -42,31 +42,31 @@ def routes(client: Client) -> APIRouter:
 
     @router.patch("/{name}", responses=ANSWERS, summary="Change fields of a service", response_model=None)
     async def update(name: Name, changes: ServicePatch, how: Asked, force: Force = False) -> Response:
-        return answer(await client.update(name, changes, force=force, how=how))
+        return answer(await client.update(name, changes, force=force, how=how), how)
 
     @router.post("/{name}/scale", responses=ANSWERS, summary="Set the replicas", response_model=None)
     async def scale(name: Name, wanted: Scale, how: Asked, force: Force = False) -> Response:
-        return answer(await client.scale(name, wanted.replicas, force=force, how=how))
+        return answer(await client.scale(name, wanted.replicas, force=force, how=how), how)
 
     @router.post("/{name}/restart", responses=ANSWERS, summary="Replace all tasks", response_model=None)
     async def restart(name: Name, how: Asked, force: Force = False) -> Response:
-        return answer(await client.restart(name, force=force, how=how))
+        return answer(await client.restart(name, force=force, how=how), how)
 
     @router.post("/{name}/rollback", responses=ANSWERS, summary="Go back to the previous spec", response_model=None)
     async def rollback(name: Name, how: Asked) -> Response:
-        return answer(await client.rollback(name, how=how))
+        return answer(await client.rollback(name, how=how), how)
 
     @router.post("/{name}/run", responses=ANSWERS, summary="Run a job once more", response_model=None)
     async def run(name: Name, how: Asked) -> Response:
-        return answer(await client.run(name, how=how))
+        return answer(await client.run(name, how=how), how)
 
     @router.delete("/{name}", responses=ANSWERS, summary="Remove the service", response_model=None)
     async def remove(name: Name, how: Asked) -> Response:
-        return answer(await client.remove(name, how=how))
+        return answer(await client.remove(name, how=how), how)
 
     return router
 
 
 def created(outcome: Result | Accepted, name: str, how: How) -> Response:
     """201 with the place of the service; 200 for a dry run."""
-    return answer(outcome) if how.dry_run else answer(outcome, 201, f"/v1/services/{name}")
+    return answer(outcome, how) if how.dry_run else answer(outcome, how, 201, f"/v1/services/{name}")

@@ -44,7 +44,10 @@ PROBLEMS: Final[dict[int | str, dict[str, Any]]] = {
     400: _is("The request is wrong; `errors` says where"),
     403: _is("A page of another site asks for this"),
     404: _is("There is no such service or node"),
-    409: _is("Refused: name taken, rollout in progress, wrong mode, deadline passed, another command of this key"),
+    409: _is(
+        "Refused: name taken, rollout in progress, wrong mode, deadline passed, another command of this key; "
+        "with `wait=converged` also where the service has not converged"
+    ),
     412: _is("What was expected does not hold"),
     413: _is("The body is over 1 MiB"),
     415: _is("The body is not said to be JSON"),

@@ -13,7 +13,7 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 
 from funswarm.errors import FunswarmError, Relist, TemporaryError
-from funswarm.messages import Code, Result
+from funswarm.messages import Code, Convergence, Result
 from funswarm.spec import ServicePatch, ServiceSpec
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -71,6 +71,14 @@ def of_result(result: Result) -> Response:
     return problem(
         STATUSES[code], detail, code.value, headers,
         command_id=result.command_id, result=result.model_dump(mode="json"),
+    )  # fmt: skip
+
+
+def of_convergence(result: Result, convergence: Convergence) -> Response:
+    """A command that was applied, and whose service has not become what was wanted."""
+    detail = f"applied, but {convergence.status.value}: {convergence.reason}"
+    return problem(
+        409, detail, "not-converged", command_id=result.command_id, result=result.model_dump(mode="json"),
     )  # fmt: skip
 
 

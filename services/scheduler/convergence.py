@@ -44,11 +44,6 @@ def first_convergence(command: Command, *, changed: bool, now: datetime) -> Conv
     return Convergence(status=ConvergenceStatus.PENDING)
 
 
-def is_pending(result: Result) -> bool:
-    """Whether a second result is to follow."""
-    return result.convergence is not None and result.convergence.status is ConvergenceStatus.PENDING
-
-
 class Watch:
     """One command whose outcome is awaited; `result` is its first."""
 

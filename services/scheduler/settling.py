@@ -14,8 +14,9 @@ import structlog
 
 from funswarm.errors import FunswarmError, TemporaryError
 from funswarm.messages import Convergence, ConvergenceStatus, Result
+from funswarm.outcome import is_pending
 from funswarm.state import TaskState
-from services.scheduler.convergence import CLOCKS_DIFFER_S, Patience, Watch, is_pending, superseded, task_errors
+from services.scheduler.convergence import CLOCKS_DIFFER_S, Patience, Watch, superseded, task_errors
 from services.scheduler.fold import Services
 from services.scheduler.ports import SettledStore
 

@@ -8,9 +8,9 @@ from typing import Final
 from pydantic import ValidationError
 
 from funswarm.messages import MSG_ID_HEADER, DeadLetter, Result
+from funswarm.outcome import is_pending
 from services.bus.connection import Bus
 from services.bus.reading import read_newest
-from services.scheduler.convergence import is_pending
 from services.scheduler.plan import Intent
 
 KEPT_MAX: Final = 50_000

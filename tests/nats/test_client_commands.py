@@ -8,8 +8,8 @@ from funswarm.client import Client
 from funswarm.commands import COMMANDS
 from funswarm.errors import InvalidRequest, PermanentError, Refused, Unavailable
 from funswarm.how import How
-from funswarm.messages import Code
-from funswarm.outcome import Accepted, check
+from funswarm.messages import Code, Convergence
+from funswarm.outcome import Accepted, check, is_pending
 from funswarm.spec import ServiceSpec
 from tests.nats.client_scene import a_result, publish_result, scheduling
 from tests.servers import free_port, nats_server
@@ -225,3 +225,40 @@ async def test_a_connection_that_nats_closed_for_good_is_made_anew(nats, own_bus
         await connection.close()
 
         assert Accepted("abc") == await client.scale("web", 3, how=How(id="abc", wait_s=0))
+
+
+def _settling(command, status):
+    return a_result(command, convergence=Convergence(status=status))
+
+
+async def _settle(bus, result) -> None:
+    subject, headers = bus.subjects.result(result.command_id), {"Nats-Msg-Id": f"{result.command_id}/settled"}
+    await bus.publish(subject, result.model_dump_json().encode(), headers, bus.subjects.results_stream)
+
+
+SCALE = COMMANDS.validate_python({"id": "abc", "verb": "scale", "target": "web", "replicas": 3})
+
+
+async def test_who_waits_for_convergence_gets_the_second_result(bus, client):
+    how = How(wait_for="converged", wait_s=PATIENCE_S)
+    waiting = asyncio.create_task(client.submit(SCALE, how))
+    await publish_result(bus, _settling(SCALE, "pending"))
+    await until(lambda: client.result("abc"), "the first result")
+    assert not waiting.done()
+    await _settle(bus, _settling(SCALE, "converged"))
+    assert _settling(SCALE, "converged").convergence == check(await waiting).convergence
+
+
+async def test_who_waits_for_a_result_gets_the_first_one(bus, client):
+    await publish_result(bus, _settling(SCALE, "pending"))
+    assert is_pending(check(await client.submit(SCALE, How(wait_s=PATIENCE_S))))
+
+
+async def test_a_wait_for_convergence_ends_at_its_bound_with_the_first_result(bus, client):
+    await publish_result(bus, _settling(SCALE, "pending"))
+    assert is_pending(check(await client.submit(SCALE, How(wait_for="converged", wait_s=1.0))))
+
+
+async def test_a_wait_for_convergence_ends_where_there_is_none_to_come(bus, client):
+    async with scheduling(bus):
+        assert check(await client.submit(SCALE, How(wait_for="converged", wait_s=PATIENCE_S))).convergence is None

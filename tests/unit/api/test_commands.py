@@ -4,7 +4,7 @@ import pytest
 
 from funswarm.commands import COMMANDS
 from funswarm.errors import Refused, Unavailable
-from funswarm.messages import Code
+from funswarm.messages import Code, Convergence
 from funswarm.outcome import Accepted
 from tests.unit.api.fakes import a_result, refused
 
@@ -212,3 +212,50 @@ async def test_a_result_can_be_waited_for(http, client):
     client.result = result
 
     assert 200 == (await http.get("/v1/commands/abc?wait=10")).status_code
+
+
+def _settled(status, reason=None):
+    return lambda command: a_result(command, changed=True, convergence=Convergence(status=status, reason=reason))
+
+
+async def test_a_request_can_wait_until_the_service_has_converged(http, client):
+    client.outcome = _settled("converged")
+
+    answer = await http.post("/v1/services/web/restart?wait=converged&timeout=90")
+
+    assert (200, "converged") == (answer.status_code, answer.json()["convergence"]["status"])
+    assert [90] == client.waits_s
+
+
+@pytest.mark.parametrize("status", ["failed", "superseded"])
+async def test_what_did_not_converge_is_a_problem_with_its_result(http, client, status):
+    client.outcome = _settled(status, "No such image: x")
+
+    answer = await http.post("/v1/services/web/restart?wait=converged")
+
+    assert (409, "not-converged") == (answer.status_code, answer.json()["code"])
+    assert f"applied, but {status}: No such image: x" == answer.json()["detail"]
+    assert status == answer.json()["result"]["convergence"]["status"]
+
+
+async def test_what_has_not_settled_in_time_is_said_to_be_applied(http, client):
+    client.outcome = _settled("pending")
+
+    answer = await http.post("/v1/services/web/restart?wait=converged", headers={"Idempotency-Key": "abc"})
+
+    assert (202, "/v1/commands/abc") == (answer.status_code, answer.headers["location"])
+    assert {"command_id": "abc", "status": "applied"} == answer.json()
+
+
+@pytest.mark.parametrize("wait", ["10", "applied"])
+async def test_who_waits_for_the_result_alone_is_told_that_it_is_applied(http, client, wait):
+    client.outcome = _settled("failed", "No such image: x")
+
+    assert 200 == (await http.post(f"/v1/services/web/restart?wait={wait}")).status_code
+
+
+async def test_a_wait_for_something_else_is_refused_with_the_words_there_are(http, client):
+    answer = await http.post("/v1/services/web/restart?wait=forever")
+
+    assert (400, []) == (answer.status_code, client.commands)
+    assert "`converged`" in answer.json()["detail"]

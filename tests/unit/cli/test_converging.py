@@ -1,42 +1,12 @@
-"""When a service counts as converged after a command."""
+"""What is shown while a service converges, and how the command line ends then."""
 
 import pytest
 
 from funswarm.cli import converging
-from funswarm.cli.converging import counted, verdict
+from funswarm.cli.converging import counted
 from funswarm.errors import UnknownObject
-from funswarm.state import Condition, UpdateStatus
+from funswarm.messages import Convergence
 from tests.builders import a_service, a_task
-
-
-def in_condition(status, **fields):
-    return a_service("web", version=7, condition=Condition(status=status), **fields)
-
-
-def test_a_converged_service_is_done(done):
-    assert verdict(in_condition("converged"), done("scale", version=7)) == 0
-
-
-def test_a_state_older_than_the_write_says_nothing(done):
-    assert verdict(in_condition("converged"), done("scale", version=8)) is None
-
-
-@pytest.mark.parametrize("status", ["progressing", "stalled", "degraded"])
-def test_what_may_still_come_is_waited_for(done, status):
-    assert verdict(in_condition(status), done("scale", version=7)) is None
-
-
-def test_a_rolled_back_update_has_failed(done):
-    assert verdict(in_condition("rolled-back"), done("update", version=7)) == 1
-
-
-def test_a_rollback_that_rolled_back_is_done(done):
-    assert verdict(in_condition("rolled-back"), done("rollback", version=7)) == 0
-
-
-def test_a_paused_update_has_failed(done):
-    paused = in_condition("stalled", update_status=UpdateStatus(state="paused"))
-    assert verdict(paused, done("update", version=7)) == 1
 
 
 def test_tasks_are_counted_by_what_they_do():
@@ -48,27 +18,62 @@ def test_tasks_are_counted_by_what_they_do():
     assert counted(a_service("web", replicas=2), tasks) == (1, 2, "preparing 1")
 
 
-def test_a_change_is_waited_for_until_it_has_converged(cli, done):
-    cli.answers |= {
-        "scale": done("scale", changed=True, service_id="s1", version=7),
-        "service": in_condition("converged"),
-        "tasks": (),
-    }
-    outcome = cli.run("scale", "web=3")
+@pytest.fixture
+def scaled(done):
+    """A result of `scale web=3`, with its convergence so far."""
+
+    def scaled(status="pending", **convergence):
+        how = Convergence(status=status, **convergence)
+        return done("scale", changed=True, service_id="s1", service_name="web", version=7, convergence=how)
+
+    return scaled
+
+
+def asked_for(cli, scaled, settled):
+    """What the command line does where the scheduler says that in the end."""
+    cli.answers |= {"scale": scaled(), "result": settled, "service": a_service("web"), "tasks": ()}
+    return cli.run("scale", "web=3")
+
+
+def test_a_change_is_waited_for_until_it_has_converged(cli, scaled):
+    outcome = asked_for(cli, scaled, scaled("converged"))
     assert (outcome.exit_code, outcome.stderr) == (0, "web converged\n")
 
 
-def test_detach_does_not_wait(cli, done):
-    cli.answers["scale"] = done("scale", changed=True, service_id="s1", version=7)
+def test_what_has_failed_to_converge_is_told_with_the_tasks_errors(cli, scaled):
+    outcome = asked_for(cli, scaled, scaled("failed", reason="stalled", errors=("No such image: x",)))
+    assert (outcome.exit_code, outcome.stderr) == (1, "web failed: stalled\n  No such image: x\n")
+
+
+def test_what_was_written_anew_has_not_converged(cli, scaled):
+    assert asked_for(cli, scaled, scaled("superseded", reason="restart 'r1' came after it")).exit_code == 1
+
+
+def test_json_is_the_last_word_alone(cli, scaled):
+    settled = scaled("converged")
+    cli.answers |= {"scale": scaled(), "result": settled, "service": a_service("web"), "tasks": ()}
+    assert cli.run("scale", "web=3", "--json").stdout == settled.model_dump_json() + "\n"
+
+
+def test_where_there_is_nothing_to_wait_for_nobody_waits(cli, done):
+    cli.answers["scale"] = done("scale", service_id="s1", version=7)
+    assert cli.run("scale", "web=3").exit_code == 0
+    assert [asked[0] for asked in cli.asked] == ["scale"]
+
+
+def test_detach_does_not_wait(cli, scaled):
+    cli.answers["scale"] = scaled()
     assert cli.run("scale", "web=3", "--detach").exit_code == 0
     assert [asked[0] for asked in cli.asked] == ["scale"]
 
 
-def test_the_wait_is_bounded(cli, done, monkeypatch):
+def test_the_wait_is_bounded(cli, scaled, monkeypatch):
     monkeypatch.setattr(converging, "INTERVAL_S", 0.01)
-    cli.answers |= {
-        "scale": done("scale", changed=True, service_id="s1", version=7),
-        "service": UnknownObject("not seen"),
-    }
+    cli.answers |= {"scale": scaled(), "result": scaled(), "service": UnknownObject("not seen")}
     outcome = cli.run("scale", "web=3", "--timeout", "1")
     assert (outcome.exit_code, "has not converged within 1 s" in outcome.stderr) == (1, True)
+
+
+def test_the_result_shows_how_it_settled(cli, scaled):
+    cli.answers["result"] = scaled("failed", reason="stalled")
+    assert "web failed: stalled" in cli.run("result", "c1").stdout
