@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
-from funswarm import commands, messages, spec, spec_parts, state
+from funswarm import commands, messages, records, spec, spec_parts, state
 from funswarm.subjects import Subjects
 from services.settings import PREFIX, Settings
 
@@ -78,6 +78,13 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
         ),
     ),
     (
+        "History and audit",
+        "One record of each command that has ended, and of each request that the api denied, on "
+        "`<p>.audit.<status>.<verb>.<target>` in the stream `<P>_AUDIT`, at least once: the same `command_id` is the "
+        "same record. Fields that say nothing are left out. The values of environment variables are redacted.",
+        (records.CommandRecord, records.CommandPage),
+    ),
+    (
         "Descriptions of services",
         "In `create` and `update`, and in HTTP's bodies.",
         (
@@ -107,7 +114,7 @@ _SCHEMAS: Final[dict[str, TypeAdapter[Any]]] = {
         for model in (
             messages.Event, messages.Result, messages.DeadLetter, messages.Query, messages.SummaryPage,
             messages.ServicePage, messages.TaskPage, messages.NodePage, messages.PartHealth, messages.Health,
-            spec.ServiceSpec, spec.ServicePatch,
+            spec.ServiceSpec, spec.ServicePatch, records.CommandRecord, records.CommandPage,
         )
     },
 }  # fmt: skip
@@ -151,6 +158,7 @@ def _names() -> str:
         (names.command("scale", "web"), "A command for the service `web`."),
         (names.result("7f9c"), "The result of the command `7f9c`."),
         (names.dead("scale", "web"), "A dead letter."),
+        (names.audit("refused", "scale", "web"), "The record of a command that was refused."),
         (names.request("scale"), "A request: submit a command and wait for its result."),
         (names.query("tasks"), "A question; also `summary`, `services`, `nodes`."),
     ]

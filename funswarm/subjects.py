@@ -79,6 +79,11 @@ class Subjects:
         return self._stream("DEAD")
 
     @property
+    def audit_stream(self) -> str:
+        """Limits: who asked for what, when, and how it ended."""
+        return self._stream("AUDIT")
+
+    @property
     def lease_bucket(self) -> str:
         """Key-value: who is the active copy of `poller` and `scheduler`."""
         return self._stream("LEASES")
@@ -138,6 +143,19 @@ class Subjects:
     @property
     def all_dead(self) -> str:
         return f"{self.prefix}.dead.>"
+
+    def audit(self, status: str, verb: str, target: str) -> str:
+        """`<p>.audit.<status>.<verb>.<target>`; of what the api denied: HTTP's method and path."""
+        return ".".join([self.prefix, "audit", status, token(verb), token(target)])
+
+    def audited(self, status: str | None = None, verb: str | None = None, target: str | None = None) -> str:
+        """The filter for the records of a status, verb and target; None: of all."""
+        parts = [status or "*", *("*" if name is None else token(name) for name in (verb, target))]
+        return ".".join([self.prefix, "audit", *parts])
+
+    @property
+    def all_audited(self) -> str:
+        return f"{self.prefix}.audit.>"
 
     # Requests (NATS micro services): captured by no stream, else JetStream's PubAck answers before the service does.
     def query(self, name: str) -> str:

@@ -67,6 +67,11 @@ class Settings(BaseSettings):
     audit_max_age_s: float = Field(90.0 * DAY_S, ge=600, description="How long it is kept who asked for what")
     audit_max_bytes: int = Field(2**28, gt=0, description="How many bytes of that are kept")
     deliveries_max: int = Field(5, ge=3, le=100, description="A command that ends the scheduler so often is given up")
+    results_max_age_s: float = Field(7.0 * DAY_S, ge=600, description="How long results of commands are kept")
+    results_max_bytes: int = Field(2**28, gt=0, description="How many bytes of results are kept")
+    audit_max_age_s: float = Field(90.0 * DAY_S, ge=600, description="How long it is kept who asked for what")
+    audit_max_bytes: int = Field(2**28, gt=0, description="How many bytes of that are kept")
+    deliveries_max: int = Field(5, ge=3, le=100, description="A command that ends the scheduler so often is given up")
     stream_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream in a NATS cluster: 3 in production")
 
     http_host: str | None = Field(

@@ -75,7 +75,7 @@ class Bus:
             try:
                 await self._declare(config)
             except ApiError as error:
-                hint = " (FUNSWARM_EVENTS_MAX_BYTES asks for less)" if error.err_code == _STORAGE_EXCEEDED else ""
+                hint = " (FUNSWARM_…_MAX_BYTES ask for less)" if error.err_code == _STORAGE_EXCEEDED else ""
                 raise error.told(f"declare stream {config['name']}{hint}") from error
             except NobodyAnswers as error:
                 raise PermanentError(f"NATS at {self.link.where} runs without JetStream: enable it") from error

@@ -30,6 +30,10 @@ class NatsSettings:
     replicas: int = 1
     events_max_age_s: float = 7 * 24 * 3600.0
     events_max_bytes: int = 2**30
+    results_max_age_s: float = 7 * 24 * 3600.0
+    results_max_bytes: int = 2**28
+    audit_max_age_s: float = 90 * 24 * 3600.0
+    audit_max_bytes: int = 2**28
 
     @classmethod
     def of(cls, settings: "Settings") -> "NatsSettings":
@@ -48,4 +52,8 @@ class NatsSettings:
             replicas=settings.stream_replicas,
             events_max_age_s=settings.events_max_age_s,
             events_max_bytes=settings.events_max_bytes,
+            results_max_age_s=settings.results_max_age_s,
+            results_max_bytes=settings.results_max_bytes,
+            audit_max_age_s=settings.audit_max_age_s,
+            audit_max_bytes=settings.audit_max_bytes,
         )

@@ -40,13 +40,18 @@ def streams(subjects: Subjects, settings: NatsSettings) -> list[dict[str, Any]]:
     commands |= {"duplicate_window": _ns(5 * _MINUTE_S)}
 
     results = _stream(subjects.results_stream, [subjects.all_results, subjects.all_intents], settings)
-    results |= {"max_msgs_per_subject": 1, "max_age": _ns(7 * _DAY_S), "duplicate_window": _ns(5 * _MINUTE_S)}
+    results |= {"max_msgs_per_subject": 1, "duplicate_window": _ns(5 * _MINUTE_S)}
+    results |= {"max_age": _ns(settings.results_max_age_s), "max_bytes": settings.results_max_bytes}
+
+    audit = _stream(subjects.audit_stream, [subjects.all_audited], settings)
+    audit |= {"max_age": _ns(settings.audit_max_age_s), "max_bytes": settings.audit_max_bytes, "allow_atomic": True}
+    audit |= {"duplicate_window": _ns(5 * _MINUTE_S)}
 
     dead = _stream(subjects.dead_stream, [subjects.all_dead], settings)
     dead |= {"max_age": _ns(30 * _DAY_S), "max_bytes": 2**26, "duplicate_window": _ns(5 * _MINUTE_S)}
 
     state = _bucket(subjects.state_bucket, settings) | {"allow_atomic": True}
-    return [events, commands, results, dead, state, _bucket(subjects.lease_bucket, settings)]
+    return [events, commands, results, audit, dead, state, _bucket(subjects.lease_bucket, settings)]
 
 
 def commands_consumer(limit: int) -> dict[str, Any]:

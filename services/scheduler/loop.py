@@ -154,8 +154,9 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
     writer = SafeWriter(engine, store, lambda: lease.held, services)
     client = sdk_client(bus.settings, f"{MICRO_NAME} view {copy.settings.instance}")
     settling = Settling(store, services, client.tasks, copy.settings.patience)
+    lane_of, deliveries_max = Targets(engine, services).lane_of, copy.settings.deliveries_max
     worker = Worker(
-        bus.subjects, store, writer, copy.metrics, Targets(engine, services).lane_of, settling=settling.watch
+        bus.subjects, store, writer, copy.metrics, lane_of, settling=settling.watch, deliveries_max=deliveries_max
     )
 
     def on_change(touched: set[str]) -> None:

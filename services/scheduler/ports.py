@@ -1,9 +1,11 @@
 """What the scheduler needs of the world, as protocols: the engine's raw calls, the store on NATS, a delivery."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Protocol
 
 from funswarm.messages import DeadLetter, Result
+from funswarm.records import CommandRecord
 from funswarm.state import AnyState
 from services.scheduler.plan import Intent
 
@@ -37,6 +39,12 @@ class Store(Protocol):
 
     async def bury(self, letter: DeadLetter, verb: str, target: str, sequence: int) -> None: ...
 
+    async def audit(self, records: Sequence[CommandRecord]) -> None: ...
+
+    async def deaths(self, sequence: int) -> int: ...
+
+    async def note_deaths(self, sequence: int, count: int) -> None: ...
+
     async def intent(self, command_id: str) -> Intent | None: ...
 
     async def note(self, command_id: str, intent: Intent) -> None: ...
@@ -51,10 +59,19 @@ class SettledStore(Protocol):
 
 
 class Delivery(Protocol):
-    """One command as the work queue handed it over; `sequence`: its place there. Kept in hand until `ack`."""
+    """One command as the work queue handed it over; `sequence`: its place there. Kept in hand until `ack`.
+
+    `accepted_at`: when NATS stored it. `inherited`: how many of the last copies had it in hand.
+    """
 
     @property
     def sequence(self) -> int: ...
+
+    @property
+    def accepted_at(self) -> datetime: ...
+
+    @property
+    def inherited(self) -> int: ...
 
     @property
     def subject(self) -> str: ...

@@ -16,9 +16,11 @@ from funswarm.commands import COMMAND_BYTES_MAX, COMMAND_ID, COMMANDS, VERBS, Co
 from funswarm.errors import FunswarmError, InvalidRequest, Refused, UnknownObject
 from funswarm.explain import explain
 from funswarm.messages import MSG_ID_HEADER, Code, DeadLetter, Result, ResultStatus
+from funswarm.records import CommandRecord, RecordStatus
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.subjects import Subjects, untoken
 from services.scheduler.convergence import first_convergence
+from services.scheduler.ports import Delivery
 from services.scheduler.safe_write import Outcome, identity
 
 REASON_MAX: Final = 4000
@@ -39,19 +41,28 @@ class Malformed:
     reason: str
     command_id: str | None = None
 
+    @property
+    def status(self) -> ResultStatus:
+        """Nothing was done, unless the fault is ours."""
+        return ResultStatus.FAILED if self.code is Code.INTERNAL else ResultStatus.REFUSED
+
 
 def read(subjects: Subjects, subject: str, headers: Mapping[str, str], body: bytes) -> Command | Malformed:
     """The command in a message of COMMANDS."""
     verb, target = _place(subjects, subject)
     what = read_body(verb, body)
     if isinstance(what, Malformed):
-        header = headers.get(MSG_ID_HEADER, "")
-        known_id = what.command_id or (header if COMMAND_ID.fullmatch(header) else None)
-        return replace(what, target=target, command_id=known_id)
+        return replace(what, target=target, command_id=what.command_id or _header_id(headers))
     if subject != subjects.command(what.verb, what.target):
         reason = f"the body is a {what.verb} of {what.target!r}, and the subject is {subject}: they must agree"
         return Malformed(verb, target, Code.INVALID, reason, what.id)
     return what
+
+
+def unread(subjects: Subjects, subject: str, headers: Mapping[str, str], reason: str) -> Malformed:
+    """What is not to be read, because that may end the process."""
+    verb, target = _place(subjects, subject)
+    return Malformed(verb, target, Code.INTERNAL, reason, _header_id(headers))
 
 
 def read_body(verb: str, body: bytes) -> Command | Malformed:
@@ -69,7 +80,7 @@ def read_body(verb: str, body: bytes) -> Command | Malformed:
         return Malformed(verb, "", Code.INVALID, explain(error, _MODELS.get(verb))[:REASON_MAX], _own_id(raw))
 
 
-def succeeded(command: Command, outcome: Outcome, now: datetime) -> Result:
+def succeeded(command: Command, outcome: Outcome, accepted_at: datetime, now: datetime) -> Result:
     """The result of what was done, or with `dry_run` would be."""
     service_id, service_name, node_id, version = identity(outcome)
     warnings = (outcome.held,) if outcome.held and command.dry_run else ()
@@ -87,11 +98,13 @@ def succeeded(command: Command, outcome: Outcome, now: datetime) -> Result:
         plan=outcome.changes,
         convergence=first_convergence(command, changed=outcome.changed, now=now),
         digest=command.digest,
+        requested_by=command.requested_by,
+        accepted_at=accepted_at,
         finished_at=now,
     )
 
 
-def ended(command: Command, error: FunswarmError, now: datetime) -> Result:
+def ended(command: Command, error: FunswarmError, accepted_at: datetime, now: datetime) -> Result:
     """The result of what was not done: refused where nothing can have changed, else failed."""
     refused = isinstance(error, Refused | InvalidRequest | UnknownObject)
     return Result(
@@ -102,11 +115,13 @@ def ended(command: Command, error: FunswarmError, now: datetime) -> Result:
         code=error.code,
         reason=str(error)[:REASON_MAX],
         digest=command.digest,
+        requested_by=command.requested_by,
+        accepted_at=accepted_at,
         finished_at=now,
     )
 
 
-def refused(what: Malformed, now: datetime) -> Result | None:
+def refused(what: Malformed, accepted_at: datetime, now: datetime) -> Result | None:
     """The result of what cannot be a command; None where nobody can wait for it."""
     if what.command_id is None:
         return None
@@ -114,20 +129,33 @@ def refused(what: Malformed, now: datetime) -> Result | None:
         command_id=what.command_id,
         verb=what.verb,
         target=what.target,
-        status=ResultStatus.REFUSED,
+        status=what.status,
         code=what.code,
         reason=what.reason,
+        accepted_at=accepted_at,
         finished_at=now,
     )
 
 
-def dead_letter(
-    subject: str, headers: Mapping[str, str], body: bytes, *, code: Code, reason: str, now: datetime
-) -> DeadLetter:
+def record_of_malformed(what: Malformed, accepted_at: datetime, now: datetime) -> CommandRecord:
+    """The record of what cannot be a command."""
+    return CommandRecord(
+        command_id=what.command_id,
+        verb=what.verb,
+        target=what.target,
+        status=RecordStatus(what.status.value),
+        code=what.code,
+        reason=what.reason,
+        accepted_at=accepted_at,
+        finished_at=now,
+    )
+
+
+def dead_letter(delivery: Delivery, *, code: Code, reason: str, now: datetime) -> DeadLetter:
     """The record of a message that could not be done, small enough for NATS: of a long one only its beginning."""
-    kept = body[:COMMAND_BYTES_MAX]
-    few = {key: value[:HEADER_MAX] for key, value in list(headers.items())[:HEADERS_MAX]}
-    letter = DeadLetter(reason=reason, code=code, subject=subject, headers=few, body="", at=now)
+    kept = delivery.body[:COMMAND_BYTES_MAX]
+    few = {key: value[:HEADER_MAX] for key, value in list(delivery.headers.items())[:HEADERS_MAX]}
+    letter = DeadLetter(reason=reason, code=code, subject=delivery.subject, headers=few, body="", at=now)
     try:
         text = kept.decode()
     except UnicodeDecodeError:
@@ -141,6 +169,11 @@ def _place(subjects: Subjects, subject: str) -> tuple[str, str]:
     """(verb, target) of a subject of the stream; what is not there is empty, an unknown verb too."""
     verb, _, target = subject.removeprefix(subjects.all_commands.removesuffix(">")).partition(".")
     return (verb if verb in VERBS else "unknown"), untoken(target)
+
+
+def _header_id(headers: Mapping[str, str]) -> str | None:
+    header = headers.get(MSG_ID_HEADER, "")
+    return header if COMMAND_ID.fullmatch(header) else None
 
 
 def _own_id(raw: Any) -> str | None:

@@ -11,15 +11,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SchedulerSettings:
-    """This copy, whether its engine is the simulator, and how long a service may take to settle."""
+    """This copy, whether its engine is the simulator, and how long a service may take to settle.
+
+    `deliveries_max`: a command that ends the scheduler so often is given up.
+    """
 
     instance: str
     version: str
     simulator: bool = False
     patience: Patience = DEFAULT_PATIENCE
+    deliveries_max: int = 5
 
     @classmethod
     def of(cls, settings: "Settings", instance: str, version: str) -> "SchedulerSettings":
         """The part of all settings that the scheduler needs."""
         patience = Patience(settings.stable_s, settings.stalled_s, settings.settle_timeout_s)
-        return cls(instance=instance, version=version, simulator=settings.simulator, patience=patience)
+        return cls(instance, version, settings.simulator, patience, settings.deliveries_max)

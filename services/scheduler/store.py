@@ -1,7 +1,8 @@
-"""Results, intents and dead letters on NATS. I/O by the bus; each write has a message id: repeating is harmless."""
+"""Results, records, intents, dead letters on NATS. I/O by the bus; with message ids, so that repeating is harmless."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+import secrets
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
@@ -9,6 +10,8 @@ from pydantic import ValidationError
 
 from funswarm.messages import MSG_ID_HEADER, DeadLetter, Result
 from funswarm.outcome import is_pending
+from funswarm.records import CommandRecord
+from services.bus.audit import write_records
 from services.bus.connection import Bus
 from services.bus.reading import read_newest
 from services.scheduler.plan import Intent
@@ -99,6 +102,25 @@ class NatsStore:
         """
         subject, body = self._subjects.dead(verb, target[:PLACE_MAX]), letter.model_dump_json().encode()
         await self._bus.publish(subject, body, {MSG_ID_HEADER: f"dead-{sequence}"}, self._subjects.dead_stream)
+
+    async def audit(self, records: Sequence[CommandRecord]) -> None:
+        """Make durable who asked for what and how it ended; at most `batches.BATCH_MAX` at once."""
+        await write_records(self._bus, records)
+
+    async def deaths(self, sequence: int) -> int:
+        """How many copies in a row ended while they tried what has this place in the queue."""
+        body = await self._last(self._deaths_subject(sequence))
+        return int(body or b"0")
+
+    async def note_deaths(self, sequence: int, count: int) -> None:
+        """Make that durable."""
+        subject = self._deaths_subject(sequence)
+        self._will_keep(subject)
+        headers = {MSG_ID_HEADER: f"{subject}-{secrets.token_hex(8)}"}
+        await self._bus.publish(subject, str(count).encode(), headers, self._subjects.results_stream)
+
+    def _deaths_subject(self, sequence: int) -> str:
+        return self._subjects.intent(f"@{sequence}")  # no command's id has an @
 
     async def intent(self, command_id: str) -> Intent | None:
         """What an earlier try was about to do."""

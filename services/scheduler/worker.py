@@ -1,4 +1,4 @@
-"""The scheduler's loop: delivery → command → its service's lane → safe write → result stored → ack.
+"""The scheduler's loop: delivery → command → its service's lane → safe write → result stored → record stored → ack.
 
 Serial for each service, parallel across; what waits (for a rollout, the engine, NATS) holds no slot. Nothing is handed
 back for a later try: what is in hand stays in hand, so that the order stays. A crash at any line leaves the command in
@@ -16,15 +16,28 @@ import structlog
 from funswarm.commands import Command
 from funswarm.errors import Failed, FunswarmError, PermanentError, Refused, TemporaryError
 from funswarm.messages import TRACEPARENT_HEADER, Code, Result
+from funswarm.records import record_of
 from funswarm.subjects import Subjects
+from services.scheduler.auditing import Auditor
 from services.scheduler.lanes import LANE_MAX, Item, Lane, patience_ends
 from services.scheduler.metrics import Metrics
 from services.scheduler.ports import Delivery, Store
-from services.scheduler.reading import Malformed, dead_letter, ended, read, refused, succeeded
+from services.scheduler.reading import (
+    Malformed,
+    dead_letter,
+    ended,
+    read,
+    record_of_malformed,
+    refused,
+    succeeded,
+    unread,
+)
 from services.scheduler.safe_write import SafeWriter, Superseded
+from services.scheduler.suspects import Deadly, Suspects
 
 PARALLEL_MAX: Final = 64
 FAULTS_MAX: Final = 5
+DELIVERIES_MAX: Final = 5
 HELD_CHECK_S: Final = 5.0  # only where no event tells that the rollout has settled
 RETRY_S: Final = 0.2
 RETRY_MAX_S: Final = 5.0
@@ -35,7 +48,8 @@ log = structlog.get_logger(__name__)
 class Worker:
     """Works off deliveries. `lane_of`: whose turn a command waits for, the same for a name and an id of one object.
 
-    `settling`: is given each result that is stored, to follow what becomes of it.
+    `settling`: is given each result that is stored, to follow what becomes of it. `deliveries_max`: a command that ends
+    the process so often is buried.
     """
 
     def __init__(
@@ -47,12 +61,15 @@ class Worker:
         lane_of: Callable[[Command], Awaitable[str]],
         *,
         settling: Callable[[Result], None] = lambda _: None,
+        deliveries_max: int = DELIVERIES_MAX,
     ) -> None:
         self._subjects = subjects
         self._store = store
         self._writer = writer
         self._metrics = metrics
         self._lane_of = lane_of
+        self._auditor = Auditor(store)
+        self._suspects = Suspects(store, deliveries_max)
         self._settling = settling
         self._lanes: dict[str, Lane] = {}
         self._slots = asyncio.Semaphore(PARALLEL_MAX)
@@ -63,18 +80,20 @@ class Worker:
     async def run(self, deliveries: AsyncIterable[Delivery]) -> None:
         """Until `stop`, or until the deliveries end; then what is being tried is finished, and the rest left."""
         intake = asyncio.create_task(self._take_all(deliveries))
+        auditing = asyncio.create_task(self._auditor.run())
         stopped = asyncio.create_task(self._stop.wait())
         try:
-            ends: list[asyncio.Future[Any]] = [intake, stopped, self._fault]
+            ends: list[asyncio.Future[Any]] = [intake, stopped, auditing, self._fault]
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             self._stop.set()
             if self._tasks:
                 await asyncio.wait(set(self._tasks))
-            for done in (intake, self._fault):
+            for done in (intake, auditing, self._fault):
                 if done.done():
                     done.result()
+            await self._auditor.flush()
         finally:
-            for task in (intake, stopped, *self._tasks):
+            for task in (intake, stopped, auditing, *self._tasks):
                 task.cancel()
 
     def stop(self) -> None:
@@ -92,7 +111,7 @@ class Worker:
         async for delivery in deliveries:
             if self._stop.is_set():
                 return
-            what = read(self._subjects, delivery.subject, delivery.headers, delivery.body)
+            what = await self._read(delivery)
             self._metrics.in_hand.inc()
             if isinstance(what, Malformed):
                 self._metrics.malformed.inc()
@@ -101,6 +120,18 @@ class Worker:
             now = datetime.now(UTC)
             item = Item(what, delivery, now, patience_ends(what, now))
             self._enter(await self._lane_of(what), item)
+
+    async def _read(self, delivery: Delivery) -> Command | Malformed:
+        subject, headers = delivery.subject, delivery.headers
+        while True:
+            try:
+                async with self._suspects.trying(delivery, reading=True):
+                    return read(self._subjects, subject, headers, delivery.body)
+            except Deadly as deadly:
+                return unread(self._subjects, subject, headers, str(deadly))
+            except TemporaryError as error:
+                log.warning("not read yet", subject=subject, reason=str(error))
+                await asyncio.sleep(RETRY_S)
 
     def _enter(self, service: str, item: Item) -> None:
         lane = self._lanes.get(service)
@@ -151,7 +182,9 @@ class Worker:
         with structlog.contextvars.bound_contextvars(command=item.command.id, verb=item.command.verb):
             try:
                 async with self._slots:
-                    item.result = item.result or await self._result(item, end)
+                    if item.result is None:
+                        async with self._suspects.trying(item.delivery):
+                            item.result = await self._result(item, end)
                     if item.result is None:
                         item.tries = 0
                         left_s = (item.until - datetime.now(UTC)).total_seconds()
@@ -167,7 +200,7 @@ class Worker:
                 log.warning("tried in vain", target=item.command.target, reason=str(error), tries=item.tries)
                 delay_s = min(RETRY_MAX_S, RETRY_S * 2.0 ** min(item.tries, 10))
                 return delay_s * random.uniform(0.7, 1.3)  # noqa: S311
-            await self._acknowledge(item.delivery)
+            self._auditor.add(item.delivery, record_of(item.result, dry_run=item.command.dry_run))
             self._settling(item.result)
             self._tell(item.result, item)
             return None
@@ -184,11 +217,11 @@ class Worker:
             item.was_stored = True
             return found
         if item.refusal is not None:
-            return ended(command, item.refusal, datetime.now(UTC))
+            return ended(command, item.refusal, item.delivery.accepted_at, datetime.now(UTC))
         try:
             outcome = await self._writer.attempt(command, item.delivery.headers.get(TRACEPARENT_HEADER))
             if outcome.held is None or command.dry_run:
-                return succeeded(command, outcome, datetime.now(UTC))
+                return succeeded(command, outcome, item.delivery.accepted_at, datetime.now(UTC))
             error: FunswarmError = end or Refused(outcome.held, Code.ROLLOUT)
             if end is None and datetime.now(UTC) < item.until:
                 self._hold(item, outcome.held)
@@ -203,7 +236,7 @@ class Worker:
             error = temporary
         except Exception as fault:  # noqa: BLE001  whatever it is, the command ends in a result
             error = await self._count_fault(item, fault)
-        return ended(command, error, datetime.now(UTC))
+        return ended(command, error, item.delivery.accepted_at, datetime.now(UTC))
 
     def _hold(self, item: Item, reason: str) -> None:
         if item.held is None:
@@ -223,20 +256,15 @@ class Worker:
         if item.faults < FAULTS_MAX:
             raise TemporaryError(f"a fault in Funswarm itself: {fault!r}") from fault
         reason = f"a fault in Funswarm itself, {FAULTS_MAX} times: {fault!r}"
-        delivery = item.delivery
-        letter = dead_letter(
-            delivery.subject, delivery.headers, delivery.body, code=Code.INTERNAL, reason=reason, now=datetime.now(UTC)
-        )
-        await self._store.bury(letter, item.command.verb, item.command.target, delivery.sequence)
+        letter = dead_letter(item.delivery, code=Code.INTERNAL, reason=reason, now=datetime.now(UTC))
+        await self._store.bury(letter, item.command.verb, item.command.target, item.delivery.sequence)
         return Failed(reason, Code.INTERNAL)
 
     async def _refuse(self, delivery: Delivery, what: Malformed) -> None:
         """Bury what is no command, and answer it where somebody can wait for an answer."""
         now = datetime.now(UTC)
-        letter = dead_letter(
-            delivery.subject, delivery.headers, delivery.body, code=what.code, reason=what.reason, now=now
-        )
-        result = refused(what, now)
+        letter = dead_letter(delivery, code=what.code, reason=what.reason, now=now)
+        result = refused(what, delivery.accepted_at, now)
         log.warning("refused", subject=delivery.subject, reason=what.reason)
         while not self._stop.is_set():
             try:
@@ -249,14 +277,8 @@ class Worker:
                 await asyncio.sleep(RETRY_S)
         else:
             return
-        await self._acknowledge(delivery)
+        self._auditor.add(delivery, record_of_malformed(what, delivery.accepted_at, now))
         self._metrics.in_hand.dec()
-
-    async def _acknowledge(self, delivery: Delivery) -> None:
-        try:
-            await delivery.ack()
-        except TemporaryError as error:  # it comes again, and its result is found
-            log.debug("not acknowledged", sequence=delivery.sequence, reason=str(error))
 
     def _tell(self, result: Result, item: Item) -> None:
         if item.held is not None:

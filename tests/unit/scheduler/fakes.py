@@ -2,14 +2,16 @@
 
 import asyncio
 import copy
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 from funswarm.changes import SnapshotEnd, Snapshotted
 from funswarm.commands import COMMANDS, Command
 from funswarm.errors import Refused, UnknownObject, VersionConflict
 from funswarm.messages import Code, DeadLetter, Result
+from funswarm.records import CommandRecord
 from funswarm.state import AnyState, NetworkState, ServiceState
 from funswarm.subjects import Subjects
 from services.engine.others import node_state
@@ -17,6 +19,7 @@ from services.scheduler.fold import Services
 from services.scheduler.plan import Intent
 
 SUBJECTS = Subjects()
+ACCEPTED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 Hook = Callable[[], None]
 
 
@@ -112,6 +115,8 @@ class FakeStore:
     results: dict[str, Result] = field(default_factory=dict)
     intents: dict[str, Intent] = field(default_factory=dict)
     letters: list[DeadLetter] = field(default_factory=list)
+    records: list[CommandRecord] = field(default_factory=list)
+    deaths_of: dict[int, int] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     before: Callable[[str], None] = lambda _: None
 
@@ -127,6 +132,17 @@ class FakeStore:
     async def bury(self, letter: DeadLetter, verb: str, target: str, sequence: int) -> None:
         self.before("bury")
         self.letters.append(letter)
+
+    async def audit(self, records: Sequence[CommandRecord]) -> None:
+        self.before("audit")
+        self.records += records
+
+    async def deaths(self, sequence: int) -> int:
+        return self.deaths_of.get(sequence, 0)
+
+    async def note_deaths(self, sequence: int, count: int) -> None:
+        self.before("note_deaths")
+        self.deaths_of[sequence] = count
 
     async def intent(self, command_id: str) -> Intent | None:
         self.before("intent")
@@ -144,6 +160,8 @@ class FakeDelivery:
     body: bytes
     headers: Mapping[str, str] = field(default_factory=dict)
     acked: bool = False
+    inherited: int = 0
+    accepted_at: datetime = ACCEPTED_AT
 
     async def ack(self) -> None:
         self.acked = True

@@ -9,7 +9,7 @@ import pytest
 from funswarm.commands import COMMAND_BYTES_MAX
 from funswarm.messages import MSG_ID_HEADER, Code
 from services.scheduler.reading import Malformed, dead_letter, read, refused
-from tests.unit.scheduler.fakes import SUBJECTS, command
+from tests.unit.scheduler.fakes import SUBJECTS, FakeDelivery, command
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SCALE = SUBJECTS.command("scale", "web")
@@ -53,7 +53,7 @@ def test_the_id_is_taken_from_the_header_where_the_body_has_none():
 
 def test_an_id_that_cannot_be_one_answers_nobody():
     what = _malformed(json.dumps({"id": "not an id"}).encode())
-    assert refused(what, NOW) is None
+    assert refused(what, NOW, NOW) is None
 
 
 @pytest.mark.parametrize("asked", [command("scale", target="other", replicas=1), command("remove")])
@@ -67,18 +67,18 @@ def test_the_target_of_a_dead_letter_is_the_subjects():
 
 
 def test_a_dead_letter_keeps_the_original():
-    letter = dead_letter(SCALE, {"a": "b"}, b'{"x"', code=Code.MALFORMED, reason="r", now=NOW)
+    letter = dead_letter(FakeDelivery(1, SCALE, b'{"x"', {"a": "b"}), code=Code.MALFORMED, reason="r", now=NOW)
     assert ('{"x"', "utf-8", {"a": "b"}) == (letter.body, letter.encoding, letter.headers)
 
 
 @pytest.mark.parametrize("body", [b"\xff\x00", b"\x00" * COMMAND_BYTES_MAX])
 def test_a_dead_letter_of_bytes_is_base64(body):
-    letter = dead_letter(SCALE, {}, body, code=Code.MALFORMED, reason="r", now=NOW)
+    letter = dead_letter(FakeDelivery(1, SCALE, body), code=Code.MALFORMED, reason="r", now=NOW)
     assert body == base64.b64decode(letter.body)
 
 
 @pytest.mark.parametrize("body", [b"x" * 2_000_000, b"\x01" * 2_000_000, b'"' * 2_000_000])
 def test_a_dead_letter_is_never_longer_than_nats_takes(body):
     headers = {str(number): "h" * 9999 for number in range(99)}
-    letter = dead_letter(SCALE, headers, body, code=Code.MALFORMED, reason="r", now=NOW)
+    letter = dead_letter(FakeDelivery(1, SCALE, body, headers), code=Code.MALFORMED, reason="r", now=NOW)
     assert len(letter.model_dump_json()) < 1_000_000

@@ -1,0 +1,54 @@
+"""Which command ends the scheduler's process: it would come again to each copy, and end it again. I/O by the store.
+
+Only what two copies in a row had in hand is suspected, so that no other command costs a write. Suspects are read and
+tried one at a time, each noted before as one more death and cleared afterwards: what the note survives is a death.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from funswarm.errors import Failed
+from funswarm.messages import Code
+from services.scheduler.ports import Delivery, Store
+
+CROWD: Final = 2  # deliveries at which it was tried among others
+
+
+class Deadly(Failed):
+    """It has ended the scheduler too often."""
+
+
+class Suspects:
+    """`deliveries_max`: at how many of them a command may end the process, before it is given up."""
+
+    def __init__(self, store: Store, deliveries_max: int) -> None:
+        self._store = store
+        self._deaths_max = deliveries_max - CROWD
+        self._alone = asyncio.Lock()
+
+    @asynccontextmanager
+    async def trying(self, delivery: Delivery, *, reading: bool = False) -> AsyncIterator[None]:
+        """Around what may end the process. `reading`: the try itself is still to come, and may have been the deaths.
+
+        Raises:
+            Deadly: not again.
+            Unavailable: NATS is away.
+        """
+        if delivery.inherited < CROWD:
+            yield
+            return
+        async with self._alone:
+            deaths = await self._store.deaths(delivery.sequence)
+            if deaths >= self._deaths_max:
+                raise Deadly(
+                    f"it ended the scheduler itself at each of {deaths + CROWD} deliveries: given up. Whether it had "
+                    "its effect is not known: look, before you ask again",
+                    Code.INTERNAL,
+                )
+            await self._store.note_deaths(delivery.sequence, deaths + 1)
+            try:
+                yield
+            finally:
+                await self._store.note_deaths(delivery.sequence, deaths if reading else 0)
