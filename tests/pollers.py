@@ -39,12 +39,13 @@ class World:
     poller_nats: NatsSettings | None = None  # the poller's own, where they differ
 
     @asynccontextmanager
-    async def poller(self, settings: PollerSettings = POLLER, **others) -> AsyncIterator[asyncio.Task[None]]:
+    async def poller(
+        self, settings: PollerSettings = POLLER, engine: EngineSettings | None = None, **others
+    ) -> AsyncIterator[asyncio.Task[None]]:
         """A poller that is stopped cleanly at the end; the task is what to cancel to have it sooner."""
         stop = asyncio.Event()
-        task = asyncio.create_task(
-            run_poller(self.poller_nats or self.nats, self.engine_settings, replace(settings, **others), stop)
-        )
+        nats, engine = self.poller_nats or self.nats, engine or self.engine_settings
+        task = asyncio.create_task(run_poller(nats, engine, replace(settings, **others), stop))
         try:
             yield task
         finally:

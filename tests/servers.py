@@ -2,6 +2,7 @@
 
 import os
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -42,7 +43,8 @@ class NatsServer:
         self._log = folder / "nats.log"
         self._config = folder / "nats.conf"
         self.configure(self._plain(extra) if passwords is None else STACK_CONFIG.read_text())
-        lines = (f'{user.upper()}_PASSWORD: "{password}"\n' for user, password in (passwords or {}).items())
+        known = {"reader": "p-unused", **(passwords or {})}
+        lines = (f'{user.upper()}_PASSWORD: "{password}"\n' for user, password in known.items())
         (folder / "passwords.conf").write_text("".join(lines), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -96,6 +98,11 @@ class NatsServer:
         """Go on after `pause`."""
         assert self._process is not None
         self._process.send_signal(signal.SIGCONT)
+
+    def freeze_files(self) -> None:
+        """From now on, until the next start, the system refuses it every write to a file."""
+        assert self._process is not None
+        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (0, 0))
 
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:

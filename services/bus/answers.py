@@ -12,6 +12,7 @@ from funswarm.errors import FunswarmError, PermanentError, Unavailable
 STATUS: Final = "Status"  # the header of an answer that is none
 NO_RESPONDERS: Final = "503"
 NOT_FOUND: Final = "404"
+NOT_STORED: Final = "are its files full or read-only? Its log says so; it stores again after a restart with room"
 
 Feed = Callable[[Msg], bool]
 

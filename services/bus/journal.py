@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 
 from funswarm.errors import FunswarmError, Unavailable
 from funswarm.messages import MSG_ID_HEADER
-from services.bus.answers import Unfit
+from services.bus.answers import NOT_STORED, NoAnswer, Unfit
 from services.bus.jetstream import EXPECTED_STREAM, WRONG_LAST_SEQUENCE, ApiError, checked, header_at, last_sequence
 from services.bus.link import Link
 
@@ -109,7 +109,8 @@ class Journal:
                     raise error.told(f"write to {self._stream}") from error
             except Unavailable as error:
                 if time.monotonic() >= end:
-                    raise Unavailable(f"cannot write to {self._stream}: {error}") from error
+                    hint = f": {NOT_STORED}" if isinstance(error, NoAnswer) else ""
+                    raise Unavailable(f"cannot write to {self._stream}: {error}{hint}") from error
             else:
                 return
             unclear = True

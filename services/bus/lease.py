@@ -10,13 +10,14 @@ import json
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 from nats.aio.msg import Msg
 
-from funswarm.errors import FunswarmError, TemporaryError
+from funswarm.errors import FunswarmError, TemporaryError, Unavailable
+from services.bus.answers import NOT_STORED, NoAnswer
 from services.bus.jetstream import EXPECTED_STREAM, WRONG_LAST_SEQUENCE, ApiError, checked, last_on
 from services.bus.state import OPERATION
 from services.bus.streams import bucket_stream, bucket_subject
@@ -41,12 +42,14 @@ class Lease:
             ...                         # active, until lease.lost is set
 
     `lost`: set when it is ours no more; whoever is active must then stop. What it still writes is fenced elsewhere.
+    `told(why)` is called while it is waited for: why NATS cannot say who has it, or None where another copy has it.
     """
 
-    def __init__(self, bus: "Bus", part: str, holder: str) -> None:
+    def __init__(self, bus: "Bus", part: str, holder: str, told: Callable[[str | None], None] = lambda _: None) -> None:
         self._link = bus.link
         self._part = part
         self._holder = holder
+        self._told = told
         self._mark = secrets.token_hex(8)
         self._stream = bucket_stream(bus.subjects.lease_bucket)
         self._subject = bucket_subject(bus.subjects.lease_bucket, part)
@@ -87,13 +90,15 @@ class Lease:
                 freed.clear()
                 try:
                     subscription = subscription or await self._link.subscribe(self._subject, heard)
-                    if await self._take():
+                    is_ours = await self._take()
+                    self._told(None)
+                    if is_ours:
                         return
                     if not said:
                         _log.info("standby: another copy holds the lease of %s", self._part)
                         said = True
                 except TemporaryError as error:
-                    _log.debug("the lease of %s cannot be had now: %s", self._part, error)
+                    self._told(f"who is active cannot be told: {error}")
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_INTERVAL_S):
                         await freed.wait()
@@ -109,7 +114,10 @@ class Lease:
         if not (free and also_free) and (there is None or not self._is_ours(there.data)):
             return False
         self._revision = int(headers.get("Nats-Sequence", "0"))
-        return await self._put()
+        try:
+            return await self._put()
+        except NoAnswer as error:
+            raise Unavailable(f"NATS answers, but does not store the lease of {self._part}: {NOT_STORED}") from error
 
     async def _put(self) -> bool:
         """Write the key anew if it is as we know it; False: it is not.

@@ -5,7 +5,7 @@ It answers for its health and metrics as soon as NATS is there, before the engin
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, TypeVar
 
 import structlog
@@ -13,6 +13,7 @@ import structlog
 from funswarm.errors import FunswarmError, Unavailable
 from funswarm.metrics import labelled
 from services.bus.connection import Bus
+from services.bus.handover import better_off
 from services.bus.journal import Superseded
 from services.bus.lease import Lease
 from services.bus.settings import NatsSettings
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 PART: Final = "poller"
 YIELD_S: Final = 1.0  # who was superseded leaves the lease to others for so long
+LOOK_S: Final = 5.0
 
 _log = structlog.get_logger()
 
@@ -80,12 +82,14 @@ class _Life:
         """Declare the streams, find the engine, then take part in the lease for ever."""
         await self._persist("streams", self._copy.bus.declare)
         engine = await self._persist("engine", lambda: Engine.connect(self._engine_settings))
-        lease = Lease(self._copy.bus, PART, self._copy.settings.instance)
+        lease = Lease(self._copy.bus, PART, self._copy.settings.instance, self._lease_told)
+        looking = asyncio.create_task(self._look_after(engine))
         try:
             while True:
                 await self._persist("active", lambda: self._hold(lease, engine))
                 await asyncio.sleep(YIELD_S)
         finally:
+            looking.cancel()
             await engine.close()
 
     async def _persist(self, place: str, attempt: Callable[[], Awaitable[T]]) -> T:
@@ -115,8 +119,37 @@ class _Life:
             )
         return info
 
+    async def _look_after(self, engine: Engine) -> None:
+        """While on standby, know whether the engine is there: the active copy finds out as it works."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            if self._copy.standing.active:
+                continue
+            try:
+                await self._info(engine)
+            except FunswarmError as error:
+                if not self._copy.standing.active:
+                    self._troubles.set("engine", str(error))
+            else:
+                self._troubles.clear("engine")
+
+    def _lease_told(self, why: str | None) -> None:
+        if why is None:
+            self._troubles.clear("lease")
+        else:
+            self._troubles.set("lease", why)
+
+    async def _other_swarm(self, engine: Engine, info: EngineInfo) -> str:
+        """Wait until the engine is in another Swarm than at the take-over: its id."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            with suppress(FunswarmError):
+                now = await engine.info()
+                if now.cluster_id not in ("", info.cluster_id):
+                    return now.cluster_id
+
     async def _hold(self, lease: Lease, engine: Engine) -> None:
-        """Be standby, then active, until the lease is lost or somebody else wrote."""
+        """Be standby, then active, until the lease is lost, somebody else wrote, or another copy is better off."""
         info = await self._info(engine)
         self._copy.standing.engine = f"{info.version} at {info.address}"
         self._troubles.clear("active")
@@ -124,15 +157,23 @@ class _Life:
             self._copy.metrics.takeovers.inc()
             self._set_active(active=True)
             session = asyncio.create_task(run_active(self._copy, engine, info))
-            lost = asyncio.create_task(lease.lost.wait())
+            ends: dict[asyncio.Task[Any], str] = {
+                asyncio.create_task(lease.lost.wait()): "the lease is lost",
+                asyncio.create_task(better_off(self._copy.bus, PART, self._away_s)): "another copy has an engine",
+                asyncio.create_task(self._other_swarm(engine, info)): "the engine is in another Swarm",
+            }
             try:
-                await asyncio.wait({session, lost}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait({session, *ends}, return_when=asyncio.FIRST_COMPLETED)
+                reason = next((words for end, words in ends.items() if end.done()), "")
             finally:
                 self._set_active(active=False)
-                lost.cancel()
-                session.cancel()
-                await asyncio.wait({session, lost})
-            _log.warning("standby again", reason=_reason(session))
+                for task in (session, *ends):
+                    task.cancel()
+                await asyncio.wait({session, *ends})
+            _log.warning("standby again", reason=reason or _reason(session))
+
+    def _away_s(self) -> float:
+        return self._troubles.lasts_s("engine")
 
     def _set_active(self, *, active: bool) -> None:
         self._copy.standing.active = active
@@ -144,9 +185,9 @@ class _Life:
 
 
 def _reason(session: asyncio.Task[None]) -> str:
-    """Why the session ended; raises what is neither a lost lease nor another writer."""
+    """Why the session ended by itself; raises what is no other writer."""
     if session.cancelled():
-        return "the lease is lost"
+        return "it was cancelled"
     error = session.exception()
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
