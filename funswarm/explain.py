@@ -1,9 +1,12 @@
 """Validation errors as one line for people: where, what, and for an unknown field the nearest known one. Pure."""
 
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, Final
 
 from pydantic import BaseModel, ValidationError
+
+_NO_OBJECT: Final = frozenset({"model_type", "model_attributes_type", "dict_type"})
 
 PROBLEMS_MAX: Final = 5  # more do not help
 
@@ -13,7 +16,7 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str
 
     `model`: where its fields are known, unknown ones get a suggestion.
     """
-    problems = error.errors(include_url=False, include_context=False)
+    problems = error.errors(include_url=False)
     lines = [_line(problem, model) for problem in problems[:PROBLEMS_MAX]]
     if len(problems) > PROBLEMS_MAX:
         lines.append(f"and {len(problems) - PROBLEMS_MAX} more")
@@ -22,8 +25,25 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str
 
 def _line(problem: Any, model: type[BaseModel] | None) -> str:
     where = ".".join(str(part) for part in problem["loc"])
-    what = problem["msg"].removeprefix("Value error, ")
-    if problem["type"] == "extra_forbidden":
-        near = get_close_matches(str(problem["loc"][-1]), model.model_fields if model else (), n=1)
-        what = "unknown field" + (f", did you mean {near[0]}?" if near else "")
+    what = worded(problem, model.model_fields if model else ())
     return f"{where}: {what}" if where else what
+
+
+def worded(problem: Mapping[str, Any], fields: Iterable[str]) -> str:
+    """What is wrong, without where. `fields`: among which the one that was meant may be."""
+    kind, context = problem["type"], problem.get("ctx") or {}
+    if kind == "extra_forbidden":
+        return "unknown field" + did_you_mean(str(problem["loc"][-1]), fields)
+    if kind == "union_tag_not_found":
+        return f"the field {context['discriminator']} is missing"
+    if kind == "union_tag_invalid":
+        return f"{context['discriminator']} {context['tag']!r} is none of {context['expected_tags']}"
+    if kind in _NO_OBJECT:
+        return "a JSON object is needed here"
+    return str(problem["msg"]).removeprefix("Value error, ")
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """`, did you mean …?` with the nearest known name; nothing where none is near."""
+    near = get_close_matches(name, list(known), n=1)
+    return f", did you mean {near[0]}?" if near else ""

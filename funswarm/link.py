@@ -233,7 +233,7 @@ class Link:
         return self._connection
 
     def _away(self, error: BaseException | None = None) -> Unavailable:
-        why = self._last_error or (str(error) or repr(error) if error else None) or "no answer"
+        why = self._last_error or (_said(error) if error else "no answer")
         return Unavailable(f"NATS at {self._access.place} is not reached: {why}")
 
     def _check_permitted(self, subject: str) -> None:
@@ -255,7 +255,7 @@ class Link:
     def _on_error(self, error: Exception) -> None:
         if isinstance(error, ConnectionResetError) and self._last_error is not None:
             return  # it only follows on NATS' own reason
-        self._last_error = str(error) or repr(error)
+        self._last_error = _said(error)
         denied = _DENIED.search(self._last_error.lower())
         if denied is None:
             return
@@ -303,3 +303,8 @@ async def _end(connection: Nats) -> None:
     reading = [task for task in tasks if task is not None]
     if reading:
         await asyncio.wait(reading, timeout=_CLOSE_TIMEOUT_S)
+
+
+def _said(error: BaseException) -> str:
+    """Its words; a time-out has none."""
+    return str(error) or ("no answer in time" if isinstance(error, TimeoutError) else repr(error))

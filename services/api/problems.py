@@ -5,7 +5,6 @@
 
 import json
 import math
-from difflib import get_close_matches
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 
 from funswarm.errors import FunswarmError, Relist, TemporaryError
+from funswarm.explain import worded
 from funswarm.messages import Code, Convergence, Result
 from funswarm.spec import ServicePatch, ServiceSpec
 
@@ -93,13 +93,10 @@ def of_validation(error: RequestValidationError) -> Response:
 
 def _fault(fault: dict[str, Any]) -> dict[str, str]:
     place, *path = fault["loc"]
-    what = str(fault["msg"]).removeprefix("Value error, ")
+    what = worded(fault, _KNOWN_FIELDS)
     if fault["type"] == "json_invalid":
         why = fault.get("ctx", {}).get("error", what)
         return {"pointer": "", "detail": f"this is no JSON: {why} (character {path[0]})"}
-    if fault["type"] == "extra_forbidden":
-        near = get_close_matches(str(path[-1]), _KNOWN_FIELDS, n=1)
-        what = "unknown field" + (f", did you mean {near[0]}?" if near else "")
     if place == "body":
         if fault["type"] == "missing" and not path:
             what = "a JSON object is needed as body"

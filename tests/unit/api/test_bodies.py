@@ -54,7 +54,7 @@ async def test_json_that_is_no_object_is_400(http, body):
     answer, problem = await post(http, body)
 
     assert 400 == answer.status_code
-    assert problem["errors"]
+    assert "a JSON object is needed" in problem["detail"]
 
 
 async def test_a_body_that_is_not_said_to_be_json_is_415_with_the_way_out(http):
