@@ -49,8 +49,8 @@ class Settling:
             if earlier.result.command_id == result.command_id:
                 return
             first, last = sorted((earlier.result, result), key=lambda one: one.finished_at)
-            reason = f"{last.verb} {last.command_id!r} came after it"
-            self._verdicts.put_nowait((first, superseded(reason, datetime.now(UTC))))
+            by = superseded(f"written since by {last.command_id!r}", datetime.now(UTC))
+            self._verdicts.put_nowait((first, by))
             if last is not result:
                 return
         self._watches[result.service_id] = Watch(result, self._patience)

@@ -21,6 +21,7 @@ from services.engine.settings import EngineSettings
 from services.poller.loop import run_poller
 from services.poller.settings import PollerSettings
 from services.scheduler import loop
+from services.scheduler.convergence import DEFAULT_PATIENCE, Patience
 from services.scheduler.settings import SchedulerSettings
 from services.simulator.cluster import Cluster
 from services.simulator.server import serve
@@ -69,11 +70,10 @@ class Scene:
         self._processes: list[asyncio.subprocess.Process] = []
 
     # Schedulers in this process.
-    def start(self, name: str = "one") -> None:
+    def start(self, name: str = "one", patience: Patience = DEFAULT_PATIENCE) -> None:
         stop = asyncio.Event()
-        work = loop.run_scheduler(
-            NatsSettings(url=self.nats.url), EngineSettings(host=self.host), SchedulerSettings(name, "1"), stop
-        )
+        settings = SchedulerSettings(name, "1", patience=patience)
+        work = loop.run_scheduler(NatsSettings(url=self.nats.url), EngineSettings(host=self.host), settings, stop)
         self._running[name] = (asyncio.create_task(work), stop)
 
     def start_poller(self) -> None:
