@@ -34,7 +34,7 @@ RUN useradd --uid 10001 --no-create-home --home-dir /opt/funswarm --shell /usr/s
     && mkdir --mode=1777 /data
 COPY --from=build /opt/funswarm /opt/funswarm
 ENV PATH=/opt/funswarm/bin:$PATH PYTHONPATH=/opt/funswarm/app PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    FUNSWARM_ALIVE_FILE=/tmp/funswarm-alive FUNSWARM_HTTP_HOST=0.0.0.0 FUNSWARM_DATA_DIR=/data
+    FUNSWARM_ALIVE_FILE=/tmp/funswarm-alive FUNSWARM_DATA_DIR=/data
 WORKDIR /opt/funswarm/app
 USER funswarm
 STOPSIGNAL SIGTERM

@@ -114,6 +114,7 @@ def _deploy(options: argparse.Namespace) -> int:
     say("the stack is healthy: " + " ".join(f"{url}/health" for url in made.http_urls))
     print(f"export NATS_URL={made.nats_url} FUNSWARM_NATS_USER={made.nats_user}")
     print(f"export FUNSWARM_NATS_PASSWORD={made.nats_password} FUNSWARM_HTTP_URL={made.http_urls[0]}")
+    print(f"export FUNSWARM_HTTP_TOKEN={made.http_token}")
     return 0
 
 

@@ -7,7 +7,6 @@ same steps by hand, for any other Swarm.
 import hashlib
 import json
 import os
-import secrets
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,11 +14,12 @@ from pathlib import Path
 from testbed import engine as host_engine
 from testbed import health, images
 from testbed.engine import client_environment, docker
-from testbed.shell import cache_folder, locked, run, say
+from testbed.passwords import HTTP, http_tokens, kept_passwords, passwords_conf
+from testbed.shell import run, say
 from testbed.swarm import NETWORK, Swarm, load
 
 ROOT = Path(__file__).resolve().parents[1]
-USERS = ("poller", "scheduler", "api", "client")
+PARTS = ("poller", "scheduler", "api")
 WEB = "web"
 _BUILD_S = 900
 # Says which task answers.
@@ -28,10 +28,14 @@ _WEB_SERVER = ("sh", "-c", "hostname >/tmp/index.html; exec httpd -f -h /tmp")
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What is deployed and where it is reached: one HTTP address a node, and NATS as the user `client`."""
+    """What is deployed and where it is reached: one HTTP address a node, and NATS as the user `client`.
+
+    `http_token`: of an admin.
+    """
 
     image: str
     http_urls: tuple[str, ...]
+    http_token: str
     nats_url: str
     nats_user: str
     nats_password: str
@@ -51,9 +55,9 @@ def deploy_local(swarm: Swarm) -> Deployment:
     update_local(swarm, image, passwords)
     _make_web(swarm)
     say("waiting until all is well")
-    health.wait_until_healthy(swarm)
+    health.wait_until_healthy(swarm, passwords[HTTP])
     nats_url = f"nats://{swarm.manager.address}:4222"
-    return Deployment(image, health.http_urls(swarm), nats_url, "client", passwords["client"])
+    return Deployment(image, health.http_urls(swarm), passwords[HTTP], nats_url, "client", passwords["client"])
 
 
 def update_local(swarm: Swarm, image: str, passwords: dict[str, str]) -> None:
@@ -75,17 +79,6 @@ def _make_web(swarm: Swarm) -> None:
             "service", "create", "--detach", f"--name={WEB}", "--replicas=2", f"--network={NETWORK}",
             "--endpoint-mode=dnsrr", "--no-resolve-image", images.BUSYBOX.tag, *_WEB_SERVER,
         )  # fmt: skip
-
-
-def kept_passwords(name: str) -> dict[str, str]:
-    """The passwords of that testbed Swarm's users. They stay in a file of the machine that only its owner reads."""
-    file = cache_folder() / f"{name}-passwords.json"
-    with locked("passwords"):
-        if not file.exists():
-            file.touch(mode=0o600)
-            file.write_text(json.dumps(new_passwords()))
-        kept = json.loads(file.read_text())
-    return {user: str(kept[user]) for user in USERS}
 
 
 def build(engine_host: str, python_image: str | None = None) -> str:
@@ -111,7 +104,7 @@ def build(engine_host: str, python_image: str | None = None) -> str:
 def deploy(host: str, image: str, passwords: dict[str, str], environment: dict[str, str]) -> None:
     """Put the stack on the Swarm of the manager at `host` (a DOCKER_HOST), or update it.
 
-    `passwords`: one for each of `USERS`. Secrets that are there already stay as they are (Swarm cannot change one).
+    `passwords`: as `new_passwords` makes them. Secrets that are there already stay (Swarm cannot change one).
     `environment`: the other variables of stack.yml.
     """
     make_secrets(host, passwords)
@@ -125,24 +118,14 @@ def deploy(host: str, image: str, passwords: dict[str, str], environment: dict[s
 def make_secrets(host: str, passwords: dict[str, str]) -> None:
     """Create the secrets that stack.yml names, where they are missing."""
     have = set(docker(host, "secret", "ls", "--format", "{{.Name}}").splitlines())
-    wanted = {f"funswarm-{user}-password": password for user, password in passwords.items() if user != "client"}
-    wanted["funswarm-nats-passwords"] = passwords_conf(passwords)
+    wanted = {f"funswarm-{user}-password": passwords[user] for user in PARTS}
+    wanted |= {"funswarm-nats-passwords": passwords_conf(passwords), "funswarm-http-tokens": http_tokens(passwords)}
     for name, content in wanted.items():
         if name not in have:
             with tempfile.NamedTemporaryFile("w", prefix="funswarm-") as file:  # its mode is 600
                 file.write(content)
                 file.flush()
                 docker(host, "secret", "create", name, file.name)
-
-
-def passwords_conf(passwords: dict[str, str]) -> str:
-    """The file that services/nats.conf includes: one variable for each user. Pure."""
-    return "".join(f'{user.upper()}_PASSWORD: "{password}"\n' for user, password in sorted(passwords.items()))
-
-
-def new_passwords() -> dict[str, str]:
-    """A random password for each user. A letter first: nats-server reads a leading digit or `$` as something else."""
-    return {user: "p" + secrets.token_urlsafe(24) for user in USERS}
 
 
 def choose_nats_node(host: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from testbed.engine import client_environment, docker
 from testbed.node import Node, is_running
+from testbed.passwords import HTTP, kept_passwords
 from testbed.shell import SetupError, last_lines, run, wait_for
 from testbed.swarm import Swarm
 
@@ -30,10 +31,11 @@ def http_urls(swarm: Swarm) -> tuple[str, ...]:
     return tuple(f"http://{node.address}:{PORT}" for node in swarm.nodes)
 
 
-def ask(http_url: str) -> Json:
+def ask(http_url: str, token: str) -> Json:
     """The body of `/health`, whatever its status; `SetupError` when nobody answers."""
     try:
-        with urllib.request.urlopen(f"{http_url}/health", timeout=10) as answer:
+        request = urllib.request.Request(f"{http_url}/health", headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, timeout=10) as answer:
             body = answer.read()
     except urllib.error.HTTPError as error:
         body = error.read()
@@ -48,7 +50,7 @@ def ask(http_url: str) -> Json:
     return found
 
 
-def wait_until_healthy(swarm: Swarm, timeout_s: float = _HEALTHY_S) -> None:
+def wait_until_healthy(swarm: Swarm, token: str, timeout_s: float = _HEALTHY_S) -> None:
     """Wait until Swarm runs every service of the stack as it is specified now, and every node's api says: all is well.
 
     Raises `SetupError` with `explain` when that does not come, and at once when Swarm has taken an update back.
@@ -61,7 +63,7 @@ def wait_until_healthy(swarm: Swarm, timeout_s: float = _HEALTHY_S) -> None:
         if moving:
             raise SetupError(f"not as specified yet: {', '.join(moving)}")
         for url in http_urls(swarm):
-            health = ask(url)
+            health = ask(url, token)
             if not health.get("ok"):
                 raise SetupError(f"{url}: {health.get('reasons', health)}")
         return "healthy"
@@ -109,12 +111,12 @@ def _container(spec: Json) -> Json:
 
 def explain(swarm: Swarm) -> str:
     """What a person would look at: the tasks, each api's reasons, the logs, each node's containers, ports and log."""
-    manager = _manager(swarm).host
+    manager, token = _manager(swarm).host, kept_passwords(swarm.name)[HTTP]
     tasks = "{{.Name}} {{.Node}} wanted {{.DesiredState}}, is {{.CurrentState}} {{.Error}} {{.Ports}}"
     sections = [
         ("nodes", lambda: docker(manager, "node", "ls", timeout_s=20)),
         ("tasks", lambda: docker(manager, "stack", "ps", "--no-trunc", "--format", tasks, STACK, timeout_s=20)),
-        *((url, lambda url=url: str(ask(url).get("reasons"))) for url in http_urls(swarm)),
+        *((url, lambda url=url: str(ask(url, token).get("reasons"))) for url in http_urls(swarm)),
         *((f"log of {name}", lambda name=name: _log(manager, name)) for name in _names(manager)),
         *((f"containers of {node.name}", lambda node=node: _containers(node)) for node in swarm.nodes),
         *((f"port {PORT} on {node.name}", lambda node=node: _port(node)) for node in swarm.nodes),

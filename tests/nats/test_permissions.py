@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+from contextlib import aclosing
 
 import pytest
 
+from funswarm.changes import Changed
+from funswarm.client import Client
 from funswarm.errors import PermanentError
 from services.bus.connection import Bus
 from services.bus.journal import Journal, Outgoing
@@ -14,7 +17,7 @@ from services.bus.settings import NatsSettings
 from services.bus.state import StateBucket, load_bucket
 from tests.servers import nats_server
 
-PASSWORDS = {"poller": "p-poller", "scheduler": "p-scheduler", "api": "p-api", "client": "p-client"}
+PASSWORDS = {user: f"p-{user}" for user in ("poller", "scheduler", "api", "client", "reader")}
 
 
 def command(bus, number: int):
@@ -160,3 +163,58 @@ async def test_a_key_and_a_last_message_can_be_read_as_the_nats_command_does(sec
         reader.subjects.dead_stream,
     ):
         await reader.link.request(f"$JS.API.DIRECT.GET.{stream}", b'{"seq": 1}' if "." not in stream else b"", 60)
+
+
+DENIED = {
+    "poller": [
+        "funswarm.command.scale.web", "funswarm.result.c1", "funswarm.dead.scale.web", "funswarm.request.scale",
+        "$KV.FUNSWARM_LEASES.scheduler", "$JS.API.STREAM.MSG.GET.FUNSWARM_COMMANDS",
+        "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_COMMANDS.scheduler", "$JS.API.STREAM.UPDATE.ORDERS",
+        "$JS.API.STREAM.CREATE.ORDERS", "$JS.API.STREAM.DELETE.FUNSWARM_EVENTS", "$JS.API.STREAM.PURGE.FUNSWARM_EVENTS",
+    ],
+    "scheduler": [
+        "funswarm.event.service.created.web", "$KV.FUNSWARM_STATE.service.s1", "$KV.FUNSWARM_LEASES.poller",
+        "$JS.API.STREAM.UPDATE.ORDERS", "$JS.API.STREAM.DELETE.FUNSWARM_COMMANDS", "$JS.API.STREAM.MSG.GET.ORDERS",
+    ],
+    "api": [
+        "funswarm.event.service.created.web", "funswarm.result.c1", "funswarm.dead.scale.web", "funswarm.intent.c1",
+        "$KV.FUNSWARM_STATE.service.s1", "$KV.FUNSWARM_LEASES.scheduler", "$JS.API.STREAM.CREATE.FUNSWARM_EVENTS",
+        "$JS.API.STREAM.UPDATE.FUNSWARM_EVENTS", "$JS.API.STREAM.PURGE.FUNSWARM_COMMANDS",
+        "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_COMMANDS.scheduler", "$JS.API.CONSUMER.DELETE.FUNSWARM_COMMANDS.scheduler",
+    ],
+    "reader": [
+        "funswarm.command.scale.web", "funswarm.request.scale", "funswarm.event.service.created.web",
+        "funswarm.result.c1", "funswarm.dead.scale.web", "$KV.FUNSWARM_STATE.service.s1",
+        "$KV.FUNSWARM_LEASES.scheduler", "$JS.API.STREAM.MSG.GET.FUNSWARM_COMMANDS",
+        "$JS.API.STREAM.MSG.GET.FUNSWARM_DEAD", "$JS.API.DIRECT.GET.FUNSWARM_DEAD",
+        "$JS.API.DIRECT.GET.FUNSWARM_COMMANDS", "$JS.API.CONSUMER.CREATE.FUNSWARM_COMMANDS",
+        "$JS.API.CONSUMER.CREATE.FUNSWARM_DEAD", "$JS.API.CONSUMER.DELETE.FUNSWARM_EVENTS.other",
+        "$JS.API.STREAM.UPDATE.FUNSWARM_EVENTS",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("user", DENIED)
+async def test_a_user_may_not_do_another_s_work(secured, user):
+    bus = await secured(user)
+    for subject in DENIED[user]:
+        with pytest.raises(PermanentError, match="refuses publishing"):
+            await bus.link.request(subject, b"{}", 60)
+
+
+@pytest.mark.parametrize("subject", ["funswarm.command.>", "funswarm.dead.>", "_INBOX.>", "funswarm.request.*", ">"])
+async def test_a_reader_does_not_hear_what_is_asked_for(secured, subject):
+    reader = await secured("reader")
+    with pytest.raises(PermanentError, match="refuses subscribing"):
+        await reader.answer_all(subject, lambda _: asyncio.sleep(0, b""))
+
+
+async def test_a_reader_follows_the_feed_and_asks(secured):
+    poller, reader = await secured("poller"), await secured("reader")
+    await poller.serve("poller", {poller.subjects.query("services"): lambda body: asyncio.sleep(0, body)}, "1.0.0")
+    assert b"ask" == await reader.request(reader.subjects.query("services"), b"ask", 60)
+    journal = await Journal.open(poller, poller.subjects.events_stream)
+    await journal.write([Outgoing(poller.subjects.event("node", "created", "a"), b"{}", {})])
+    feed = Client(reader.settings.url, user="reader", password=PASSWORDS["reader"])
+    async with asyncio.timeout(60), feed as client, aclosing(client.changes(since=0)) as changes:
+        assert isinstance(await anext(changes), Changed)

@@ -38,13 +38,18 @@ class Stack:
     swarm: Swarm
     at: Deployment
 
+    @property
+    def as_admin(self) -> dict[str, str]:
+        """The header of who may do everything."""
+        return {"Authorization": f"Bearer {self.at.http_token}"}
+
     def client(self) -> Client:
         """The SDK, over the port that NATS publishes."""
         return Client(url=self.at.nats_url, user=self.at.nats_user, password=self.at.nats_password)
 
     async def healthy(self) -> None:
         """Returns when every node's api says that all is well."""
-        await asyncio.to_thread(health.wait_until_healthy, self.swarm)
+        await asyncio.to_thread(health.wait_until_healthy, self.swarm, self.at.http_token)
 
     async def right(self) -> None:
         """Returns when the whole feed, the state bucket and the Swarm agree: nothing lost, nothing invented."""
@@ -108,7 +113,7 @@ async def client(stack: Stack) -> AsyncIterator[Client]:
 
 @pytest.fixture
 async def http(stack: Stack) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=stack.at.http_urls[0], timeout=60) as http:
+    async with httpx.AsyncClient(base_url=stack.at.http_urls[0], headers=stack.as_admin, timeout=60) as http:
         yield http
 
 

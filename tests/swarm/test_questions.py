@@ -37,6 +37,7 @@ CONTACT, CONTAINED, ONE_TASK = QUESTIONS
 SITE = "mkdir -p /usr/share/nginx/html; exec httpd -f -h /usr/share/nginx/html"
 DEFAULT_SERVICE = f'{{"name": "service", "image": "{images.BUSYBOX.tag}", "args": ["sleep", "3600"]}}'
 
+REACHED = 'until wget -q -T 5 -O - "$0"; do sleep 1; done'  # a new task's address takes its time to be known
 pytestmark = pytest.mark.timeout(1800)
 
 
@@ -71,7 +72,8 @@ class Desk:
             ("make run\n", start + ready),
             ("-m testbed env", f"-m testbed env --name {NAME}"),
             ("localhost:8484", f"127.0.0.1:{self.http_port}"),
-            ("8484:8484", f"127.0.0.1:{self.http_port}:8484"),
+            ("127.0.0.1:8484:8484", f"127.0.0.1:{self.http_port}:8484"),
+            ("busybox wget -q -O - ", f"busybox sh -c {REACHED!r} "),
             ("--name funswarm ", f"--name {CONTAINER} "),
             ("docker exec funswarm ", f"docker exec {CONTAINER} "),
             ("--network funswarm ", f"--network {NAME} "),

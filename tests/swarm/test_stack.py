@@ -12,6 +12,7 @@ from funswarm.how import How
 from funswarm.spec import ServiceSpec
 from testbed import deploy, images
 from testbed.node import Node, kill_node, start_node
+from testbed.passwords import kept_passwords
 from testbed.shell import SetupError, in_parallel
 from tests.swarm.conftest import Stack
 from tests.waiting import until
@@ -79,7 +80,7 @@ async def created_over_http(stack: Stack, name: str) -> bool:
     """Try the creation over each node's api, always with the same key: done once, however often it is asked."""
     for url in stack.at.http_urls:
         with suppress(httpx.TransportError):
-            async with httpx.AsyncClient(base_url=url, timeout=40) as http:
+            async with httpx.AsyncClient(base_url=url, headers=stack.as_admin, timeout=40) as http:
                 answer = await http.post("/v1/services", json=as_json(a_spec(name)), headers={"Idempotency-Key": name})
                 if answer.status_code == 201:
                     return True
@@ -89,7 +90,7 @@ async def created_over_http(stack: Stack, name: str) -> bool:
 
 async def test_health_lists_the_services_and_every_part(stack: Stack):
     for url in stack.at.http_urls:
-        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+        async with httpx.AsyncClient(base_url=url, headers=stack.as_admin, timeout=60) as http:
             health = (await http.get("/health")).json()
 
         listed = {service["name"] for service in health["services"]}
@@ -148,7 +149,7 @@ async def test_a_rolling_update_loses_no_command(stack: Stack, client: Client):
     check(await client.create(a_spec("rolls"), how=How(wait_s=PATIENCE_S)))
     for node in stack.swarm.nodes:
         node.docker("tag", stack.at.image, NEXT)
-    passwords = deploy.kept_passwords(stack.swarm.name)
+    passwords = kept_passwords(stack.swarm.name)
     await asyncio.to_thread(deploy.update_local, stack.swarm, NEXT, passwords)
     rolled = asyncio.create_task(stack.healthy())
 

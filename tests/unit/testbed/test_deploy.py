@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from testbed.deploy import USERS, new_passwords, passwords_conf
+from funswarm.tokens import Role, find, read_tokens
+from testbed.passwords import HTTP, USERS, http_tokens, new_passwords, passwords_conf
 
 STACK = yaml.safe_load((Path(__file__).parents[3] / "stack.yml").read_text(encoding="utf-8"))
 SERVICES = STACK["services"]
@@ -13,14 +14,21 @@ OURS = ("poller", "scheduler", "api")
 
 
 def test_nats_reads_a_variable_for_each_user() -> None:
-    assert 'API_PASSWORD: "a"\nPOLLER_PASSWORD: "b"\n' == passwords_conf({"poller": "b", "api": "a"})
+    lines = passwords_conf({user: f"p-{user}" for user in USERS}).splitlines()
+    assert ['POLLER_PASSWORD: "p-poller"', len(USERS)] == [lines[0], len(lines)]
+
+
+def test_the_api_reads_the_admin_s_token() -> None:
+    token = find(read_tokens(http_tokens({HTTP: "p-1"})), "p-1")
+    assert token is not None
+    assert Role.ADMIN is token.role
 
 
 def test_a_password_begins_with_a_letter_and_is_like_no_other() -> None:
     made = new_passwords()
-    assert set(USERS) == set(made)
+    assert {*USERS, HTTP} == set(made)
     assert all(password[0].isalpha() for password in made.values())
-    assert len(USERS) == len(set(made.values()))
+    assert len(USERS) + 1 == len(set(made.values()))
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -33,7 +41,12 @@ def test_a_part_has_its_own_user_and_password_at_nats(name: str) -> None:
     environment = SERVICES[name]["environment"]
     assert name == environment["FUNSWARM_NATS_USER"]
     assert f"/run/secrets/{name}-password" == environment["FUNSWARM_NATS_PASSWORD_FILE"]
-    assert [f"{name}-password"] == SERVICES[name]["secrets"]
+    assert [f"{name}-password"] == SERVICES[name]["secrets"][:1]
+
+
+def test_the_api_asks_for_tokens() -> None:
+    assert "/run/secrets/http-tokens" == SERVICES["api"]["environment"]["FUNSWARM_HTTP_TOKENS_FILE"]
+    assert "http-tokens" in SERVICES["api"]["secrets"]
 
 
 def test_the_api_has_no_engine() -> None:
