@@ -3,7 +3,7 @@
 import asyncio
 
 import structlog
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
@@ -16,6 +16,7 @@ from services.api.documentation import add_documentation
 from services.api.documented import Problem, denials
 from services.api.figures import Figures
 from services.api.guard import Guard
+from services.api.parameters import refusing_unknown
 from services.api.problems import of_error, of_validation, problem
 from services.api.settings import ApiSettings
 
@@ -36,11 +37,15 @@ def build(client: Client, settings: ApiSettings, figures: Figures, stopping: asy
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the figures are our own; it costs each request
     )
-    app.include_router(original.routes(client, settings))
-    app.include_router(commands.routes(client))
-    app.include_router(node_commands.routes(client))
-    app.include_router(queries.routes(client))
-    app.include_router(events.routes(client, settings, figures, stopping))
+    routers = (
+        original.routes(client, settings),
+        commands.routes(client),
+        node_commands.routes(client),
+        queries.routes(client),
+        events.routes(client, settings, figures, stopping),
+    )
+    for router in routers:
+        app.include_router(router, dependencies=[Depends(refusing_unknown(app))])
     app.include_router(operating.routes(client, figures, instance))
     app.add_exception_handler(FunswarmError, _on_funswarm)
     app.add_exception_handler(RequestValidationError, _on_validation)

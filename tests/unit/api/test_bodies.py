@@ -103,3 +103,24 @@ async def test_a_fault_of_ours_is_500_without_its_details(http, client):
 
     assert (500, "internal") == (answer.status_code, answer.json()["code"])
     assert "secret" not in answer.text
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/create?replica=5", "unknown parameter 'replica', did you mean replicas?"),
+        ("/v1/tasks?servce=web", "unknown parameter 'servce', did you mean service?"),
+        ("/v1/nodes?limit=1", "unknown parameter 'limit' (there are none)"),
+        ("/v1/events?kind=task", "unknown parameter 'kind', did you mean kinds?"),
+    ],
+)
+async def test_a_misspelt_parameter_is_refused_and_nothing_done(http, client, path, told):
+    answer = await http.get(path)
+
+    assert (400, "invalid") == (answer.status_code, answer.json()["code"])
+    assert answer.json()["detail"].startswith(told)
+    assert ([], []) == (client.commands, client.asked)
+
+
+async def test_the_parameters_of_a_route_below_a_name_are_known(http, client):
+    assert 200 == (await http.post("/v1/services/web/restart?wait=1&dry_run=true")).status_code
