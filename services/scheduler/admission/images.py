@@ -59,7 +59,7 @@ def _whole(name: str) -> str:
     is_registry = slash and ("." in first or ":" in first or first == "localhost" or first != first.lower())
     domain, path = (first, rest) if is_registry else (HUB, name)
     if domain in (HUB, "index.docker.io"):
-        domain, path = HUB, path if "/" in path else f"library/{path}"
+        domain, path = HUB, path if "/" in path or path == "**" else f"library/{path}"
     return f"{domain}/{path}"
 
 

@@ -1,0 +1,162 @@
+"""The policy's file: what it may say, what is wrong with it, and when a new version holds."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from services.scheduler.admission.loading import PLACE, PolicyError, PolicyFile, parse
+from services.scheduler.admission.policy import Policy, Quota
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 2
+        return self.now
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "admission.yml"
+
+
+@pytest.fixture
+def troubles():
+    return {}
+
+
+def _file(path: Path, text: str | None, troubles: dict[str, str]) -> PolicyFile:
+    if text is not None:
+        path.write_text(text)
+    return PolicyFile(path, troubles, Clock())
+
+
+def _write(path: Path, text: str) -> None:
+    other = path.with_suffix(".new")
+    other.write_text(text)
+    other.rename(path)
+
+
+# What it may say.
+def test_yaml_and_toml_say_the_same():
+    yaml = parse("capabilities: [cap_net_admin]\nquotas: {a: {services: 3}}")
+    toml = parse('capabilities = ["NET_ADMIN"]\n[quotas.a]\nservices = 3\n', toml=True)
+    assert yaml == toml == Policy(capabilities=("NET_ADMIN",), quotas={"a": Quota(services=3)})
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "it is empty"),
+        ("# nothing\n", "it is empty"),
+        ("- a", "it is no mapping"),
+        ("a: [", "it is no YAML"),
+        ("host_network: true\nhost_network: false", "'host_network' is there twice"),
+        ("mounts: {host_paths: [/a], host_paths: []}", "'host_paths' is there twice"),
+        ("mouns: {}", "mouns: Extra inputs are not permitted"),
+        ("mounts: {host_path: [/a]}", "mounts.host_path: Extra inputs"),
+        ("mounts: {host_paths: [/a, srv]}", "mounts.host_paths.1: 'srv' is no path of a node"),
+        ("mounts: {host_paths: [/a/../b]}", "mounts.host_paths.0"),
+        ("mounts: {host_paths: ['/a*']}", "mounts.host_paths.0"),
+        ("images: {allowed: ['nginx:1']}", "images.allowed.0: 'nginx:1' has a tag"),
+        ("resources: {memory_max: lots}", "resources.memory_max"),
+        ("exemptions: [{services: [a], rules: [mount]}]", "exemptions.0.rules.0"),
+        ("quotas: {a: {service: 1}}", "quotas.a.service"),
+        ("? [a]\n: b", "it is no YAML"),
+        ("a: !!python/object/apply:os.system [id]", "it is no YAML"),
+        ("x: " + "[" * 5000, "it is no YAML"),
+        ("#" * 2_000_000, "it is longer than"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_place(text, said):
+    with pytest.raises(PolicyError) as caught:
+        parse(text)
+    assert said in str(caught.value)
+
+
+def test_broken_toml_is_said():
+    with pytest.raises(PolicyError, match="it is no TOML"):
+        parse("a = ", toml=True)
+
+
+# When it holds.
+def test_without_a_file_the_default_holds():
+    assert Policy() == PolicyFile().look()
+
+
+@pytest.mark.parametrize("text", [None, "", "mouns: {}"])
+def test_a_file_that_is_missing_or_broken_at_the_start_is_no_policy(path, troubles, text):
+    file = _file(path, text, troubles)
+    assert file.look() is None
+    assert "so nothing is admitted" in troubles[PLACE]
+
+
+def test_a_file_that_comes_later_holds(path, troubles):
+    file = _file(path, None, troubles)
+    file.look()
+    _write(path, "host_network: true")
+    assert (Policy(host_network=True), {}) == (file.look(), troubles)
+
+
+def test_a_changed_file_holds_once_it_stays_the_same(path, troubles):
+    file = _file(path, "host_network: true", troubles)
+    file.look()
+    _write(path, "privileges: true")
+    assert [Policy(host_network=True), Policy(privileges=True)] == [file.look(), file.look()]
+
+
+def test_half_a_file_never_holds(path, troubles):
+    file = _file(path, "non_root: true\nhost_ports: false", troubles)
+    whole = file.look()
+    _write(path, "non_root: true")
+    file.look()
+    _write(path, "non_root: true\nhost_ports: false\n")
+    assert [whole, whole] == [file.look(), file.look()]
+
+
+def test_a_broken_version_leaves_the_one_before_and_is_told(path, troubles):
+    file = _file(path, "host_network: true", troubles)
+    file.look()
+    _write(path, "host_network: perhaps")
+    assert [Policy(host_network=True)] * 3 == [file.look(), file.look(), file.look()]
+    assert "host_network: Input should be a valid boolean" in troubles[PLACE]
+    assert "the version before holds on" in troubles[PLACE]
+
+
+def test_a_repaired_version_ends_the_trouble(path, troubles):
+    file = _file(path, "host_network: true", troubles)
+    for text in ("", "host_network: false"):
+        file.look()
+        _write(path, text)
+        file.look()
+    assert (Policy(), {}) == (file.look(), troubles)
+
+
+def test_a_file_that_went_leaves_its_policy_and_is_told(path, troubles):
+    file = _file(path, "host_network: true", troubles)
+    file.look()
+    path.unlink()
+    assert Policy(host_network=True) == file.look()
+    assert "cannot be read" in troubles[PLACE]
+
+
+def test_a_file_of_the_same_size_and_time_but_another_is_seen(path, troubles):
+    file = _file(path, "host_ports: true", troubles)
+    file.look()
+    stamp = path.stat()
+    _write(path, "non_root: true #")
+    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    file.look()
+    assert Policy(non_root=True) == file.look()
+
+
+def test_it_is_looked_at_once_a_second_at_most(path, troubles):
+    path.write_text("host_network: true")
+    file = PolicyFile(path, troubles, lambda: 0.0)
+    file.look()
+    path.unlink()
+    file.look()
+    assert {} == troubles
