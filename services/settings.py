@@ -67,11 +67,6 @@ class Settings(BaseSettings):
     audit_max_age_s: float = Field(90.0 * DAY_S, ge=600, description="How long it is kept who asked for what")
     audit_max_bytes: int = Field(2**28, gt=0, description="How many bytes of that are kept")
     deliveries_max: int = Field(5, ge=3, le=100, description="A command that ends the scheduler so often is given up")
-    results_max_age_s: float = Field(7.0 * DAY_S, ge=600, description="How long results of commands are kept")
-    results_max_bytes: int = Field(2**28, gt=0, description="How many bytes of results are kept")
-    audit_max_age_s: float = Field(90.0 * DAY_S, ge=600, description="How long it is kept who asked for what")
-    audit_max_bytes: int = Field(2**28, gt=0, description="How many bytes of that are kept")
-    deliveries_max: int = Field(5, ge=3, le=100, description="A command that ends the scheduler so often is given up")
     stream_replicas: int = Field(1, ge=1, le=5, description="Copies of each stream in a NATS cluster: 3 in production")
 
     http_host: str | None = Field(
@@ -90,6 +85,9 @@ class Settings(BaseSettings):
     http_tls_key: Path | None = Field(None, description="The path of its key; default: it is in the certificate's file")
     default_service: Annotated[dict[str, Any] | None, NoDecode] = Field(
         None, description="What GET /create creates: a description in JSON, or the path of a file; default: an nginx"
+    )
+    admission_file: Path | None = Field(
+        None, description="The path of admission's policy, YAML or TOML; default: no access to hosts, all else free"
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Logs from this level on")

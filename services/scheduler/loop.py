@@ -20,6 +20,8 @@ from services.bus.lease import Lease
 from services.bus.settings import NatsSettings
 from services.engine.client import Engine
 from services.engine.settings import EngineSettings
+from services.scheduler.admission.gate import Admission
+from services.scheduler.admission.loading import PolicyFile
 from services.scheduler.fold import Services
 from services.scheduler.health import Standing
 from services.scheduler.metrics import Metrics
@@ -54,6 +56,7 @@ class Copy:
     settings: SchedulerSettings
     standing: Standing
     metrics: Metrics
+    policy: PolicyFile
 
 
 async def run_scheduler(
@@ -68,9 +71,13 @@ async def run_scheduler(
     async with AsyncExitStack() as stack:
         bus = await Bus.connect(nats, f"{MICRO_NAME} {settings.instance}")
         stack.push_async_callback(bus.close)
-        copy = Copy(bus, settings, Standing(settings), Metrics())
+        standing = Standing(settings)
+        policy = PolicyFile(settings.admission_file, standing.troubles)
+        policy.look()
+        copy = Copy(bus, settings, standing, Metrics(), policy)
 
         async def health(_: bytes) -> bytes:
+            policy.look()
             return copy.standing.health().model_dump_json().encode()
 
         async def metrics(_: bytes) -> bytes:
@@ -151,7 +158,8 @@ async def _hold(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
 async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
     """Work off commands until the lease is lost, or until cancelled; then finish what is being written."""
     bus, store, services = copy.bus, NatsStore(copy.bus), Services()
-    writer = SafeWriter(engine, store, lambda: lease.held, services)
+    admission = Admission(copy.policy, copy.metrics.denied)
+    writer = SafeWriter(engine, store, lambda: lease.held, services, admission)
     client = sdk_client(bus.settings, f"{MICRO_NAME} view {copy.settings.instance}")
     settling = Settling(store, services, client.tasks, copy.settings.patience)
     lane_of, deliveries_max = Targets(engine, services).lane_of, copy.settings.deliveries_max

@@ -1,6 +1,7 @@
 """What the scheduler needs to know; built from services.settings in its `__main__`. Pure."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from services.scheduler.convergence import DEFAULT_PATIENCE, Patience
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 class SchedulerSettings:
     """This copy, whether its engine is the simulator, and how long a service may take to settle.
 
-    `deliveries_max`: a command that ends the scheduler so often is given up.
+    `deliveries_max`: a command that ends the scheduler so often is given up. `admission_file` None: the default policy.
     """
 
     instance: str
@@ -21,9 +22,10 @@ class SchedulerSettings:
     simulator: bool = False
     patience: Patience = DEFAULT_PATIENCE
     deliveries_max: int = 5
+    admission_file: Path | None = None
 
     @classmethod
     def of(cls, settings: "Settings", instance: str, version: str) -> "SchedulerSettings":
         """The part of all settings that the scheduler needs."""
         patience = Patience(settings.stable_s, settings.stalled_s, settings.settle_timeout_s)
-        return cls(instance, version, settings.simulator, patience, settings.deliveries_max)
+        return cls(instance, version, settings.simulator, patience, settings.deliveries_max, settings.admission_file)
