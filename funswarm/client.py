@@ -36,7 +36,7 @@ from funswarm.how import How
 from funswarm.link import Link
 from funswarm.messages import Result
 from funswarm.outcome import Accepted
-from funswarm.queries import Queries
+from funswarm.past import Past
 from funswarm.selection import Selection
 from funswarm.since import Since, starting_point
 from funswarm.spec import ServicePatch, ServiceSpec
@@ -47,7 +47,7 @@ DEFAULT: Final = How()
 Outcome = Result | Accepted
 
 
-class Client(Queries):
+class Client(Past):
     """One Swarm's Funswarm.
 
     Every command returns its `Result` (succeeded, refused or failed: `check` turns the latter two into exceptions), or
@@ -79,8 +79,7 @@ class Client(Queries):
             subjects = Subjects(prefix)
         except ValueError as error:
             raise InvalidRequest(str(error)) from error
-        super().__init__(Link(Access(servers, name, user, password, token, credentials, tls)), subjects)
-        self._name = name
+        super().__init__(Link(Access(servers, name, user, password, token, credentials, tls)), subjects, name)
 
     async def __aenter__(self) -> Self:
         try:

@@ -16,6 +16,7 @@ from funswarm.link import Link, NobodyAnswers
 API_TIMEOUT_S: Final = 5.0
 _STREAM_NOT_FOUND: Final = 10059
 _MESSAGE_NOT_FOUND: Final = 10037
+_NOT_DELETED: Final = 10057
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,11 @@ async def last_message(link: Link, stream: str, subject: str) -> bytes | None:
 async def message(link: Link, stream: str, sequence: int) -> bytes | None:
     """The body of the stream's message `sequence`; None where it is gone."""
     return await _message(link, stream, {"seq": sequence})
+
+
+async def delete_message(link: Link, stream: str, sequence: int) -> bool:
+    """Take a message away for good; False: it was not there."""
+    return bool(await _call(link, f"STREAM.MSG.DELETE.{stream}", {"seq": sequence}, stream, absent=_NOT_DELETED))
 
 
 async def create_consumer(link: Link, stream: str, config: dict[str, Any]) -> int:

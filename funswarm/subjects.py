@@ -118,6 +118,10 @@ class Subjects:
     def command(self, verb: str, target: str) -> str:
         return f"{self.prefix}.command.{verb}.{token(target)}"
 
+    def commands_of(self, verb: str | None = None, target: str | None = None) -> str:
+        """The filter for the commands of a verb and target; None: of all."""
+        return ".".join([self.prefix, "command", verb or "*", "*" if target is None else token(target)])
+
     @property
     def all_commands(self) -> str:
         return f"{self.prefix}.command.>"

@@ -1,0 +1,130 @@
+"""Dead letters: what could not be done, to be looked at, sent again, or dropped. I/O by `Link`.
+
+A command that is sent again gets a new id, made of the letter: to send a letter twice is one command. Under its old id
+it has a result, and would not be done. The letter is dropped when NATS keeps the new command.
+"""
+
+import base64
+import hashlib
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Final
+
+from pydantic import ValidationError
+
+from funswarm.backwards import Found, read_back
+from funswarm.commands import COMMANDS, Command
+from funswarm.errors import InvalidRequest, UnknownObject
+from funswarm.explain import explain
+from funswarm.how import How
+from funswarm.jetstream import delete_message
+from funswarm.link import Link
+from funswarm.messages import MSG_ID_HEADER, Code, DeadLetter, Result
+from funswarm.outcome import Accepted
+from funswarm.state import Published
+from funswarm.subjects import Subjects, untoken
+from funswarm.submitting import submit
+
+LIMIT_MAX: Final = 1000
+
+
+class KeptLetter(Published):
+    """A dead letter in its place in the stream. `command_id`: of the original; None where it had none."""
+
+    sequence: int
+    verb: str
+    target: str
+    command_id: str | None
+    letter: DeadLetter
+
+
+class LetterPage(Published):
+    """The newest first. `next`: ask again with `after` set to it; None at the end."""
+
+    items: tuple[KeptLetter, ...]
+    next: int | None = None
+
+
+async def read_letters(link: Link, subjects: Subjects, limit: int, after: int | None) -> LetterPage:
+    """One page; `after`: the `next` of the page before.
+
+    Raises:
+        InvalidRequest: `limit` cannot be meant.
+    """
+    if not 1 <= limit <= LIMIT_MAX:
+        raise InvalidRequest(f"limit {limit}: 1 to {LIMIT_MAX}")
+    items: list[KeptLetter] = []
+    async with aclosing(read_back(link, subjects.dead_stream, subjects.all_dead, after)) as letters:
+        async for kept in letters:
+            if len(items) == limit:
+                return LetterPage(items=tuple(items), next=kept.sequence + 1)
+            items.append(_letter(subjects, kept))
+    return LetterPage(items=tuple(items))
+
+
+async def read_letter(link: Link, subjects: Subjects, sequence: int) -> KeptLetter:
+    """
+    Raises:
+        UnknownObject: it is not there (any more).
+    """
+    async with aclosing(read_back(link, subjects.dead_stream, subjects.all_dead, sequence + 1)) as letters:
+        async for kept in letters:
+            if kept.sequence == sequence:
+                return _letter(subjects, kept)
+            break
+    raise _unknown(sequence)
+
+
+async def replay_letter(link: Link, subjects: Subjects, sequence: int, how: How) -> Result | Accepted:
+    """Send its command again; `how.id`: its new id, None: one made of the letter. Its deadline is not kept.
+
+    Raises:
+        UnknownObject: it is not there (any more).
+        InvalidRequest: it holds no command.
+    """
+    kept = await read_letter(link, subjects, sequence)
+    command = _again(kept, how)
+    outcome = await submit(link, subjects, command, replace(how, wait_s=0))
+    await delete_message(link, subjects.dead_stream, sequence)
+    if isinstance(outcome, Accepted) and how.wait_s:
+        return await submit(link, subjects, command, how)
+    return outcome
+
+
+async def drop_letter(link: Link, subjects: Subjects, sequence: int) -> None:
+    """
+    Raises:
+        UnknownObject: it is not there (any more).
+    """
+    if sequence <= 0 or not await delete_message(link, subjects.dead_stream, sequence):
+        raise _unknown(sequence)
+
+
+def _again(kept: KeptLetter, how: How) -> Command:
+    try:
+        command = COMMANDS.validate_json(_original(kept.letter))
+    except ValidationError as error:
+        raise InvalidRequest(f"dead letter {kept.sequence} holds no command: {explain(error)}; drop it") from error
+    made = hashlib.sha256(f"{kept.sequence} {kept.letter.at.isoformat()} {command.id}".encode()).hexdigest()[:32]
+    return command.model_copy(update={"id": how.id or made, "deadline": how.deadline, "requested_by": how.requested_by})
+
+
+def _original(letter: DeadLetter) -> bytes:
+    return base64.b64decode(letter.body) if letter.encoding == "base64" else letter.body.encode()
+
+
+def _letter(subjects: Subjects, kept: Found) -> KeptLetter:
+    try:
+        letter = DeadLetter.model_validate_json(kept.body)
+    except ValidationError:
+        reason, body = "this letter is not understood: of another version?", base64.b64encode(kept.body).decode()
+        letter = DeadLetter(
+            reason=reason, code=Code.INTERNAL, subject=kept.subject, body=body, encoding="base64", at=kept.time
+        )
+    verb, _, target = letter.subject.removeprefix(subjects.all_commands.removesuffix(">")).partition(".")
+    command_id = letter.headers.get(MSG_ID_HEADER)
+    return KeptLetter(sequence=kept.sequence, verb=verb, target=untoken(target), command_id=command_id, letter=letter)
+
+
+def _unknown(sequence: int) -> UnknownObject:
+    return UnknownObject(f"there is no dead letter {sequence}: it was dropped, sent again, or never there")
