@@ -89,11 +89,12 @@ def make(wanted: RootFiles) -> Path:
     archive = cache_folder() / f"{wanted.name}-{wanted.digest()}.tar"
     if archive.exists():
         return archive
-    install({"debootstrap": "debootstrap"})
     if os.geteuid() != 0:
         raise SetupError(
-            "debootstrap must be run by root: run this as root once, or use an engine that can pull images"
+            "no image could be pulled, and only root can build one instead: let the engine reach its registry, or run "
+            "`python -m testbed images` as root once"
         )
+    install({"debootstrap": "debootstrap"})
     say(f"building the root file system {archive.name}: debootstrap of {wanted.suite}, about a minute")
     with tempfile.TemporaryDirectory(prefix="build-", dir=cache_folder()) as folder:
         try:

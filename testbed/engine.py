@@ -121,12 +121,15 @@ def _ask(host: str) -> Engine | None:
 
 
 def _start_own() -> Engine:
+    if os.geteuid() != 0:
+        raise SetupError(
+            "no Docker engine answers, and only root can start one: start Docker, become a member of the group docker, "
+            f"or set DOCKER_HOST. {_why_not()}"
+        )
     debian.install({"dockerd": "docker.io", "iptables": "iptables"})
     if shutil.which("docker") is None:
         # In newer releases of Debian it is a package of its own.
         debian.install({"docker": "docker-cli"})
-    if os.geteuid() != 0:
-        raise SetupError("no Docker engine answers, and only root can start one: start Docker, or set DOCKER_HOST")
     installed = _started_by_installation()
     if installed:
         return installed
@@ -142,6 +145,15 @@ def _start_own() -> Engine:
     if not isinstance(answer, Engine):
         raise SetupError(f"{answer}. The end of its log, {_log()}:\n{log_file(_log())()}")
     return answer
+
+
+def _why_not() -> str:
+    """What a bare `docker` command says where it reaches no engine."""
+    try:
+        run("docker", "version", timeout_s=20)
+    except SetupError as error:
+        return str(error).splitlines()[-1]
+    return "The engine that answers docker now did not a moment ago"
 
 
 def _end() -> str | None:
