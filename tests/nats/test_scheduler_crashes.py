@@ -74,7 +74,7 @@ async def test_a_scheduler_that_dies_between_effect_and_result_leaves_one_effect
     swarm.start("one")
     await swarm.active()
     command = COMMANDS.validate_python({"id": "c1", "target": "web", **asked})
-    waiting = asyncio.create_task(swarm.client.submit(command, 60))
+    waiting = asyncio.create_task(swarm.client.submit(command, How(wait_s=60)))
     await until(lambda: len(dies) == 1, "the effect")
     await swarm.stop("one")
     swarm.start("two")
