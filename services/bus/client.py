@@ -9,7 +9,7 @@ def sdk_client(settings: NatsSettings, name: str) -> Client:
     """A client that is not connected yet; `name`: who asks, for NATS and for results.
 
     Raises:
-        OSError: a TLS file cannot be read, or (ssl.SSLError) is none.
+        PermanentError: a TLS file cannot be read, or is none.
     """
     return Client(
         settings.url.split(","),

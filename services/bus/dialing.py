@@ -4,6 +4,7 @@ import re
 import ssl
 from typing import Any, Final
 
+from funswarm.errors import PermanentError
 from services.bus.settings import NatsSettings
 
 PING_INTERVAL_S: Final = 2
@@ -23,7 +24,7 @@ def dial_options(settings: NatsSettings, name: str) -> dict[str, Any]:
     """What nats-py's `connect` takes, but the callbacks. It tries for ever: whoever calls it sets the bound.
 
     Raises:
-        OSError: a TLS file cannot be read, or (ssl.SSLError) is none.
+        PermanentError: a TLS file cannot be read, or is none.
     """
     options: dict[str, Any] = {
         "servers": settings.url.split(","),
@@ -48,11 +49,15 @@ def tls_context(settings: NatsSettings) -> ssl.SSLContext | None:
     """None: no TLS files are given.
 
     Raises:
-        OSError: one cannot be read, or (ssl.SSLError) is none.
+        PermanentError: one cannot be read, or is none.
     """
     if settings.tls_ca is None and settings.tls_cert is None:
         return None
-    context = ssl.create_default_context(cafile=settings.tls_ca)
-    if settings.tls_cert is not None:
-        context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    try:
+        context = ssl.create_default_context(cafile=settings.tls_ca)
+        if settings.tls_cert is not None:
+            context.load_cert_chain(settings.tls_cert, settings.tls_key)
+    except OSError as error:  # ssl.SSLError too
+        files = ", ".join(str(file) for file in (settings.tls_ca, settings.tls_cert, settings.tls_key) if file)
+        raise PermanentError(f"FUNSWARM_NATS_TLS_CA, _CERT or _KEY ({files}) cannot be used: {error}") from error
     return context

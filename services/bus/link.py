@@ -11,6 +11,7 @@ A server that is silent is found out by pings within some 6 s.
 import asyncio
 import logging
 import re
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -269,8 +270,16 @@ class Link:
             _log.warning("messages were dropped: too many are waiting: %s", text)
         else:
             self._why_not = text
-            if "authorization" in text.lower() and not self._opened and not self.lost.done():
-                self.lost.set_result(f"NATS at {self.where} refuses {self._who}: check the user and password")
+            if not self._opened and not self.lost.done() and (useless := self._useless(error)):
+                self.lost.set_result(useless)
+
+    def _useless(self, error: Exception) -> str | None:
+        """Why trying again would not help, where it would not."""
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return f"NATS at {self.where} is not trusted: {error}; FUNSWARM_NATS_TLS_CA names who signed its certificate"
+        if "authorization" in str(error).lower():
+            return f"NATS at {self.where} refuses {self._who}: check the user and password"
+        return None
 
     def _on_denied(self, kind: str, subject: str) -> None:
         _log.error(self._refusal(kind, subject))

@@ -56,3 +56,13 @@ def test_the_api_has_no_engine() -> None:
         "scheduler": ["/var/run/docker.sock:/var/run/docker.sock"],
         "api": [],
     } == sockets
+
+
+def test_with_tls_every_part_knows_who_signed_nats_s_certificate() -> None:
+    tls = yaml.safe_load((Path(__file__).parents[3] / "services" / "stack-tls.yml").read_text(encoding="utf-8"))
+    for name in OURS:
+        part = tls["services"][name]
+        assert ("tls://nats:4222", "/run/secrets/nats-ca") == (
+            part["environment"]["FUNSWARM_NATS_URL"], part["environment"]["FUNSWARM_NATS_TLS_CA"],
+        )  # fmt: skip
+        assert "nats-ca" in part["secrets"]
