@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
-from funswarm import commands, messages, records, spec, spec_parts, state
+from funswarm import commands, dead, messages, records, spec, spec_parts, state
 from funswarm.subjects import Subjects
 from services.settings import PREFIX, Settings
 
@@ -82,7 +82,7 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
         "One record of each command that has ended, and of each request that the api denied, on "
         "`<p>.audit.<status>.<verb>.<target>` in the stream `<P>_AUDIT`, at least once: the same `command_id` is the "
         "same record. Fields that say nothing are left out. The values of environment variables are redacted.",
-        (records.CommandRecord, records.CommandPage),
+        (records.CommandRecord, records.CommandPage, dead.KeptLetter, dead.LetterPage),
     ),
     (
         "Descriptions of services",
@@ -115,6 +115,7 @@ _SCHEMAS: Final[dict[str, TypeAdapter[Any]]] = {
             messages.Event, messages.Result, messages.DeadLetter, messages.Query, messages.SummaryPage,
             messages.ServicePage, messages.TaskPage, messages.NodePage, messages.PartHealth, messages.Health,
             spec.ServiceSpec, spec.ServicePatch, records.CommandRecord, records.CommandPage,
+            dead.KeptLetter, dead.LetterPage,
         )
     },
 }  # fmt: skip

@@ -13,7 +13,7 @@ from funswarm.state import Condition, NodeState, Port, TaskState
 STYLES: Final = {
     "converged": "green", "running": "green", "complete": "green", "ready": "green", "succeeded": "green",
     "progressing": "yellow", "stalled": "red", "degraded": "red", "rolled-back": "red", "failed": "red",
-    "superseded": "yellow", "pending": "yellow",
+    "superseded": "yellow", "pending": "yellow", "denied": "red",
     "rejected": "red", "orphaned": "red", "down": "red", "refused": "red", "removed": "magenta", "created": "cyan",
 }  # fmt: skip
 VALUE_WIDTH: Final = 60
@@ -27,7 +27,7 @@ def health(answer: Health) -> Iterator[Table | Text]:
     yield verdict
     for reason in answer.reasons:
         yield Text(f"  {reason}", style="red")
-    table = _table("PART", "STATE", "INSTANCE", "VERSION", "SINCE")
+    table = plain_table("PART", "STATE", "INSTANCE", "VERSION", "SINCE")
     for part in answer.parts:
         table.add_row(part.part, _part_state(part), part.instance, part.version, f"{part.started_at:%Y-%m-%d %H:%M:%S}")
     yield table
@@ -36,7 +36,7 @@ def health(answer: Health) -> Iterator[Table | Text]:
 
 def services(found: Iterable[ServiceSummary]) -> Table:
     """One line a service."""
-    table = _table("NAME", "MODE", "TASKS", "CONDITION", "IMAGE", "PORTS")
+    table = plain_table("NAME", "MODE", "TASKS", "CONDITION", "IMAGE", "PORTS")
     for service in sorted(found, key=lambda service: service.name):
         table.add_row(
             service.name,
@@ -51,7 +51,7 @@ def services(found: Iterable[ServiceSummary]) -> Table:
 
 def tasks(found: Iterable[TaskState]) -> Table:
     """The tasks by place; where there were several, the newest first."""
-    table = _table("NAME", "ID", "NODE", "DESIRED", "STATE", "SINCE", "ERROR")
+    table = plain_table("NAME", "ID", "NODE", "DESIRED", "STATE", "SINCE", "ERROR")
     newest_first = sorted(found, key=lambda task: task.created_at, reverse=True)
     for task in sorted(newest_first, key=lambda task: (task.service_name, task.slot or 0, task.node_id or "")):
         table.add_row(
@@ -68,7 +68,7 @@ def tasks(found: Iterable[TaskState]) -> Table:
 
 def nodes(found: Iterable[NodeState]) -> Table:
     """One line a node."""
-    table = _table("NAME", "ID", "STATE", "AVAILABILITY", "ROLE", "ADDRESS", "ENGINE")
+    table = plain_table("NAME", "ID", "STATE", "AVAILABILITY", "ROLE", "ADDRESS", "ENGINE")
     for node in sorted(found, key=lambda node: node.name):
         role = "leader" if node.leader else node.role
         availability = "drained" if node.drained else node.availability
@@ -143,7 +143,8 @@ def _part_state(part: PartHealth) -> Text:
     return Text("active" if part.active else "standby", style="green" if part.active else "")
 
 
-def _table(*columns: str) -> Table:
+def plain_table(*columns: str) -> Table:
+    """A table with these columns and no lines."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")

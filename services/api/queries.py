@@ -25,39 +25,39 @@ def routes(client: Client) -> APIRouter:
     """All reads of /v1 but the events."""
     router = APIRouter(prefix="/v1")
 
-    @router.get("/services", tags=["services"], responses=_gives(ServicePage), response_model=None)
+    @router.get("/services", tags=["services"], responses=gives(ServicePage), response_model=None)
     async def services(caller: Asking) -> Response:
         """All services, by name."""
-        return _json(ServicePage(items=await services_of(client, caller)))
+        return json(ServicePage(items=await services_of(client, caller)))
 
-    @router.get("/services/{name}", tags=["services"], responses=_gives(ServiceState), response_model=None)
+    @router.get("/services/{name}", tags=["services"], responses=gives(ServiceState), response_model=None)
     async def service(name: Name, caller: Asking) -> Response:
         """One service, by name or id."""
         found = await service_of(client, caller, name)
-        return _json(found, etag(found.version))
+        return json(found, etag(found.version))
 
-    @router.get("/tasks", tags=["tasks"], responses=_gives(TaskPage), response_model=None)
+    @router.get("/tasks", tags=["tasks"], responses=gives(TaskPage), response_model=None)
     async def tasks(caller: Asking, service: Filter = None, node: Filter = None) -> Response:
         """All tasks, of a service, on a node."""
-        return _json(TaskPage(items=await tasks_of(client, caller, service, node)))
+        return json(TaskPage(items=await tasks_of(client, caller, service, node)))
 
-    @router.get("/nodes", tags=["nodes"], responses=_gives(NodePage), response_model=None)
+    @router.get("/nodes", tags=["nodes"], responses=gives(NodePage), response_model=None)
     async def nodes() -> Response:
         """All nodes."""
-        return _json(NodePage(items=await client.nodes()))
+        return json(NodePage(items=await client.nodes()))
 
-    @router.get("/nodes/{name}", tags=["nodes"], responses=_gives(NodeState), response_model=None)
+    @router.get("/nodes/{name}", tags=["nodes"], responses=gives(NodeState), response_model=None)
     async def node(name: Name) -> Response:
         """One node, by hostname or id."""
         found = await client.node(name)
-        return _json(found, etag(found.version))
+        return json(found, etag(found.version))
 
-    @router.get("/commands/{command_id}", tags=["commands"], responses=_gives(Result), response_model=None)
+    @router.get("/commands/{command_id}", tags=["commands"], responses=gives(Result), response_model=None)
     async def command(
         command_id: Name, caller: Asking, wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S)] = 0
     ) -> Response:
         """How a command ended, also when it was refused or failed; 404: it is not finished, or there is none."""
-        return _json(await _result(client, caller, command_id, wait))
+        return json(await _result(client, caller, command_id, wait))
 
     return router
 
@@ -74,9 +74,9 @@ async def _result(client: Client, caller: Caller, command_id: str, wait_s: float
         await asyncio.sleep(min(left_s, LOOK_INTERVAL_S))
 
 
-def _gives(model: type[Value]) -> dict[int | str, dict[str, Any]]:
+def gives(model: type[Value]) -> dict[int | str, dict[str, Any]]:
     return {200: {"model": model}, **READING}
 
 
-def _json(value: Value, headers: dict[str, str] | None = None) -> Response:
+def json(value: Value, headers: dict[str, str] | None = None) -> Response:
     return Response(value.model_dump_json(), headers=headers, media_type="application/json")

@@ -154,6 +154,8 @@ def test_without_a_usable_file_it_does_not_start(tmp_path, text):
         ("POST", "/v1/servicesandmore", Role.ADMIN),
         ("POST", "/what/is/new", Role.ADMIN),
         ("GET", "/what/is/new", Role.READ),
+        ("GET", "/v1/commands", Role.READ),
+        ("GET", "/v1/dead/7", Role.ADMIN),
         ("GET", "/healthz", None),
         ("POST", "/healthz", Role.ADMIN),
     ],
