@@ -276,7 +276,7 @@ class Link:
     def _useless(self, error: Exception) -> str | None:
         """Why trying again would not help, where it would not."""
         if isinstance(error, ssl.SSLCertVerificationError):
-            return f"NATS at {self.where} is not trusted: {error}; FUNSWARM_NATS_TLS_CA names who signed its certificate"
+            return f"NATS at {self.where} is not trusted: {error}; FUNSWARM_NATS_TLS_CA says who signs for it"
         if "authorization" in str(error).lower():
             return f"NATS at {self.where} refuses {self._who}: check the user and password"
         return None
