@@ -70,9 +70,9 @@ class Scene:
         self._processes: list[asyncio.subprocess.Process] = []
 
     # Schedulers in this process.
-    def start(self, name: str = "one", patience: Patience = DEFAULT_PATIENCE) -> None:
+    def start(self, name: str = "one", patience: Patience = DEFAULT_PATIENCE, policy: Path | None = None) -> None:
         stop = asyncio.Event()
-        settings = SchedulerSettings(name, "1", patience=patience)
+        settings = SchedulerSettings(name, "1", patience=patience, admission_file=policy)
         work = loop.run_scheduler(NatsSettings(url=self.nats.url), EngineSettings(host=self.host), settings, stop)
         self._running[name] = (asyncio.create_task(work), stop)
 

@@ -106,6 +106,7 @@ class Protected(Section):
     labels: Patterns = ("funswarm.protected",)
     secrets: Patterns = (
         "funswarm-nats-passwords", "funswarm-poller-password", "funswarm-scheduler-password", "funswarm-api-password",
+        "funswarm-http-tokens",
     )  # fmt: skip
     configs: Patterns = ("funswarm-nats-*",)
     networks: Patterns = ("fun-swarm",)

@@ -1,12 +1,19 @@
 """The policy's file: what it may say, what is wrong with it, and when a new version holds."""
 
 import os
+import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
+import yaml
+from pydantic import BaseModel
 
 from services.scheduler.admission.loading import PLACE, PolicyError, PolicyFile, parse
-from services.scheduler.admission.policy import Policy, Quota
+from services.scheduler.admission.policy import Policy, Quota, Rule, matches
+
+ROOT = Path(__file__).parents[4]
+PAGE, STACK = ROOT / "docs" / "admission.md", ROOT / "stack.yml"
 
 
 class Clock:
@@ -80,6 +87,28 @@ def test_what_is_wrong_is_said_with_its_place(text, said):
 def test_broken_toml_is_said():
     with pytest.raises(PolicyError, match="it is no TOML"):
         parse("a = ", toml=True)
+
+
+def test_the_page_shows_every_field_and_is_a_policy():
+    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    shown = parse(example)
+    assert list(Policy.model_fields) == [name for name in Policy.model_fields if name in shown.model_fields_set]
+    for name, part in shown:
+        if isinstance(part, BaseModel):
+            assert set(type(part).model_fields) == part.model_fields_set, name
+
+
+def test_the_page_tells_of_every_rule():
+    told = set(re.findall(r"`([a-z-]+)`", PAGE.read_text(encoding="utf-8").partition("## Rules")[2]))
+    assert set(get_args(Rule)) <= told
+
+
+def test_the_stack_is_protected_without_a_file():
+    stack, protected = yaml.safe_load(STACK.read_text(encoding="utf-8")), Policy().protected
+    assert set(protected.services) == {f"funswarm_{name}" for name in stack["services"]}
+    assert [{"funswarm.protected": "true"}] * 4 == [one["deploy"]["labels"] for one in stack["services"].values()]
+    names = [one["name"].replace("${FUNSWARM_SECRETS:-funswarm}", "funswarm") for one in stack["secrets"].values()]
+    assert [] == [name for name in names if not matches(name, protected.secrets)]
 
 
 # When it holds.
