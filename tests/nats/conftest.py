@@ -11,6 +11,7 @@ from services.bus.connection import Bus
 from services.bus.jetstream import call
 from services.bus.settings import NatsSettings
 from services.bus.streams import streams
+from tests.nats.scheduler_scene import Scene, scene
 from tests.report import ran_against
 from tests.servers import NatsServer, nats_server
 
@@ -71,3 +72,18 @@ async def own_bus(nats: NatsServer, connect: Connect) -> Bus:
     bus = await connect(nats)
     await bus.declare()
     return bus
+
+
+@pytest.fixture
+async def swarm() -> AsyncIterator[Scene]:
+    """A simulated Swarm with a nats-server of its own and a scheduler that is active."""
+    async with scene() as running:
+        running.start()
+        await running.active()
+        yield running
+
+
+@pytest.fixture
+async def swarm_bus(swarm: Scene, connect: Connect) -> Bus:
+    """Connected to the Swarm's nats-server."""
+    return await connect(swarm.nats)

@@ -89,10 +89,10 @@ class Scene:
         await asyncio.wait_for(task, 60)
 
     # Schedulers as processes.
-    async def spawn(self) -> asyncio.subprocess.Process:
-        environment = {**os.environ, "FUNSWARM_NATS_URL": self.nats.url, "DOCKER_HOST": self.host}
+    async def spawn(self, module: str = "services.scheduler", **settings: str) -> asyncio.subprocess.Process:
+        environment = {**os.environ, "FUNSWARM_NATS_URL": self.nats.url, "DOCKER_HOST": self.host, **settings}
         process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.scheduler", env=environment, stderr=asyncio.subprocess.DEVNULL
+            sys.executable, "-m", module, env=environment, stderr=asyncio.subprocess.DEVNULL
         )
         self._processes.append(process)
         return process

@@ -1,15 +1,17 @@
 """Messages and objects that are made to be in the way: none may hold up what comes after it."""
 
+import asyncio
+from functools import partial
+
 import pytest
 
 from funswarm.how import How
-from funswarm.messages import MSG_ID_HEADER, ResultStatus
+from funswarm.messages import MSG_ID_HEADER, Code, ResultStatus
 from funswarm.spec import ServiceSpec
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL
-from services.bus.connection import Bus
-from services.bus.settings import NatsSettings
 from services.engine import understood
 from tests.nats.api_scene import serving
+from tests.nats.deadly_scheduler import KILLS_READER, KILLS_WRITER
 from tests.nats.scheduler_scene import done, scene
 from tests.pollers import world
 from tests.waiting import PATIENCE_S, until
@@ -17,27 +19,33 @@ from tests.waiting import PATIENCE_S, until
 WEB = ServiceSpec(name="web", image="nginx:1")
 
 
-@pytest.fixture
-async def swarm():
-    async with scene() as running:
-        running.start()
-        await running.active()
-        yield running
-
-
-@pytest.fixture
-async def bus(swarm):
-    bus = await Bus.connect(NatsSettings(url=swarm.nats.url), "tests")
-    yield bus
-    await bus.close()
-
-
-async def test_a_subject_too_long_to_be_escaped_does_not_stop_the_scheduler(swarm, bus):
-    subject = bus.subjects.all_commands.replace(">", "scale" + ".a" * 1900)
-    await bus.publish(subject, b"junk", {MSG_ID_HEADER: "poison"}, bus.subjects.commands_stream)
+async def test_a_subject_too_long_to_be_escaped_does_not_stop_the_scheduler(swarm, swarm_bus):
+    subject = swarm_bus.subjects.all_commands.replace(">", "scale" + ".a" * 1900)
+    await swarm_bus.publish(subject, b"junk", {MSG_ID_HEADER: "poison"}, swarm_bus.subjects.commands_stream)
     refused = await until(lambda: swarm.client.result("poison"), "the result")
     assert ResultStatus.REFUSED == refused.status
     assert ResultStatus.SUCCEEDED == done(await swarm.client.create(WEB, how=How(wait_s=PATIENCE_S))).status
+
+
+@pytest.mark.parametrize("poison", [KILLS_READER, KILLS_WRITER])
+async def test_a_command_that_kills_the_scheduler_each_time_is_given_up(poison):
+    async with scene() as swarm:
+        one = [await swarm.client.scale(name, 1, how=How(wait_s=0)) for name in ("before", poison, "after")]
+        deaths = 0
+        while await swarm.client.result(one[1].command_id) is None:
+            process = await swarm.spawn("tests.nats.deadly_scheduler", FUNSWARM_DELIVERIES_MAX="3")
+            gone = asyncio.create_task(process.wait())
+            await until(partial(_ended_or_gone, swarm, one[1].command_id, gone), "its death, or the result")
+            deaths += gone.done()
+        results = [await swarm.client.result(accepted.command_id) for accepted in one]
+        codes = [result.code for result in results if result]
+        letters = await swarm.client.dead_letters()
+    assert [Code.UNKNOWN_SERVICE, Code.INTERNAL, Code.UNKNOWN_SERVICE] == codes
+    assert (ResultStatus.FAILED, 1, 3) == (results[1].status, len(letters.items), deaths)
+
+
+async def _ended_or_gone(swarm, command_id, gone) -> bool:
+    return gone.done() or await swarm.client.result(command_id) is not None
 
 
 async def test_labels_too_large_for_a_message_do_not_stop_the_poller(shared_nats):

@@ -10,26 +10,9 @@ from funswarm.how import How
 from funswarm.messages import MSG_ID_HEADER, Code, DeadLetter, Result, ResultStatus
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.state import COMMAND_LABEL
-from services.bus.connection import Bus
 from services.bus.reading import read_stream
-from services.bus.settings import NatsSettings
-from tests.nats.scheduler_scene import Scene, done, scene
+from tests.nats.scheduler_scene import Scene, done
 from tests.waiting import PATIENCE_S, until
-
-
-@pytest.fixture
-async def swarm():
-    async with scene() as running:
-        running.start()
-        await running.active()
-        yield running
-
-
-@pytest.fixture
-async def bus(swarm):
-    bus = await Bus.connect(NatsSettings(url=swarm.nats.url), "tests")
-    yield bus
-    await bus.close()
 
 
 async def _web(swarm: Scene, **fields: object) -> Result:
@@ -113,22 +96,24 @@ async def test_a_repeated_id_is_answered_and_not_done_again(swarm):
     assert 1 == swarm.service("web").spec["TaskTemplate"]["ForceUpdate"]
 
 
-async def test_a_malformed_message_ends_as_dead_letter_and_result(swarm, bus):
-    subjects = bus.subjects
-    await bus.publish(
+async def test_a_malformed_message_ends_as_dead_letter_and_result(swarm, swarm_bus):
+    subjects = swarm_bus.subjects
+    await swarm_bus.publish(
         subjects.command("scale", "web"), b'{"id": "bad"}', {MSG_ID_HEADER: "bad"}, subjects.commands_stream
     )
     result = await until(lambda: swarm.client.result("bad"), "the result")
-    letters = [DeadLetter.model_validate_json(stored.body) async for stored in read_stream(bus, subjects.dead_stream)]
+    letters = [
+        DeadLetter.model_validate_json(stored.body) async for stored in read_stream(swarm_bus, subjects.dead_stream)
+    ]
     assert (ResultStatus.REFUSED, ['{"id": "bad"}']) == (result.status, [letter.body for letter in letters])
 
 
-async def test_nothing_is_left_in_the_queue(swarm, bus):
+async def test_nothing_is_left_in_the_queue(swarm, swarm_bus):
     await _web(swarm)
     await asyncio.gather(*(swarm.client.scale("web", count) for count in range(1, 30)))
 
     async def left() -> list[str]:
-        return [stored.subject async for stored in read_stream(bus, bus.subjects.commands_stream)]
+        return [stored.subject async for stored in read_stream(swarm_bus, swarm_bus.subjects.commands_stream)]
 
     async def empty() -> bool:
         return not await left()
@@ -136,17 +121,17 @@ async def test_nothing_is_left_in_the_queue(swarm, bus):
     await until(empty, "an empty queue")
 
 
-async def test_a_command_can_be_asked_in_one_request(swarm, bus):
+async def test_a_command_can_be_asked_in_one_request(swarm, swarm_bus):
     await _web(swarm)
     body = {"id": "r1", "verb": "scale", "target": "web", "replicas": 4}
-    answer = await bus.request(bus.subjects.request("scale"), json.dumps(body).encode(), 30)
+    answer = await swarm_bus.request(swarm_bus.subjects.request("scale"), json.dumps(body).encode(), 30)
     assert (ResultStatus.SUCCEEDED, 4) == (Result.model_validate_json(answer).status, swarm.replicas("web"))
 
 
-async def test_a_request_for_another_verb_is_refused(swarm, bus):
+async def test_a_request_for_another_verb_is_refused(swarm, swarm_bus):
     body = {"id": "r1", "verb": "remove", "target": "web"}
     with pytest.raises(PermanentError, match=r"request\.remove"):
-        await bus.request(bus.subjects.request("scale"), json.dumps(body).encode(), 30)
+        await swarm_bus.request(swarm_bus.subjects.request("scale"), json.dumps(body).encode(), 30)
 
 
 async def test_the_scheduler_tells_how_it_is(swarm):
