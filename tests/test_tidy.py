@@ -42,6 +42,11 @@ def tree(path: Path) -> ast.Module:
     return ast.parse(source(path))
 
 
+@cache
+def nodes(path: Path) -> list[ast.AST]:
+    return list(ast.walk(tree(path)))
+
+
 def test_a_module_begins_with_a_docstring():
     assert [] == [name(path) for path in MODULES if not ast.get_docstring(tree(path))]
 
@@ -55,7 +60,7 @@ def test_a_function_needs_no_scrolling():
     lengths = {
         f"{name(path)}: {node.name}": (node.end_lineno or 0) - node.lineno + 1
         for path in MODULES
-        for node in ast.walk(tree(path))
+        for node in nodes(path)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
     assert {} == {function: lines for function, lines in lengths.items() if lines > FUNCTION_LINES_MAX}
@@ -73,7 +78,7 @@ def test_the_names_on_nats_are_written_in_one_place_only():
 def texts(path: Path) -> list[str]:
     """The string literals of a module but its docstrings; an f-string with its fields as `{…}`."""
     found = []
-    for node in ast.walk(tree(path)):
+    for node in nodes(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and "\n" not in node.value:
             found.append(node.value)
         elif isinstance(node, ast.JoinedStr):

@@ -10,11 +10,19 @@ from services.api.figures import Figures
 from tests.unit.api.fakes import SETTINGS, FakeClient
 
 
+class Stopping(asyncio.Event):
+    """Is set by one test, and as new for the next, in a loop of its own."""
+
+    def forget(self):
+        vars(self).clear()
+        super().__init__()
+
+
 @pytest.fixture(scope="session")
 def shared():
-    """A client and the application over it: building one takes long, and it keeps nothing from test to test."""
-    client = FakeClient()
-    return client, build(client, SETTINGS, Figures(), asyncio.Event(), "api-1")
+    """A client, what stops the application, and it: building one takes long, and it keeps nothing from test to test."""
+    client, stopping = FakeClient(), Stopping()
+    return client, stopping, build(client, SETTINGS, Figures(), stopping, "api-1")
 
 
 @pytest.fixture
@@ -24,13 +32,14 @@ def client(shared):
 
 
 @pytest.fixture
-def stopping():
-    return asyncio.Event()
+def stopping(shared):
+    shared[1].forget()
+    return shared[1]
 
 
 @pytest.fixture
-def app(shared, client):
-    return shared[1]
+def app(shared, client, stopping):
+    return shared[2]
 
 
 @pytest.fixture

@@ -7,10 +7,8 @@ import pytest
 
 from funswarm.changes import Changed, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.errors import Failed, Relist, Unavailable
-from services.api.app import build
-from services.api.figures import Figures
 from tests.builders import a_service
-from tests.unit.api.fakes import SETTINGS, FakeFeed
+from tests.unit.api.fakes import FakeFeed
 
 ITEMS = (
     SnapshotBegin(),
@@ -32,12 +30,6 @@ class EndingFeed(FakeFeed):
         if item is None:
             self._stopping.set()
         return item
-
-
-@pytest.fixture
-def app(client, stopping):
-    """Of the test's own, because it stops it."""
-    return build(client, SETTINGS, Figures(), stopping, "api-1")
 
 
 @pytest.fixture

@@ -2,16 +2,12 @@
 
 import asyncio
 
-import httpx
 import pytest
 
 from services.api import guard
-from services.api.app import build
-from services.api.figures import Figures
 from services.api.hosts import is_known, known_hosts
 from services.api.settings import ApiSettings
 from services.settings import Settings
-from tests.unit.api.fakes import SETTINGS
 
 
 @pytest.mark.parametrize(
@@ -43,26 +39,23 @@ def test_the_names_come_from_the_settings():
 
 
 @pytest.mark.parametrize("path", ["/create", "/health", "/", "/v1/services"])
-async def test_a_page_whose_name_was_bent_to_this_machine_is_refused(client, stopping, path):
-    app = build(client, ApiSettings(hosts=known_hosts("127.0.0.1", ())), Figures(), stopping, "api-1")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://evil.test:8484") as http:
-        answer = await http.get(path, headers={"Sec-Fetch-Site": "same-origin"})
+async def test_a_page_whose_name_was_bent_to_this_machine_is_refused(app, http, client, monkeypatch, path):
+    monkeypatch.setattr(app, "_hosts", known_hosts("127.0.0.1", ()))
+    answer = await http.get(path, headers={"Sec-Fetch-Site": "same-origin"})
     assert (403, "unknown-host", []) == (answer.status_code, answer.json()["code"], client.commands)
     assert "FUNSWARM_HTTP_HOSTS" in answer.json()["detail"]
 
 
 @pytest.fixture
-async def waiting(client, stopping, monkeypatch):
+async def waiting(app, http, stopping, monkeypatch):
     """A client of an api that answers one request at a time, and has one."""
     monkeypatch.setattr(guard, "REQUESTS_MAX", 1)
-    app = build(client, SETTINGS, Figures(), stopping, "api-1")
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as http:
-        first = asyncio.ensure_future(http.get("/v1/events"))
-        while not app._open:
-            await asyncio.sleep(0)
-        yield http
-        stopping.set()
-        await first
+    first = asyncio.ensure_future(http.get("/v1/events"))
+    while not app._open:
+        await asyncio.sleep(0)
+    yield http
+    stopping.set()
+    await first
 
 
 async def test_one_request_too_many_is_503_with_when_to_come_again(waiting):

@@ -16,7 +16,7 @@ json_values = st.recursive(
 )
 
 
-@given(st.lists(json_values), st.sampled_from([None, 2]))
+@given(st.lists(json_values, max_size=8), st.sampled_from([None, 2]))
 def test_the_elements_are_those_of_the_list(values, indent):
     assert values == list(elements(json.dumps(values, indent=indent)))
 
