@@ -80,7 +80,7 @@ async def replay_letter(link: Link, subjects: Subjects, sequence: int, how: How)
 
     Raises:
         UnknownObject: it is not there (any more).
-        InvalidRequest: it holds no command.
+        InvalidRequest: it holds no command, or its secrets were taken out.
     """
     kept = await read_letter(link, subjects, sequence)
     command = _again(kept, how)
@@ -101,6 +101,10 @@ async def drop_letter(link: Link, subjects: Subjects, sequence: int) -> None:
 
 
 def _again(kept: KeptLetter, how: How) -> Command:
+    if kept.letter.redacted:
+        raise InvalidRequest(
+            f"dead letter {kept.sequence} was kept without its secrets: send the command anew with them, and drop this"
+        )
     try:
         command = COMMANDS.validate_json(_original(kept.letter))
     except ValidationError as error:

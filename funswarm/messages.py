@@ -150,7 +150,10 @@ class Result(Published):
 
 
 class DeadLetter(Published):
-    """A message that could not be done or understood; `body` is the original, text or base64 (`encoding`)."""
+    """A message that could not be done or understood; `body` is the original, text or base64 (`encoding`).
+
+    `redacted`: values that may be secret were taken out of it, so that it cannot be sent again as it is.
+    """
 
     reason: str
     code: Code
@@ -158,6 +161,7 @@ class DeadLetter(Published):
     headers: dict[str, str] = {}
     body: str
     encoding: Literal["utf-8", "base64"] = "utf-8"
+    redacted: bool = False
     at: datetime
 
 

@@ -21,6 +21,7 @@ from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.subjects import Subjects, untoken
 from services.scheduler.convergence import first_convergence
 from services.scheduler.ports import Delivery
+from services.scheduler.redacting import without_secrets
 from services.scheduler.safe_write import Outcome, identity
 
 REASON_MAX: Final = 4000
@@ -152,10 +153,13 @@ def record_of_malformed(what: Malformed, accepted_at: datetime, now: datetime) -
 
 
 def dead_letter(delivery: Delivery, *, code: Code, reason: str, now: datetime) -> DeadLetter:
-    """The record of a message that could not be done, small enough for NATS: of a long one only its beginning."""
-    kept = delivery.body[:COMMAND_BYTES_MAX]
+    """The record of a message that could not be done, without secrets and small enough for NATS: else its beginning."""
+    shown = without_secrets(delivery.body[:COMMAND_BYTES_MAX])
+    redacted, kept = not delivery.body.startswith(shown), shown[:COMMAND_BYTES_MAX]
     few = {key: value[:HEADER_MAX] for key, value in list(delivery.headers.items())[:HEADERS_MAX]}
-    letter = DeadLetter(reason=reason, code=code, subject=delivery.subject, headers=few, body="", at=now)
+    letter = DeadLetter(
+        reason=reason, code=code, subject=delivery.subject, headers=few, body="", redacted=redacted, at=now
+    )
     try:
         text = kept.decode()
     except UnicodeDecodeError:
