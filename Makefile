@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 NODES ?= 3
 NAME ?= funswarm
 
-.PHONY: help run venv test test-fast check lint format bench bench-watch image swarm-up swarm-down deploy update docs
+.PHONY: help run venv test test-fast check lint format bench bench-watch bench-commands image swarm-up swarm-down deploy update docs
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,6 +42,9 @@ bench: venv  ## Measure on a real engine; writes bench/RESULTS.md
 
 bench-watch: venv  ## Measure the watch, on a real engine and on the simulator
 	$(PYTHON) -m bench.watch
+
+bench-commands: venv  ## Measure commands beside docker-py's own calls, and a scheduler's kill
+	$(PYTHON) -m bench.commands
 
 image: venv  ## Build the image funswarm:build
 	@$(PYTHON) -m testbed build

@@ -9,27 +9,30 @@ from pathlib import Path
 from typing import Final
 
 RESULTS: Final = Path(__file__).parent / "RESULTS.md"
-_HEAD: Final = "# Results\n\nWritten by `make bench` and `make bench-watch`; each writes its own section.\n"
+_HEAD: Final = "# Results\n\nEach section is written by its own run of a `make bench…`.\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One line of the table. `limit` None: shown for comparison only; `at_most` None as well."""
+    """One line of the table. `at_most` and `at_least` None: shown for comparison only."""
 
     what: str
     value: float
     unit: str
     at_most: float | None = None
     note: str = ""
+    at_least: float | None = None
 
     @property
     def reached(self) -> bool:
-        return self.at_most is None or self.value <= self.at_most
+        low = self.at_least is None or self.value >= self.at_least
+        return low and (self.at_most is None or self.value <= self.at_most)
 
     def row(self) -> str:
         """The figure as a row of a Markdown table."""
-        limit = "" if self.at_most is None else f"≤ {self.at_most:g} {self.unit}"
-        verdict = "" if self.at_most is None else ("reached" if self.reached else "**missed**")
+        limits = (("≤", self.at_most), ("≥", self.at_least))
+        limit = " ".join(f"{sign} {bound:g} {self.unit}" for sign, bound in limits if bound is not None)
+        verdict = "" if not limit else ("reached" if self.reached else "**missed**")
         return f"| {self.what} | {self.value:.3g} {self.unit} | {limit} | {verdict} | {self.note} |"
 
 
