@@ -33,6 +33,8 @@ from services.poller.restore import SEQUENCE_HEADER
 from services.poller.view import View
 from services.poller.waking import Waking
 
+SLOW_S: Final = 5.0  # a write that is not answered for so long is told of
+GATHER_S: Final = 0.025  # a write to the bucket costs as much as one to the stream, and nobody waits for it
 KEYS_MAX: Final = 200  # in one write: NATS takes at most 1000 messages in a batch, a key gives up to 3
 
 _log = structlog.get_logger()
@@ -106,6 +108,7 @@ class Publisher:
         while True:
             while not self._behind:
                 await self._behind_woken.wait(None)
+            await asyncio.sleep(GATHER_S)
             batch = dict(islice(self._behind.items(), KEYS_MAX))
             await self._put(bucket, batch)
             for key, sequence in batch.items():
@@ -208,6 +211,9 @@ class Publisher:
         """
         backoff = Backoff()
         while True:
+            slow = asyncio.get_running_loop().call_later(
+                SLOW_S, self._troubles.set, place, f"NATS takes long to store what is published ({place})"
+            )
             try:
                 last = await write()
             except (Superseded, but):
@@ -220,3 +226,5 @@ class Publisher:
             else:
                 self._troubles.clear(place)
                 return last
+            finally:
+                slow.cancel()

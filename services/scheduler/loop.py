@@ -16,6 +16,7 @@ from funswarm.errors import FunswarmError, Unavailable
 from funswarm.metrics import labelled
 from services.bus.client import sdk_client
 from services.bus.connection import Bus
+from services.bus.handover import better_off
 from services.bus.lease import Lease
 from services.bus.settings import NatsSettings
 from services.engine.client import Engine
@@ -103,7 +104,7 @@ async def _live(copy: Copy, engine_settings: EngineSettings) -> None:
     await _persist(copy, "streams", copy.bus.declare)
     engine = await _persist(copy, "engine", lambda: Engine.connect(engine_settings))
     checking = asyncio.create_task(_check_engine(copy, engine))
-    lease = Lease(copy.bus, PART, copy.settings.instance)
+    lease = Lease(copy.bus, PART, copy.settings.instance, copy.standing.lease_told)
     try:
         while True:
             await _persist(copy, "active", lambda: _hold(copy, lease, engine))
@@ -138,21 +139,26 @@ async def _check_engine(copy: Copy, engine: Engine) -> None:
                     "run `docker swarm init`, or give a manager's address"
                 )
         except FunswarmError as error:
-            copy.standing.troubles["engine"] = str(error)
+            copy.standing.engine_away(str(error))
         else:
-            copy.standing.engine = f"{info.version} at {info.address}"
-            copy.standing.troubles.pop("engine", None)
+            copy.standing.engine_there(f"{info.version} at {info.address}")
         await asyncio.sleep(ENGINE_CHECK_S)
 
 
 async def _hold(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
-    """Be standby, then active, until the lease is lost or another copy is."""
+    """Be standby, then active, until the lease is lost or another copy is better off."""
     async with lease.hold():
         _set_active(copy, active=True)
+        active = asyncio.create_task(run_active(copy, lease, engine))
+        leaving = asyncio.create_task(better_off(copy.bus, PART, copy.standing.engine_away_s))
         try:
-            await run_active(copy, lease, engine)
+            await asyncio.wait({active, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            await _end(leaving)
+            await _end(active)
             _set_active(copy, active=False)
+        if not active.cancelled():
+            active.result()
 
 
 async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
@@ -195,7 +201,7 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
                 await work
 
 
-async def _end(task: asyncio.Task[None]) -> None:
+async def _end(task: asyncio.Task[Any]) -> None:
     task.cancel()
     await asyncio.wait({task})
 
