@@ -75,5 +75,5 @@ def _log(policy: Policy, driver: dict[str, Any]) -> Iterator[Finding]:
         yield found("log-drivers", name, f"the log driver {name!r} is not allowed", way_out)
     for key, value in part(driver, "Options").items():
         if value and (_LOG_FILES.fullmatch(key.lower()) or _LOG_SOCKETS.fullmatch(str(value))):
-            what = f"the log option {key}={value} is of the node's files or sockets"
+            what = f"the log option {key!r} is of the node's files or sockets"
             yield found("log-drivers", [key, value], what, "log over the network, or to the node's journal")

@@ -80,8 +80,16 @@ def _case(command: Command, action: Action, situation: Situation) -> Case | None
 
 async def _refusals(engine: EngineCalls, policy: Policy, case: Case) -> tuple[Refusal, ...]:
     if needs_networks(case):
-        case = replace(case, networks={state.id: state.name for state in await engine.list("network")})
+        case = await _with_networks(engine, case)
+        if needs_networks(case):
+            # An engine whose Swarm does not answer leaves the networks out. For a service it says that it cannot tell.
+            await engine.service_json(str((case.after or {}).get("Name")))
+            case = await _with_networks(engine, case)
     return judge(policy, case)
+
+
+async def _with_networks(engine: EngineCalls, case: Case) -> Case:
+    return replace(case, networks={state.id: state.name for state in await engine.list("network")})
 
 
 async def _usage(engine: EngineCalls, namespace: str, case: Case) -> Usage:

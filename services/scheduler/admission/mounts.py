@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from services.scheduler.admission import images
 from services.scheduler.admission.finding import Finding, container, found, objects, part
-from services.scheduler.admission.policy import Mounts, Policy, matches
+from services.scheduler.admission.policy import Mounts, Patterns, Policy, matches
 
 SOCKETS: Final = (
     "/run/docker.sock", "/var/run/docker.sock", "/run/docker", "/var/run/docker", "/run/containerd",
@@ -100,9 +100,27 @@ def _volume(policy: Mounts, mount: dict[str, Any]) -> Iterator[Finding]:
         )
         yield found("volume-drivers", mount, f"the volume driver {name!r} is not allowed", way_out)
     if options and options not in policy.volume_options:
-        said = ",".join(f"{key}={value}" for key, value in sorted(options.items()))
+        said = ", ".join(sorted(options))  # a value may be a password
         way_out = "leave them out, or list exactly these under `mounts.volume_options` of the policy"
         yield found("volume-drivers", mount, f"options of a volume's driver ({said}) can mount anything", way_out)
+
+
+def volumes(spec: dict[str, Any]) -> list[str]:
+    """The names of the volumes that are mounted; they may have templates in them."""
+    return [str(one.get("Source") or "") for one in objects(container(spec).get("Mounts")) if kind(one) == "volume"]
+
+
+def may_be(name: str, patterns: Patterns) -> bool:
+    """Whether one of shell's patterns is of the name, or of what its templates may make of it."""
+    if "{{" not in name:
+        return matches(name, patterns)
+    head, tail = name.partition("{{")[0], name.rpartition("}}")[2]
+    for one in patterns:
+        first, last = re.split(r"[*?\[]", one)[0], re.split(r"[*?\]]", one)[-1]
+        heads, tails = head.startswith(first) or first.startswith(head), tail.endswith(last) or last.endswith(tail)
+        if heads and tails:
+            return True
+    return False
 
 
 def image_mounts(spec: dict[str, Any]) -> list[str]:

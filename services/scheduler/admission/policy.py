@@ -96,7 +96,7 @@ class Labels(Section):
 
 
 class Protected(Section):
-    """What no command touches: the defaults are the services of stack.yml, and the secrets that they read.
+    """What no command touches: the defaults are the services of stack.yml, and the files that they read.
 
     `labels`: services with one of them, whatever its value. `hosts`: names under which nobody else may be found in
     `networks`, which would get to hear the passwords of those who look for them there.
@@ -109,6 +109,7 @@ class Protected(Section):
         "funswarm-http-tokens",
     )  # fmt: skip
     configs: Patterns = ("funswarm-nats-*",)
+    volumes: Patterns = ("funswarm_nats",)
     networks: Patterns = ("fun-swarm",)
     hosts: Patterns = ("nats", "poller", "scheduler", "api", "funswarm_*")
 

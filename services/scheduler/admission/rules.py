@@ -23,7 +23,7 @@ TEXT_MAX: Final = 500
 HOST_ACCESS: Final[frozenset[Rule]] = frozenset(
     {"mounts", "engine-socket", "volume-drivers", "capabilities", "privileges", "host-network", "runtime"}
 )
-# What can differ while the same code runs; all else of a container says, or may say, what is run.
+# What can differ of a container while the same code runs; all else says, or may say, what is run.
 SAME_CODE: Final = frozenset(
     {"Labels", "StopGracePeriod", "StopSignal", "Init", "TTY", "OpenStdin", "Hostname", "Hosts", "DNSConfig"}
     | {"CapabilityDrop", "Ulimits", "Sysctls"}
@@ -70,7 +70,7 @@ def judge(policy: Policy, case: Case) -> tuple[Refusal, ...]:
     refusals = [one.refusal for one in introduced]
     if case.before is not None and case.verb != "rollback" and policy.kept_access == "same-code":
         kept = [one for one in new if one.refusal.rule in HOST_ACCESS and one.key in old]
-        refusals += _other_code(kept, case.before, case.after)
+        refusals += _given_away(kept, case.before, case.after)
     refusals += _over_quota(policy, case)
     return tuple(dict.fromkeys(one for one in refusals if one.rule not in exempt))
 
@@ -101,14 +101,14 @@ def findings(policy: Policy, spec: Json, networks: Mapping[str, str]) -> list[Fi
 
 
 def needs_networks(case: Case) -> bool:
-    """Whether a network must be known by name to judge: a new one, or any where other code would get at it."""
+    """Whether a network must be known by name to judge: a new one, or any where others would get at it."""
     if case.after is None:
         return False
     before = case.before or {}
     old = {str(one.get("Target")) for one in services.attachments(before)}
     new = {str(one.get("Target")) for one in services.attachments(case.after)}
     unknown = new - set(case.networks) - LOCAL_NETWORKS
-    return bool(unknown - old) or bool(unknown and case.before and code(before) != code(case.after))
+    return bool(unknown - old) or bool(unknown and case.before and kept_parts(before) != kept_parts(case.after))
 
 
 def quota_namespace(policy: Policy, case: Case) -> str | None:
@@ -128,10 +128,17 @@ def weight(spec: Json) -> int:
     return count if count is not None else int(part(spec, "Mode", "ReplicatedJob").get("MaxConcurrent") or 1)
 
 
-def code(spec: Json) -> dict[str, str]:
-    """What a service runs, field by field, its image without tag and digest."""
-    result = {key: text_of(value) for key, value in container(spec).items() if key not in SAME_CODE and value}
-    return {**result, "Image": _repository(spec)}
+def kept_parts(spec: Json) -> dict[str, str]:
+    """What must stay where access is kept, field by field: what is run, where, and who can reach it.
+
+    Of the image the repository: another tag is the same code. Who reaches a proxy of the engine has the engine.
+    """
+    parts: Json = {key: value for key, value in container(spec).items() if key not in SAME_CODE}
+    parts["Networks"] = services.attachments(spec)
+    parts["Ports"] = part(spec, "EndpointSpec").get("Ports")
+    parts["Constraints"] = part(spec, "TaskTemplate", "Placement").get("Constraints")
+    parts["Image"] = _repository(spec)
+    return {key: text_of(value) for key, value in parts.items() if value}
 
 
 def _repository(spec: Json) -> str:
@@ -166,12 +173,12 @@ def _protected(policy: Policy, spec: Json, *, exists: bool) -> Refusal | None:
     return Refusal("protected-services", why, way_out if exists else "choose another name")
 
 
-def _other_code(kept: list[Finding], before: Json, after: Json) -> list[Refusal]:
-    old, new = code(before), code(after)
+def _given_away(kept: list[Finding], before: Json, after: Json) -> list[Refusal]:
+    old, new = kept_parts(before), kept_parts(after)
     changed = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
     if not kept or not changed:
         return []
-    what = f"a change of {', '.join(changed)} would give other code what this service keeps ({kept[0].refusal.what})"
+    what = f"a change of {', '.join(changed)} would give others what this service keeps ({kept[0].refusal.what})"
     way_out = (
         "change only the image's tag, take that access away, or allow it: `exemptions`, or `kept_access: any-code` of "
         "the policy"

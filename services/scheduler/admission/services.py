@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL
+from services.scheduler.admission import mounts
 from services.scheduler.admission.finding import Finding, container, entries, found, objects, part
 from services.scheduler.admission.policy import Policy, matches
 from services.scheduler.names import LOCAL_NETWORKS
@@ -59,13 +60,18 @@ def runtime(policy: Policy, spec: Json) -> Iterator[Finding]:
 
 
 def files(policy: Policy, spec: Json) -> Iterator[Finding]:
-    """Secrets and configs of Funswarm's own."""
+    """Secrets, configs and volumes of Funswarm's own."""
     for kind, patterns in (("Secret", policy.protected.secrets), ("Config", policy.protected.configs)):
         for one in objects(container(spec).get(f"{kind}s")):
             name = str(one.get(f"{kind}Name") or "")
             if matches(name, patterns):
                 what = f"the {kind.lower()} {name!r} is Funswarm's own"
                 yield found("protected-files", [one.get(f"{kind}ID"), name], what, "use one of your own")
+
+    for name in mounts.volumes(spec):
+        if mounts.may_be(name, policy.protected.volumes):
+            what = f"the volume {name!r} is Funswarm's own, or may become it"
+            yield found("protected-files", ["Volume", name], what, "use one of your own")
 
 
 def required_labels(policy: Policy, spec: Json) -> Iterator[Finding]:
@@ -114,7 +120,8 @@ def _limits(policy: Policy, limits: Json) -> Iterator[Finding]:
         ("MemoryBytes", "bytes of memory", caps.memory_max, 1),
         ("Pids", "processes", caps.pids_max, 1),
     ):
-        given = (limits.get(field) or 0) / scale or math.inf
+        number = limits.get(field) or 0
+        given = number / scale if number > 0 else math.inf
         if most is not None and given > most:
             said = f"{given:g} {unit} for a task are too many" if math.isfinite(given) else f"no limit of {unit} is set"
             yield found("resources", field, said, f"set a limit of {most:g} or less", amount=given)

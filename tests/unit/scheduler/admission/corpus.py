@@ -220,11 +220,17 @@ CORPUS: Final[list[tuple[str, str, Json]]] = [
     # Files that are Funswarm's own.
     ("Funswarm's secret", "protected-files", _use("Secret", "funswarm-nats-passwords")),
     ("Funswarm's config", "protected-files", _use("Config", "funswarm-nats-1")),
+    ("NATS's data", "protected-files", _mount(Type="volume", Source="funswarm_nats")),
+    ("NATS's data in another case of letters", "protected-files", _mount(Type="VOLUME", Source="funswarm_nats")),
+    ("NATS's data by a template", "protected-files", _mount(Type="volume", Source="funswarm_{{.Service.Name}}")),
+    ("NATS's data by templates", "protected-files", _mount(Type="volume", Source="{{.Service.Name}}{{.Task.Name}}")),
+    ("NATS's data by a template alone", "protected-files", _mount(Type="volume", Source="{{.Service.Name}}")),
     # Numbers.
     ("too many replicas", "replicas", {"Mode": {"Replicated": {"Replicas": 11}}}),
     ("too much memory", "resources", {"TaskTemplate": {"Resources": {"Limits": {"MemoryBytes": 2**31}}}}),
     ("no limit of memory", "resources", {"TaskTemplate": {"Resources": {"Limits": {"MemoryBytes": 0}}}}),
     ("too many CPUs", "resources", {"TaskTemplate": {"Resources": {"Limits": {"NanoCPUs": 3 * 10**9}}}}),
+    ("as many processes as it likes", "resources", {"TaskTemplate": {"Resources": {"Limits": {"Pids": -1}}}}),
     ("too many processes", "resources", {"TaskTemplate": {"Resources": {"Limits": {"Pids": 101}}}}),
     ("a GPU", "generic-resources", {"TaskTemplate": {"Resources": {"Reservations": {"GenericResources": [
         {"NamedResourceSpec": {"Kind": "GPU", "Value": "GPU-1"}}]}}}}),

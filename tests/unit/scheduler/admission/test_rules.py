@@ -165,6 +165,19 @@ def test_other_code_does_not_get_what_a_service_keeps(change):
     assert ["kept-access"] == _rules(None, _web(Mounts=[SOCKET]), _web(Mounts=[SOCKET], **change))
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"TaskTemplate": {"Networks": [{"Target": "n9"}]}},
+        {"EndpointSpec": {"Ports": [{"TargetPort": 2375, "PublishedPort": 2375}]}},
+        {"TaskTemplate": {"Placement": {"Constraints": ["node.role==manager"]}}},
+    ],
+)
+def test_nobody_else_reaches_what_a_service_keeps(change):
+    before = _web(Mounts=[SOCKET])
+    assert ["kept-access"] == _rules(None, before, laid_over(before, change), networks={"n9": "mine"})
+
+
 def test_a_policy_can_leave_the_code_free():
     before, after = _web(Mounts=[SOCKET]), _web(Mounts=[SOCKET], Command=["sh"])
     assert [] == _rules("kept_access: any-code", before, after)
@@ -263,6 +276,20 @@ def test_a_refusal_names_the_rule_and_the_way_out():
         "[capabilities] the capability NET_ADMIN is not allowed: leave it out, or list it under `capabilities` of the "
         "policy"
     )
+
+
+def test_no_value_that_may_be_a_secret_is_said():
+    options = {"type": "cifs", "o": "password=canary"}
+    volume = {"Type": "volume", "VolumeOptions": {"DriverConfig": {"Options": options}}}
+    spec = laid_over(
+        _web(Mounts=[volume], Sysctls={"a": "canary"}, Secret={"x": "canary"}),
+        {
+            "TaskTemplate": {"LogDriver": {"Name": "x", "Options": {"api-key": "canary"}}},
+            "Labels": {"funswarm.x": "canary"},
+        },
+    )
+    said = texts(judge(Policy(), Case("create", None, spec)))
+    assert (6, False) == (len(said), "canary" in " ".join(said))
 
 
 def test_what_is_said_is_bounded():
