@@ -2,7 +2,7 @@
 
 from funswarm.changes import Changed, Changes, Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.client import Client
-from funswarm.commands import Expect
+from funswarm.commands import BatchItem, Expect
 from funswarm.errors import (
     Failed,
     FunswarmError,
@@ -16,7 +16,18 @@ from funswarm.errors import (
     VersionConflict,
 )
 from funswarm.how import How
-from funswarm.messages import Change, Code, Event, Health, PartHealth, Result, ResultStatus, ServiceSummary
+from funswarm.messages import (
+    Change,
+    Code,
+    Convergence,
+    ConvergenceStatus,
+    Event,
+    Health,
+    PartHealth,
+    Result,
+    ResultStatus,
+    ServiceSummary,
+)
 from funswarm.outcome import Accepted, check
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.state import Condition, ConditionStatus, NodeState, ServiceState, TaskState
@@ -24,6 +35,7 @@ from funswarm.subjects import Subjects
 
 __all__ = [
     "Accepted",
+    "BatchItem",
     "Change",
     "Changed",
     "Changes",
@@ -31,6 +43,8 @@ __all__ = [
     "Code",
     "Condition",
     "ConditionStatus",
+    "Convergence",
+    "ConvergenceStatus",
     "Event",
     "Expect",
     "Failed",

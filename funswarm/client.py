@@ -18,6 +18,8 @@ from funswarm.access import DEFAULT_SERVERS, Access
 from funswarm.changes import Changes
 from funswarm.commands import (
     ActivateCommand,
+    BatchCommand,
+    BatchItem,
     Command,
     CommandBase,
     CreateCommand,
@@ -145,6 +147,13 @@ class Client(Past):
     async def activate(self, node: str, *, how: How = DEFAULT) -> Outcome:
         """Gives a node (hostname or id) tasks again."""
         return await self._do(ActivateCommand, node, how, {})
+
+    async def batch(self, commands: Sequence[BatchItem], name: str = "batch", *, how: How = DEFAULT) -> Outcome:
+        """Does several commands, each after those that it depends on; all are checked before the first is done.
+
+        Its result says in `items` how each ended; it comes when the last has.
+        """
+        return await self._do(BatchCommand, name, how, {"commands": tuple(commands)})
 
     async def submit(self, command: Command, how: How = DEFAULT) -> Outcome:
         """Hands over a command as it is, and waits for its result as `how` says; its other fields are not looked at.

@@ -8,15 +8,19 @@ import hashlib
 import json
 import re
 from datetime import datetime
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
+from funswarm.explain import explain
 from funswarm.namespaces import Namespace
+from funswarm.order import check_order
 from funswarm.spec import REPLICAS_MAX, ServicePatch, ServiceSpec
 from funswarm.state import Value
 
 COMMAND_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
+COMMAND_ID_MAX: Final = 64
+BATCH_MAX: Final = 50
 COMMAND_BYTES_MAX: Final = 512 * 1024  # Swarm refuses objects over 1 MiB or so; NATS messages too
 
 
@@ -121,8 +125,73 @@ ServiceCommand = (
     CreateCommand | UpdateCommand | ScaleCommand | RestartCommand | RollbackCommand | RemoveCommand | RunCommand
 )
 NodeCommand = PauseCommand | DrainCommand | ActivateCommand
-Command = Annotated[ServiceCommand | NodeCommand, Field(discriminator="verb")]
+SingleCommand = ServiceCommand | NodeCommand
+
+
+class BatchItem(Value):
+    """One command of a batch, which is done as any other, under the id `<batch's id>-<name>`.
+
+    `depends_on`: the items that must have succeeded before it is begun. `wait`: when it has: as soon as it is applied,
+    or when its service has converged.
+    """
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,31}$")
+    command: dict[str, Any] = Field(
+        description="As on `command.<verb>.<target>`, with both in it, but without `id`, `dry_run` and who asks"
+    )
+    depends_on: Annotated[tuple[str, ...], Field(max_length=BATCH_MAX)] = ()
+    wait: Literal["applied", "converged"] = "applied"
+
+
+class BatchCommand(CommandBase):
+    """Do several commands: all are checked before the first is done, and if one is refused none is.
+
+    `target`: a name for the batch, of your choice. Commands for the same target must depend on each other. What is
+    begun is not taken back where another fails; what depends on that is left. `deadline`: of those that have none.
+    """
+
+    verb: Literal["batch"] = "batch"
+    commands: Annotated[tuple[BatchItem, ...], Field(min_length=1, max_length=BATCH_MAX)]
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        singles = self.singles()
+        if len(singles) < len(self.commands):
+            raise ValueError("two commands have the same name")
+        check_order(self.edges, {name: single.target for name, single in singles.items()})
+        return self
+
+    @property
+    def edges(self) -> dict[str, tuple[str, ...]]:
+        """What each depends on, by name."""
+        return {item.name: item.depends_on for item in self.commands}
+
+    def singles(self) -> dict[str, SingleCommand]:
+        """By name, the commands as they are done.
+
+        Raises:
+            ValueError: one is none.
+        """
+        return {item.name: self._single(item) for item in self.commands}
+
+    def _single(self, item: BatchItem) -> SingleCommand:
+        if reserved := sorted(item.command.keys() & {"id", "dry_run", "requested_by", "namespaces"}):
+            raise ValueError(f"{item.name}: leave {', '.join(reserved)} out: the batch has that for all")
+        if item.command.get("verb") == "batch":
+            raise ValueError(f"{item.name}: a batch in a batch: name its commands here")
+        if len(command_id := f"{self.id}-{item.name}") > COMMAND_ID_MAX:
+            raise ValueError(f"{item.name}: its id would be {command_id}: at most {COMMAND_ID_MAX} characters")
+        fields = {"deadline": self.deadline, **item.command, "id": command_id, "dry_run": self.dry_run}
+        fields |= {"requested_by": self.requested_by, "namespaces": self.namespaces}
+        try:
+            return SINGLES.validate_python(fields)
+        except ValidationError as error:
+            raise ValueError(f"{item.name}: {explain(error)}") from error
+
+
+SINGLES: Final[TypeAdapter[SingleCommand]] = TypeAdapter(Annotated[SingleCommand, Field(discriminator="verb")])
+Command = Annotated[SingleCommand | BatchCommand, Field(discriminator="verb")]
 COMMANDS: Final[TypeAdapter[Command]] = TypeAdapter(Command)
 SERVICE_VERBS: Final = ("create", "update", "scale", "restart", "rollback", "remove", "run")
 NODE_VERBS: Final = ("pause", "drain", "activate")
-VERBS: Final = SERVICE_VERBS + NODE_VERBS
+VERBS: Final = (*SERVICE_VERBS, *NODE_VERBS, "batch")

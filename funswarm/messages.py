@@ -79,6 +79,8 @@ class Code(StrEnum):
     DEADLINE = "deadline-passed"
     CONFLICT = "conflict"
     ADMISSION = "admission-refused"
+    NOT_CONVERGED = "not-converged"
+    DEPENDENCY = "dependency-failed"
     FORBIDDEN = "forbidden"
     ENGINE = "engine-refused"
     UNAVAILABLE = "unavailable"
@@ -120,6 +122,22 @@ class Preview(Published):
     refusals: tuple[str, ...] = ()
 
 
+class BatchItemResult(Published):
+    """How one command of a batch ended, in short; it has a result of its own, on `<p>.result.<command_id>`.
+
+    `refused` with the code `dependency-failed`: not begun. `not-converged`: it was applied, and waited for in vain.
+    `plan`: with `dry_run` only.
+    """
+
+    name: str
+    command_id: str
+    status: ResultStatus
+    code: Code | None = None
+    reason: str | None = None
+    changed: bool = False
+    plan: tuple[Change, ...] = ()
+
+
 class Result(Published):
     """How a command ended.
 
@@ -143,6 +161,7 @@ class Result(Published):
     plan: tuple[Change, ...] = Field((), description="The changes of the spec: done, or with dry_run only planned")
     preview: Preview | None = None
     convergence: Convergence | None = None
+    items: tuple[BatchItemResult, ...] = Field((), description="Of a batch: its commands, in its order")
     digest: str | None = None
     requested_by: str | None = None
     accepted_at: datetime | None = None

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from funswarm.cli import creating, nodes, past, reading, token, updating, watching, writing
+from funswarm.cli import batching, creating, nodes, past, reading, token, updating, watching, writing
 from funswarm.cli.session import Access
 from funswarm.subjects import DEFAULT_PREFIX
 
@@ -68,6 +68,7 @@ app.command("restart")(writing.restart)
 app.command("rollback")(writing.rollback)
 app.command("run")(writing.run_again)
 app.command("rm")(writing.remove)
+app.command("batch")(batching.batch)
 app.command("watch")(watching.watch)
 app.command("history")(past.history)
 app.add_typer(past.app, name="dead")

@@ -7,7 +7,7 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from funswarm.messages import Change, Health, PartHealth, Result, ResultStatus, ServiceSummary
+from funswarm.messages import BatchItemResult, Change, Health, PartHealth, Result, ResultStatus, ServiceSummary
 from funswarm.state import Condition, NodeState, Port, TaskState
 
 STYLES: Final = {
@@ -89,6 +89,14 @@ def result(found: Result) -> Iterator[Text]:
     yield line
     for change in found.plan:
         yield Text(f"  {change_words(change)}", style="dim")
+
+
+def items(found: Iterable[BatchItemResult]) -> Table:
+    """The commands of a batch, and how each ended."""
+    rows = plain_table("NAME", "RESULT", "CODE", "REASON")
+    for item in found:
+        rows.add_row(item.name, styled(item.status.value), item.code.value if item.code else "", item.reason or "")
+    return rows
 
 
 def convergence(found: Result) -> Iterator[Text]:

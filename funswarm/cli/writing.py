@@ -142,9 +142,7 @@ def submit_and_finish(
 async def finish(client: Client, outcome: Result | Accepted, manner: Manner) -> int:
     """Show how a command ended, wait until its service has converged; the exit code."""
     if isinstance(outcome, Accepted):
-        console(stderr=True).print(
-            f"accepted, and not done yet: `funswarm result {outcome.command_id}` will say how it ended", style="yellow"
-        )
+        say_accepted(outcome)
         return ExitCode.UNAVAILABLE
     for warning in outcome.warnings:
         console(stderr=True).print(f"warning: {warning}", style="yellow")
@@ -157,6 +155,12 @@ async def finish(client: Client, outcome: Result | Accepted, manner: Manner) -> 
         say_result(settled, json=True)
     has_converged = settled.convergence and settled.convergence.status is ConvergenceStatus.CONVERGED
     return ExitCode.OK if has_converged else ExitCode.REFUSED
+
+
+def say_accepted(outcome: Accepted) -> None:
+    """Where to ask for the result."""
+    where = f"accepted, and not done yet: `funswarm result {outcome.command_id}` will say how it ended"
+    console(stderr=True).print(where, style="yellow")
 
 
 def _replicas(target: str) -> tuple[str, int]:

@@ -31,6 +31,8 @@ STATUSES: Final = {
     Code.CONFLICT: 409,
     Code.ADMISSION: 403,
     Code.FORBIDDEN: 403,
+    Code.NOT_CONVERGED: 409,
+    Code.DEPENDENCY: 409,
     Code.ENGINE: 422,  # the engine understood it, and would not
     Code.UNAVAILABLE: 503,
     Code.INTERNAL: 500,
@@ -78,7 +80,7 @@ def of_convergence(result: Result, convergence: Convergence) -> Response:
     """A command that was applied, and whose service has not become what was wanted."""
     detail = f"applied, but {convergence.status.value}: {convergence.reason}"
     return problem(
-        409, detail, "not-converged", command_id=result.command_id, result=result.model_dump(mode="json"),
+        409, detail, Code.NOT_CONVERGED.value, command_id=result.command_id, result=result.model_dump(mode="json"),
     )  # fmt: skip
 
 

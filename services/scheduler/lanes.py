@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from funswarm.commands import Command, RemoveCommand, RollbackCommand
+from funswarm.commands import BatchCommand, Command, RemoveCommand, RollbackCommand
 from funswarm.errors import Refused
 from funswarm.messages import Code, Result
 from services.scheduler.ports import Delivery
@@ -83,8 +83,15 @@ class Lane:
         return None
 
 
+def lane_of_batch(batch_id: str) -> str:
+    """Each has one of its own: it takes up no service's."""
+    return f"batch:{batch_id}"
+
+
 def patience_ends(command: Command, seen: datetime) -> datetime:
     """Until when a command may wait: its deadline, else `PATIENCE_S` from when it was first seen here."""
+    if isinstance(command, BatchCommand):  # its commands have patience of their own
+        return seen + timedelta(seconds=DEADLINE_MAX_S)
     if command.deadline is None:
         return seen + timedelta(seconds=PATIENCE_S)
     return min(deadline(command), seen + timedelta(seconds=DEADLINE_MAX_S))

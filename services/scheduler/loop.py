@@ -170,8 +170,10 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
     settling = Settling(store, services, client.tasks, copy.settings.patience)
     lane_of, deliveries_max = Targets(engine, services).lane_of, copy.settings.deliveries_max
     worker = Worker(
-        bus.subjects, store, writer, copy.metrics, lane_of, settling=settling.watch, deliveries_max=deliveries_max
-    )
+        bus.subjects, store, writer, copy.metrics, lane_of, settling=settling.watch,
+        settle_s=copy.settings.patience.settle_s, deliveries_max=deliveries_max,
+    )  # fmt: skip
+    store.on_result = worker.told
 
     def on_change(touched: set[str]) -> None:
         worker.look_again(touched)

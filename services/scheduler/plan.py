@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from funswarm.commands import (
-    Command,
     CreateCommand,
     NodeCommand,
     RemoveCommand,
@@ -17,6 +16,7 @@ from funswarm.commands import (
     RollbackCommand,
     RunCommand,
     ScaleCommand,
+    SingleCommand,
     UpdateCommand,
 )
 from funswarm.errors import Failed, InvalidRequest, Refused, UnknownObject
@@ -100,7 +100,7 @@ class Nothing:
 Action = Create | Write | WriteNode | Remove | Nothing
 
 
-def plan(command: Command, situation: Situation) -> Action:
+def plan(command: SingleCommand, situation: Situation) -> Action:
     """What is to be done for `command`.
 
     Raises:

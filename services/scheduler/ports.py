@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from funswarm.commands import Command
 from funswarm.messages import DeadLetter, Result
 from funswarm.records import CommandRecord
 from funswarm.state import AnyState
@@ -36,6 +37,8 @@ class Store(Protocol):
     async def find(self, command_id: str) -> Result | None: ...
 
     async def store(self, result: Result) -> None: ...
+
+    async def submit(self, command: Command, traceparent: str | None) -> None: ...
 
     async def bury(self, letter: DeadLetter, verb: str, target: str, sequence: int) -> None: ...
 

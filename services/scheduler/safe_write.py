@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
-from funswarm.commands import Command, CreateCommand, Expect, NodeCommand, RemoveCommand, RollbackCommand, UpdateCommand
+from funswarm.commands import (
+    CreateCommand,
+    Expect,
+    NodeCommand,
+    RemoveCommand,
+    RollbackCommand,
+    SingleCommand,
+    UpdateCommand,
+)
 from funswarm.errors import Failed, Refused, TemporaryError, UnknownObject, VersionConflict
 from funswarm.messages import Change, Code
 from funswarm.state import NodeState
@@ -69,7 +77,7 @@ class SafeWriter:
         self._store = store
         self._is_active = is_active
 
-    async def attempt(self, command: Command, traceparent: str | None) -> Outcome:
+    async def attempt(self, command: SingleCommand, traceparent: str | None) -> Outcome:
         """Do what the command comes to; with `dry_run` only tell it.
 
         Raises:
@@ -89,7 +97,7 @@ class SafeWriter:
             Code.CONFLICT,
         )
 
-    async def _once(self, command: Command, traceparent: str | None, *, look: bool) -> Outcome | None:
+    async def _once(self, command: SingleCommand, traceparent: str | None, *, look: bool) -> Outcome | None:
         """None: it must be decided again, from what is there now."""
         situation = await self._situation(command, traceparent, look=look)
         action = plan(command, situation)
@@ -109,7 +117,7 @@ class SafeWriter:
                     raise
                 return None
 
-    async def _situation(self, command: Command, traceparent: str | None, *, look: bool) -> Situation:
+    async def _situation(self, command: SingleCommand, traceparent: str | None, *, look: bool) -> Situation:
         if isinstance(command, NodeCommand):
             return await self._situation_of_node(command)
         leaves_no_label = isinstance(command, RemoveCommand | RollbackCommand)
@@ -126,7 +134,7 @@ class SafeWriter:
         near = "" if node else did_you_mean(command.target, [state.name for state in nodes])
         return Situation(node=node, nodes=nodes, near=near)
 
-    async def _names(self, command: Command) -> Names:
+    async def _names(self, command: SingleCommand) -> Names:
         fields = (
             command.service
             if isinstance(command, CreateCommand)
@@ -147,7 +155,7 @@ class SafeWriter:
     async def _known(self, kind: str, bound: tuple[str, ...]) -> dict[str, str]:
         return {state.name: state.id for state in await self._engine.list(kind) if is_open(state, bound)}
 
-    async def _do(self, command: Command, action: Action, situation: Situation) -> Outcome:
+    async def _do(self, command: SingleCommand, action: Action, situation: Situation) -> Outcome:
         intent = action.intent if isinstance(action, Write | Remove) else None
         if intent is not None and intent != situation.intent:
             await self._store.note(command.id, intent)
@@ -177,7 +185,7 @@ class SafeWriter:
         return Outcome(changed=True, service=service, changes=action.changes, warnings=(*action.warnings, *warnings))
 
 
-def _can_create_unseen(command: Command) -> bool:
+def _can_create_unseen(command: SingleCommand) -> bool:
     """Whether the engine's own word on the name is enough: it refuses one that is taken, and only then is it read.
 
     Not where an earlier delivery may have created it and this one would be refused for another reason.

@@ -2,13 +2,14 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final
 
 from pydantic import ValidationError
 
-from funswarm.messages import MSG_ID_HEADER, DeadLetter, Result
+from funswarm.commands import Command
+from funswarm.messages import MSG_ID_HEADER, TRACEPARENT_HEADER, DeadLetter, Result
 from funswarm.outcome import is_pending
 from funswarm.records import CommandRecord
 from services.bus.audit import write_records
@@ -23,13 +24,14 @@ PLACE_MAX: Final = 128  # characters of a dead letter's target in its subject; t
 
 
 class NatsStore:
-    """All raise Unavailable while NATS is away, PermanentError where it refuses."""
+    """All raise Unavailable while NATS is away, PermanentError where it refuses. `on_result`: is given each result."""
 
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._subjects = bus.subjects
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._kept: set[int] | None = None  # hashes of the subjects that may have something; None: any may
+        self.on_result: Callable[[Result], None] = lambda _: None
         self.closed = False
 
     async def open(self) -> None:
@@ -73,16 +75,25 @@ class NatsStore:
         headers = {MSG_ID_HEADER: result.command_id}
         self._will_keep(subject)
         await self._bus.publish(subject, body, headers, self._subjects.results_stream)
-        for event in self._waiting.get(result.command_id, ()):
-            event.set()
+        self._tell(result)
+
+    async def submit(self, command: Command, traceparent: str | None) -> None:
+        """Hand over a command, as a client does."""
+        subject, body = self._subjects.command(command.verb, command.target), command.model_dump_json().encode()
+        headers = {MSG_ID_HEADER: command.id} | ({TRACEPARENT_HEADER: traceparent} if traceparent else {})
+        await self._bus.publish(subject, body, headers, self._subjects.commands_stream)
 
     async def settle(self, result: Result) -> None:
         """Take the place of the command's first result, now that its service has settled."""
         subject, body = self._subjects.result(result.command_id), result.model_dump_json().encode()
         headers = {MSG_ID_HEADER: f"{result.command_id}/settled"}  # no command's id has a slash
         await self._bus.publish(subject, body, headers, self._subjects.results_stream)
+        self._tell(result)
+
+    def _tell(self, result: Result) -> None:
         for event in self._waiting.get(result.command_id, ()):
             event.set()
+        self.on_result(result)
 
     async def pending(self) -> AsyncIterator[Result]:
         """The results that wait for their services to settle, the newest of those that RESULTS keeps; oldest first."""

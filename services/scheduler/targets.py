@@ -8,9 +8,10 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Final
 
-from funswarm.commands import Command, NodeCommand
+from funswarm.commands import BatchCommand, Command, NodeCommand
 from funswarm.errors import FunswarmError
 from services.scheduler.fold import Services
+from services.scheduler.lanes import lane_of_batch
 from services.scheduler.ports import EngineCalls
 from services.scheduler.raw_service import name
 
@@ -29,6 +30,8 @@ class Targets:
 
     async def lane_of(self, command: Command) -> str:
         """The service's name, or `node:<hostname>`: that of `target` itself where it is a name, or not told in time."""
+        if isinstance(command, BatchCommand):
+            return lane_of_batch(command.id)
         if isinstance(command, NodeCommand):
             return f"node:{await self._named(command.target, self._hostname)}"
         return self._services.name_of(command.target) or await self._named(command.target, self._service)

@@ -13,13 +13,15 @@ from typing import Any, Final
 
 import structlog
 
-from funswarm.commands import Command
+from funswarm.commands import BatchCommand, Command
 from funswarm.errors import Failed, FunswarmError, PermanentError, Refused, TemporaryError
 from funswarm.messages import TRACEPARENT_HEADER, Code, Result
 from funswarm.records import record_of
 from funswarm.subjects import Subjects
 from services.scheduler.auditing import Auditor
-from services.scheduler.lanes import LANE_MAX, Item, Lane, patience_ends
+from services.scheduler.batches import Batches
+from services.scheduler.convergence import DEFAULT_PATIENCE
+from services.scheduler.lanes import LANE_MAX, Item, Lane, lane_of_batch, patience_ends
 from services.scheduler.metrics import Metrics
 from services.scheduler.ports import Delivery, Store
 from services.scheduler.reading import (
@@ -48,8 +50,8 @@ log = structlog.get_logger(__name__)
 class Worker:
     """Works off deliveries. `lane_of`: whose turn a command waits for, the same for a name and an id of one object.
 
-    `settling`: is given each result that is stored, to follow what becomes of it. `deliveries_max`: a command that ends
-    the process so often is buried.
+    `settling`: is given each result that is stored, to follow what becomes of it, for `settle_s`. `deliveries_max`: a
+    command that ends the process so often is buried.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Worker:
         lane_of: Callable[[Command], Awaitable[str]],
         *,
         settling: Callable[[Result], None] = lambda _: None,
+        settle_s: float = DEFAULT_PATIENCE.settle_s,
         deliveries_max: int = DELIVERIES_MAX,
     ) -> None:
         self._subjects = subjects
@@ -71,6 +74,7 @@ class Worker:
         self._auditor = Auditor(store)
         self._suspects = Suspects(store, deliveries_max)
         self._settling = settling
+        self._batches = Batches(store, writer, settle_s)
         self._lanes: dict[str, Lane] = {}
         self._slots = asyncio.Semaphore(PARALLEL_MAX)
         self._stop = asyncio.Event()
@@ -105,6 +109,12 @@ class Worker:
         for service in self._lanes.keys() & services:
             if (lane := self._lanes[service]).held:
                 lane.stirred.set()
+
+    def told(self, result: Result) -> None:
+        """This result is stored: a batch may wait for it."""
+        batch_id = self._batches.of(result.command_id)
+        if batch_id is not None and (lane := self._lanes.get(lane_of_batch(batch_id))) is not None:
+            lane.stirred.set()
 
     # Taking in.
     async def _take_all(self, deliveries: AsyncIterable[Delivery]) -> None:
@@ -219,6 +229,9 @@ class Worker:
         if item.refusal is not None:
             return ended(command, item.refusal, item.delivery.accepted_at, datetime.now(UTC))
         try:
+            if isinstance(command, BatchCommand):
+                traceparent = item.delivery.headers.get(TRACEPARENT_HEADER)
+                return await self._batches.step(command, traceparent, item.delivery.accepted_at)
             outcome = await self._writer.attempt(command, item.delivery.headers.get(TRACEPARENT_HEADER))
             if outcome.held is None or command.dry_run:
                 return succeeded(command, outcome, item.delivery.accepted_at, datetime.now(UTC))

@@ -118,6 +118,7 @@ class FakeStore:
     records: list[CommandRecord] = field(default_factory=list)
     deaths_of: dict[int, int] = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
+    submitted: list[Command] = field(default_factory=list)
     before: Callable[[str], None] = lambda _: None
 
     async def find(self, command_id: str) -> Result | None:
@@ -128,6 +129,10 @@ class FakeStore:
         self.before("store")
         self.results[result.command_id] = result
         self.order.append(result.command_id)
+
+    async def submit(self, command: Command, traceparent: str | None) -> None:
+        self.before("submit")
+        self.submitted.append(command)
 
     async def bury(self, letter: DeadLetter, verb: str, target: str, sequence: int) -> None:
         self.before("bury")
