@@ -70,7 +70,7 @@ class Session:
             headers,
             retries=False,
             redirect=False,
-            timeout=Timeout(CONNECT_TIMEOUT_S, request.timeout_s),
+            timeout=Timeout(connect=CONNECT_TIMEOUT_S, read=request.timeout_s),
             preload_content=False,
         )
 
