@@ -66,15 +66,17 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
         (
             commands.CreateCommand, commands.UpdateCommand, commands.ScaleCommand, commands.RestartCommand,
             commands.RollbackCommand, commands.RemoveCommand, commands.RunCommand, commands.PauseCommand,
-            commands.DrainCommand, commands.ActivateCommand, commands.Expect,
+            commands.DrainCommand, commands.ActivateCommand, commands.BatchCommand, commands.BatchItem, commands.Expect,
         ),
     ),
     (
         "Results and dead letters",
-        "Every command ends in one result on `<p>.result.<id>`. What cannot be understood, or is given up, lands on "
+        "Every command ends in one result on `<p>.result.<id>`. Where its `convergence` is pending, a second one takes "
+        "its place when the service has settled. What cannot be understood, or is given up, lands on "
         "`<p>.dead.<verb>.<target>` too.",
         (
-            messages.Result, messages.Preview, messages.Placement, messages.Convergence, messages.DeadLetter,
+            messages.Result, messages.BatchItemResult, messages.Preview, messages.Placement,
+            messages.Convergence, messages.DeadLetter,
         ),
     ),
     (

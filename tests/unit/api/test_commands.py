@@ -259,3 +259,23 @@ async def test_a_wait_for_something_else_is_refused_with_the_words_there_are(htt
 
     assert (400, []) == (answer.status_code, client.commands)
     assert "`converged`" in answer.json()["detail"]
+
+
+async def test_a_batch_is_handed_over_as_one_command(http, client):
+    commands = [{"name": "web", "command": {"verb": "scale", "target": "web", "replicas": 3}}]
+
+    answer = await http.post("/v1/batch", json={"name": "shop", "commands": commands})
+
+    assert 200 == answer.status_code
+    assert ("batch", "shop", ["web"]) == (
+        client.commands[0].verb, client.commands[0].target, [item.name for item in client.commands[0].commands],
+    )  # fmt: skip
+
+
+async def test_a_batch_without_an_order_is_refused_with_which(http, client):
+    commands = [{"name": "a", "depends_on": ["a"], "command": {"verb": "restart", "target": "web"}}]
+
+    answer = await http.post("/v1/batch", json={"commands": commands})
+
+    assert (400, []) == (answer.status_code, client.commands)
+    assert "a -> a depend on each other in a circle" in answer.json()["detail"]
