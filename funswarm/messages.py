@@ -71,6 +71,7 @@ class Code(StrEnum):
     MALFORMED = "malformed"
     UNKNOWN_SERVICE = "unknown-service"
     UNKNOWN_NODE = "unknown-node"
+    UNKNOWN_SCHEDULE = "unknown-schedule"
     NAME_TAKEN = "name-taken"
     WRONG_MODE = "wrong-mode"
     ROLLOUT = "rollout-in-progress"
@@ -141,9 +142,10 @@ class BatchItemResult(Published):
 class Result(Published):
     """How a command ended.
 
-    `service_id` and `version` as written, None where nothing was (of a new service the engine does not tell a version);
-    `changed` False: it held already. `convergence`: None where there is nothing to wait for; it comes with a second
-    Result on the same subject. `preview`: of a `dry_run` only.
+    `service_id`, `node_id`: None where there is none. `version`: as read; None right after a write, whose version the
+    engine does not tell: it is later than `written_from`, and comes with the convergence. `changed` False: it held
+    already. `convergence`: None where there is nothing to wait for; how it ended comes with a second Result on the same
+    subject. `preview`: of a `dry_run` only.
     """
 
     command_id: str
@@ -156,6 +158,7 @@ class Result(Published):
     service_name: str | None = None
     node_id: str | None = None
     version: int | None = None
+    written_from: int | None = None
     changed: bool = False
     warnings: tuple[str, ...] = ()
     plan: tuple[Change, ...] = Field((), description="The changes of the spec: done, or with dry_run only planned")

@@ -57,7 +57,7 @@ class Watch:
 
     def look(self, service: Seen, now: datetime) -> Convergence | None:
         """The verdict on the service as it is; None: not yet."""
-        if service.version < (self.result.version or 0):
+        if service.version <= (self.result.written_from or 0):
             return None  # as it was before
         self.was_seen = True
         rollout = service.rollout

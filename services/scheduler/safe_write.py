@@ -21,7 +21,7 @@ from funswarm.commands import (
     UpdateCommand,
 )
 from funswarm.errors import Failed, Refused, TemporaryError, UnknownObject, VersionConflict
-from funswarm.messages import Change, Code
+from funswarm.messages import Change, Code, Preview
 from funswarm.state import NodeState
 from services.scheduler.admission.gate import Admission
 from services.scheduler.admission.rules import texts
@@ -32,6 +32,7 @@ from services.scheduler.names import LOCAL_NETWORKS, Names, did_you_mean, kinds_
 from services.scheduler.plan import Action, Create, Nothing, Remove, Situation, Write, plan
 from services.scheduler.plan_node import WriteNode
 from services.scheduler.ports import EngineCalls, Store
+from services.scheduler.previews import preview
 from services.scheduler.raw_service import Json, name, version
 
 TRIES_MAX: Final = 5
@@ -46,14 +47,15 @@ class Superseded(TemporaryError):
 class Outcome:
     """How a try ended well. `held`: nothing was written, and why it must wait.
 
-    `service`, `node`: as read after the write.
-    `created_id`: of a new service, which is not read again. `refusals`: of admission, with `dry_run` only.
+    `service`, `node`: as read; before the write, where `written_from` is its version then, and nothing is read again.
+    `created_id`: of a new service. `preview`: with `dry_run` only.
     """
 
     changed: bool
     service: Json | None = None
     created_id: str | None = None
-    refusals: tuple[str, ...] = ()
+    written_from: int | None = None
+    preview: Preview | None = None
     changes: tuple[Change, ...] = ()
     warnings: tuple[str, ...] = ()
     held: str | None = None
@@ -102,8 +104,13 @@ class SafeWriter:
         situation = await self._situation(command, traceparent, look=look)
         action = plan(command, situation)
         async with self._admission.judged(self._engine, command, action, situation) as refusals:
-            if command.dry_run or (isinstance(action, Write) and action.held and not refusals):
-                return replace(_told(action, situation), refusals=texts(refusals))
+            if command.dry_run:
+                foreseen = (await preview(self._engine, action, situation)).model_copy(
+                    update={"refusals": texts(refusals)}
+                )
+                return replace(_told(action, situation), preview=foreseen)
+            if isinstance(action, Write) and action.held and not refusals:
+                return _told(action, situation)
             if refusals and look:
                 raise self._admission.denied(refusals)
             if refusals:  # unless an earlier delivery has created it already
@@ -168,21 +175,24 @@ class SafeWriter:
                 created_id, warnings = await self._engine.create_service(action.spec)
                 return Outcome(changed=True, created_id=created_id, changes=action.changes, warnings=tuple(warnings))
             case Write():
-                service_id = action.service_id
                 warnings = await self._engine.update_service(
-                    service_id, action.version, action.spec, rollback=action.intent is not None
+                    action.service_id, action.version, action.spec, rollback=action.intent is not None
                 )
+                return Outcome(
+                    changed=True, service=situation.service, written_from=action.version, changes=action.changes,
+                    warnings=(*action.warnings, *warnings),
+                )  # fmt: skip
             case Remove():
                 await self._engine.remove_service(action.service_id)
                 return Outcome(changed=True, service=situation.service)
             case WriteNode():
                 await self._engine.update_node(action.node_id, action.version, action.spec)
-                node = await self._engine.node_json(action.node_id)
-                return Outcome(changed=True, node=node, changes=action.changes, warnings=action.warnings)
+                return Outcome(
+                    changed=True, node=situation.node, written_from=action.version, changes=action.changes,
+                    warnings=action.warnings,
+                )  # fmt: skip
             case Nothing():
                 return Outcome(changed=action.changed, service=situation.service, node=situation.node)
-        service = await self._engine.service_json(service_id)
-        return Outcome(changed=True, service=service, changes=action.changes, warnings=(*action.warnings, *warnings))
 
 
 def _can_create_unseen(command: SingleCommand) -> bool:
@@ -209,8 +219,11 @@ def _told(action: Action, situation: Situation) -> Outcome:
 
 
 def identity(outcome: Outcome) -> tuple[str | None, str | None, str | None, int | None]:
-    """(service's id, its name, node's id, version), for results."""
+    """(service's id, its name, node's id, version now), for results."""
+    found = outcome.node or outcome.service
+    if found is None:
+        return None, None, None, None
+    is_now = version(found) if outcome.written_from is None else None
     if outcome.node is not None:
-        return None, None, outcome.node["ID"], version(outcome.node)
-    service = outcome.service
-    return (service["ID"], name(service), None, version(service)) if service else (None, None, None, None)
+        return None, None, found["ID"], is_now
+    return found["ID"], name(found), None, is_now

@@ -110,7 +110,7 @@ class Settling:
             result, verdict = await self._verdicts.get()
             if verdict.status is ConvergenceStatus.FAILED:
                 verdict = verdict.model_copy(update={"errors": await self._errors(result)})
-            settled = result.model_copy(update={"convergence": verdict})
+            settled = result.model_copy(update={"convergence": verdict, "version": self._version(result, verdict)})
             while True:
                 try:
                     await self._store.settle(settled)
@@ -122,6 +122,12 @@ class Settling:
                 except FunswarmError as error:
                     log.error("cannot tell what has settled", command=result.command_id, reason=str(error))  # noqa: TRY400
                     break
+
+    def _version(self, result: Result, verdict: Convergence) -> int | None:
+        """The service's version with what was written; None where that is no longer what there is."""
+        service = self._services.seen(result.service_id or "")
+        own = verdict.status is ConvergenceStatus.CONVERGED and service is not None
+        return service.version if own and service is not None else result.version
 
     async def _errors(self, result: Result) -> tuple[str, ...]:
         try:

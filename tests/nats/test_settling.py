@@ -59,7 +59,8 @@ async def test_a_service_is_applied_at_once_and_converges_later(swarm):
     assert is_pending(first)
     settled = await _settled(swarm, "c1")
     assert ("converged", None) == _how(settled)
-    assert first == settled.model_copy(update={"convergence": first.convergence})
+    assert first == settled.model_copy(update={"convergence": first.convergence, "version": None})
+    assert settled.version is not None
 
 
 async def test_a_scale_and_an_update_and_a_rollback_converge(swarm):

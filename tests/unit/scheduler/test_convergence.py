@@ -16,9 +16,9 @@ NOW = datetime(2026, 11, 1, 9, tzinfo=UTC)
 PATIENCE = Patience(stable_s=5, stalled_s=30, settle_s=600)
 
 
-def a_result(verb="scale", command_id="c1", version=12, **others) -> Result:
+def a_result(verb="scale", command_id="c1", written_from=11, **others) -> Result:
     return Result(
-        command_id=command_id, verb=verb, target="web", status=ResultStatus.SUCCEEDED, version=version,
+        command_id=command_id, verb=verb, target="web", status=ResultStatus.SUCCEEDED, written_from=written_from,
         service_id="service-web", changed=True, finished_at=NOW, **others,
     )  # fmt: skip
 
@@ -131,7 +131,7 @@ def test_swarms_own_writes_supersede_nothing():
 
 
 def test_a_creation_needs_no_version():
-    assert "converged" == status(told(a_watch(verb="create", version=None), (1, web(replicas=0))))
+    assert "converged" == status(told(a_watch(verb="create", written_from=None), (1, web(replicas=0))))
 
 
 def test_when_time_is_up_it_has_failed_with_what_is_known():

@@ -72,8 +72,8 @@ async def test_a_command_ends_in_a_result_and_an_ack():
         (delivery,) = scene.feed.put(command("scale", replicas=4))
         (result,) = await scene.results(1)
         await until(lambda: delivery.acked, "the ack")
-    assert (ResultStatus.SUCCEEDED, True, 8, "web") == (
-        result.status, result.changed, result.version, result.service_name,
+    assert (ResultStatus.SUCCEEDED, True, 7, "web") == (
+        result.status, result.changed, result.written_from, result.service_name,
     )  # fmt: skip
 
 
