@@ -37,7 +37,7 @@ CONTACT, CONTAINED, ONE_TASK = QUESTIONS
 SITE = "mkdir -p /usr/share/nginx/html; exec httpd -f -h /usr/share/nginx/html"
 DEFAULT_SERVICE = f'{{"name": "service", "image": "{images.BUSYBOX.tag}", "args": ["sleep", "3600"]}}'
 
-REACHED = 'until wget -q -T 5 -O - "$0"; do sleep 1; done'  # a new task's address takes its time to be known
+REACHED = 'until timeout 5 wget -q -O - "$0"; do sleep 1; done'  # a new task's address takes its time to be known
 pytestmark = pytest.mark.timeout(1800)
 
 
