@@ -5,9 +5,9 @@ Reads: engine → objects → states (the poller). Writes: raw JSON as the sched
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote
 
 from funswarm.errors import Failed, Refused, Unavailable, UnknownObject
@@ -20,6 +20,8 @@ from services.engine.events import CONTAINER, SERVICE_LABEL, EventStream
 from services.engine.objects import Objects
 from services.engine.settings import EngineSettings
 from services.engine.threads import Threads
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +235,16 @@ class Engine:
         """Name → id of the networks, secrets or configs of exactly these names; absent ones are missing."""
         wanted = set(names)
         return {state.name: state.id for state in await self.list(kind) if state.name in wanted} if wanted else {}
+
+    async def picked(
+        self, kind: str, pick: Callable[[dict[str, Any]], T | None], filters: Mapping[str, Sequence[str]] | None = None
+    ) -> list[T]:
+        """What `pick` makes of each raw object of a kind, in a thread; None: left out.
+
+        Raises:
+            Failed: `pick` does not understand one.
+        """
+        return await self._threads.run(lambda: self._objects.picked(kind, pick, filters or {}))
 
     async def list(self, kind: str, known: Mapping[str, AnyState] | None = None) -> list[AnyState]:
         """All objects of a kind: service, task, node, network, secret, config.

@@ -4,7 +4,7 @@ Blocking, in threads. Path of a list: engine → `elements` → `understood` →
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -60,6 +60,23 @@ class Objects:
         except UnknownObject:  # the engine wants to know the service by which it filters
             states = self._left_behind(service_id, known)
         return [task for task in self._named(states, known) if task.service_id == service_id]
+
+    def picked(
+        self, kind: str, pick: Callable[[dict[str, Any]], T | None], filters: Mapping[str, Sequence[str]]
+    ) -> list[T]:
+        """What `pick` makes of each raw object of a kind; None: left out.
+
+        Raises:
+            Failed: `pick` does not understand one.
+        """
+        what, query = f"list {kind}s", {"filters": json.dumps(filters)} if filters else {}
+        answer = self._asking.ask(Request(what, "GET", PATHS[kind], self._asking.settings.list_timeout_s, query))
+        text = answer.body.decode(errors="replace")
+        del answer
+        try:
+            return [made for raw in elements.elements(text) if (made := pick(raw)) is not None]
+        except (*_BAD_SHAPE, RecursionError) as error:
+            raise Failed(f"{what}: the engine's answer is not understood: {type(error).__name__}: {error}") from error
 
     def _left_behind(self, service_id: str, known: Mapping[str, AnyState]) -> list[AnyState]:
         """What is left of the known tasks of a service that is gone."""

@@ -1,14 +1,16 @@
 """What the scheduler needs of the world, as protocols: the engine's raw calls, the store on NATS, a delivery."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from funswarm.commands import Command
 from funswarm.messages import DeadLetter, Result
 from funswarm.records import CommandRecord
 from funswarm.state import AnyState
 from services.scheduler.plan import Intent
+
+T = TypeVar("T")
 
 
 class EngineCalls(Protocol):
@@ -27,6 +29,10 @@ class EngineCalls(Protocol):
     ) -> list[str]: ...
 
     async def remove_service(self, service_id: str) -> None: ...
+
+    async def picked(
+        self, kind: str, pick: Callable[[dict[str, Any]], T | None], filters: Mapping[str, Sequence[str]] | None = None
+    ) -> list[T]: ...
 
     async def list(self, kind: str) -> list[AnyState]: ...
 

@@ -142,15 +142,14 @@ def spread(candidates: Sequence[Candidate], demand: Demand, count: int) -> tuple
     is; so a batch piles up on the next-to-last node, which real Swarms do too.
     """
     filters = filters_for(demand)
-    nodes, problem = eligible(candidates, filters)
-    if problem:
-        return [], problem
     chosen: list[Candidate] = []
-    for branch, share in _branches(nodes, demand.spread_over, count):
-        chosen += _fill(branch, filters, demand, share)
-    if len(chosen) < count:
-        problem = eligible(candidates, filters)[1]
-    return chosen, problem
+    while len(chosen) < count:  # a branch that is full leaves its share to the others
+        nodes, problem = eligible(candidates, filters)
+        if problem:
+            return chosen, problem
+        for branch, share in _branches(nodes, demand.spread_over, count - len(chosen)):
+            chosen += _fill(branch, filters, demand, share)
+    return chosen, ""
 
 
 def _fill(nodes: Sequence[Candidate], filters: Sequence[Filter], demand: Demand, count: int) -> list[Candidate]:

@@ -37,7 +37,7 @@ def is_dirty(swarm: Swarm, service: Service, task: Task) -> bool:
     """
     if task.spec_version == service.spec_version:
         return False
-    if task.endpoint is not None and task.endpoint != service.spec.get("EndpointSpec"):
+    if task.endpoint != service.spec.get("EndpointSpec"):
         return True
     if task.spec == service.template:
         return False

@@ -5,7 +5,7 @@ import copy
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from funswarm.changes import SnapshotEnd, Snapshotted
 from funswarm.commands import COMMANDS, Command
@@ -19,6 +19,7 @@ from services.scheduler.fold import Services
 from services.scheduler.plan import Intent
 
 SUBJECTS = Subjects()
+T = TypeVar("T")
 ACCEPTED_AT = datetime(2026, 11, 23, 12, tzinfo=UTC)
 Hook = Callable[[], None]
 
@@ -37,6 +38,7 @@ class FakeEngine:
         self.services = {one["Spec"]["Name"]: one for one in services}
         self.networks: dict[str, str] = {}
         self.nodes: dict[str, dict[str, Any]] = {}
+        self.tasks: list[dict[str, Any]] = []
         self.writes: list[str] = []
         self.before: Hook = lambda: None
         self.after: Hook = lambda: None
@@ -92,6 +94,12 @@ class FakeEngine:
             raise VersionConflict("update out of sequence")
         node |= {"Spec": spec, "Version": {"Index": version + 1}}
         self._wrote(f"node {spec['Availability']}")
+
+    async def picked(
+        self, kind: str, pick: Callable[[dict[str, Any]], T | None], filters: Mapping[str, Sequence[str]] | None = None
+    ) -> list[T]:
+        raws = {"service": [*self.services.values()], "node": [*self.nodes.values()], "task": self.tasks}[kind]
+        return [made for raw in raws if (made := pick(raw)) is not None]
 
     async def list(self, kind: str) -> list[AnyState]:
         if kind == "node":
