@@ -2,15 +2,14 @@
 
 Engines of API 1.41 to 1.52 and later leave out what is empty, so every field is read as possibly absent. Raises
 ValueError, TypeError, KeyError or AttributeError for an object of a wrong shape (`elements.understood` reports it).
-The values of environment variables never leave here: `NAME=secret` becomes `NAME=[redacted]`.
+Values that may be secret never leave here: see services.redaction.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from funswarm.state import (
     ENDED_STATES,
-    REDACTED,
     Address,
     NetworkState,
     NodeState,
@@ -21,6 +20,7 @@ from funswarm.state import (
     UpdateStatus,
 )
 from services.engine.fields import Raw, index, stamps, version_of
+from services.redaction import redacted_spec
 
 Mode = Literal["replicated", "global", "replicated-job", "global-job"]
 
@@ -58,7 +58,7 @@ def service_state(raw: Raw, network_names: Mapping[str, str]) -> ServiceState:
         update_status=_update_status(raw.get("UpdateStatus")),
         job_iteration=index(job.get("JobIteration")) if mode.endswith("job") else None,
         has_previous_spec=bool(raw.get("PreviousSpec")),
-        spec=redacted(spec),
+        spec=redacted_spec(spec),
     )
 
 
@@ -133,23 +133,6 @@ def mode_of(spec: Raw) -> Mode:
     if len(set_) != 1 or set_[0] not in _MODES:
         raise ValueError(f"the service's mode is {set_}: not one of {', '.join(_MODES)}")
     return _MODES[set_[0]]
-
-
-def redacted(spec: Raw) -> dict[str, Any]:
-    """The service's spec, the values of environment variables replaced; the given one stays as it is."""
-    template = spec.get("TaskTemplate")
-    if not template:
-        return dict(spec)
-    for holder in ("ContainerSpec", "PluginSpec"):
-        held = template.get(holder)
-        if held and held.get("Env"):
-            template = {**template, holder: {**held, "Env": [_without_value(entry) for entry in held["Env"]]}}
-    return {**spec, "TaskTemplate": template}
-
-
-def _without_value(entry: str) -> str:
-    name, equals, _ = entry.partition("=")
-    return f"{name}={REDACTED}" if equals else name
 
 
 def _replicas(spec: Raw, mode: Mode) -> int | None:

@@ -1,4 +1,4 @@
-"""The differences of two raw specs, for results: environment values redacted, our own labels left out. Pure."""
+"""The differences of two raw specs, for results: without what may be secret, our own labels left out. Pure."""
 
 import json
 from itertools import accumulate
@@ -7,6 +7,7 @@ from typing import Any, Final
 from funswarm.messages import Change
 from funswarm.spec_types import RESERVED_LABELS
 from funswarm.state import REDACTED
+from services.redaction import redacted_mounts, redacted_test
 
 CHANGES_MAX: Final = 100
 VALUE_MAX: Final = 2000
@@ -14,7 +15,7 @@ SIZE_MAX: Final = 400_000  # of all, in bytes: a result that NATS does not take 
 
 
 def spec_changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[Change, ...]:
-    """By path, as `spec.Mode.Replicated.Replicas`; lists as wholes, `Env` by name without the values."""
+    """By path, as `spec.Mode.Replicated.Replicas`; lists as wholes, `Env` and options of drivers by name alone."""
     result: list[Change] = []
     _walk("spec", before, after, result)
     sizes = accumulate(len(change.model_dump_json().encode()) for change in result[:CHANGES_MAX])
@@ -27,15 +28,22 @@ def _walk(path: str, before: Any, after: Any, result: list[Change]) -> None:
     if path.endswith((".ContainerSpec.Env", ".PluginSpec.Env")):
         before, after = _variables(before), _variables(after)
     if not isinstance(before, dict | None) or not isinstance(after, dict | None):
+        before, after = _without_secrets(path, before), _without_secrets(path, after)
         result.append(Change(path=path, before=_short(before), after=_short(after)))
         return
     old, new = before or {}, after or {}
     for key in dict.fromkeys([*old, *new]):
-        if path.endswith(".Env"):
+        if path.endswith((".Env", ".LogDriver.Options")):
             if old.get(key) != new.get(key):
                 result.append(Change(path=f"{path}.{key}", before=_hidden(key, old), after=_hidden(key, new)))
         elif not (path == "spec.Labels" and key in RESERVED_LABELS):
             _walk(f"{path}.{key}", old.get(key), new.get(key), result)
+
+
+def _without_secrets(path: str, value: Any) -> Any:
+    if path.endswith(".Healthcheck.Test"):
+        return redacted_test(value)
+    return redacted_mounts(value) if path.endswith(".ContainerSpec.Mounts") else value
 
 
 def _variables(env: list[str] | None) -> dict[str, str]:
