@@ -7,7 +7,7 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from funswarm.messages import BatchItemResult, Change, Health, PartHealth, Result, ResultStatus, ServiceSummary
+from funswarm.messages import BatchItemResult, Change, Health, PartHealth, Preview, Result, ResultStatus, ServiceSummary
 from funswarm.state import Condition, NodeState, Port, TaskState
 
 STYLES: Final = {
@@ -17,6 +17,7 @@ STYLES: Final = {
     "rejected": "red", "orphaned": "red", "down": "red", "refused": "red", "removed": "magenta", "created": "cyan",
 }  # fmt: skip
 VALUE_WIDTH: Final = 60
+NODES_SHOWN: Final = 20
 
 
 def health(answer: Health) -> Iterator[Table | Text]:
@@ -82,13 +83,30 @@ def result(found: Result) -> Iterator[Text]:
     """How a command ended, then what it changed."""
     words = found.status.value
     if found.status is ResultStatus.SUCCEEDED and not found.changed:
-        words = "would change" if found.plan else "nothing to change"
+        moves = found.preview is not None and found.preview.restarts_tasks
+        words = "would change" if found.plan or moves else "nothing to change"
     line = Text.assemble((words, STYLES.get(found.status.value, "")), f": {found.verb} {found.target}")
     if found.reason:
         line.append(f": {found.reason}")
     yield line
     for change in found.plan:
         yield Text(f"  {change_words(change)}", style="dim")
+    if found.preview is not None:
+        yield from preview(found.preview)
+
+
+def preview(foreseen: Preview) -> Iterator[Text]:
+    """What a dry run foresees: restarts, where the tasks would be, and what is in the way."""
+    if foreseen.restarts_tasks:
+        yield Text("  tasks restart", style="yellow")
+    if foreseen.placements:
+        shown = ", ".join(f"{one.node} {one.tasks}" for one in foreseen.placements[:NODES_SHOWN])
+        more = len(foreseen.placements) - NODES_SHOWN
+        yield Text(f"  tasks by node: {shown}{f', and {more} nodes more' if more > 0 else ''}")
+    for reason in foreseen.reasons:
+        yield Text(f"  does not fit: {reason}", style="red")
+    for refusal in foreseen.refusals:
+        yield Text(f"  would be refused: {refusal}", style="red")
 
 
 def items(found: Iterable[BatchItemResult]) -> Table:

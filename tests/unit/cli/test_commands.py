@@ -5,7 +5,7 @@ import json
 import pytest
 
 from funswarm.errors import Unavailable
-from funswarm.messages import Change, Code, Health, ResultStatus, ServiceSummary
+from funswarm.messages import Change, Code, Health, Placement, Preview, ResultStatus, ServiceSummary
 from funswarm.outcome import Accepted
 from funswarm.state import Condition, ConditionStatus, Port
 from tests.builders import a_service, a_task
@@ -74,6 +74,18 @@ def test_a_result_that_held_already_says_so(cli, done):
 def test_a_dry_run_says_what_would_change(cli, done):
     cli.answers["scale"] = done("scale", plan=(Change(path="ports", before=[], after=[{"target": 80}]),))
     assert cli.run("scale", "web=3", "--dry-run").stdout == 'would change: scale web\n  ports [] → [{"target": 80}]\n'
+
+
+def test_a_dry_run_says_what_it_foresees(cli, done):
+    foreseen = Preview(
+        restarts_tasks=True, fits=False, placements=(Placement(node="one", tasks=2),),
+        reasons=("no suitable node",), refusals=("image-registries: no",),
+    )  # fmt: skip
+    cli.answers["run"] = done("run", preview=foreseen)
+    assert cli.run("run", "web", "--dry-run").stdout.splitlines() == [
+        "would change: run web", "  tasks restart", "  tasks by node: one 2", "  does not fit: no suitable node",
+        "  would be refused: image-registries: no",
+    ]  # fmt: skip
 
 
 def test_a_refused_command_is_exit_code_1_with_its_reason(cli, done):
