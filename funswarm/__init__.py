@@ -13,6 +13,7 @@ from funswarm.errors import (
     TemporaryError,
     Unavailable,
     UnknownObject,
+    UnknownSchedule,
     VersionConflict,
 )
 from funswarm.how import How
@@ -29,6 +30,7 @@ from funswarm.messages import (
     ServiceSummary,
 )
 from funswarm.outcome import Accepted, check
+from funswarm.schedules import Cancelled, Schedule, Scheduled
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.state import Condition, ConditionStatus, NodeState, ServiceState, TaskState
 from funswarm.subjects import Subjects
@@ -36,6 +38,7 @@ from funswarm.subjects import Subjects
 __all__ = [
     "Accepted",
     "BatchItem",
+    "Cancelled",
     "Change",
     "Changed",
     "Changes",
@@ -60,6 +63,8 @@ __all__ = [
     "Relisted",
     "Result",
     "ResultStatus",
+    "Schedule",
+    "Scheduled",
     "ServicePatch",
     "ServiceSpec",
     "ServiceState",
@@ -72,6 +77,7 @@ __all__ = [
     "TemporaryError",
     "Unavailable",
     "UnknownObject",
+    "UnknownSchedule",
     "VersionConflict",
     "check",
 ]

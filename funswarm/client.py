@@ -39,6 +39,8 @@ from funswarm.link import Link
 from funswarm.messages import Result
 from funswarm.outcome import Accepted
 from funswarm.past import Past
+from funswarm.schedules import Cancelled, Schedule, Scheduled
+from funswarm.scheduling import Schedules
 from funswarm.selection import Selection
 from funswarm.since import Since, starting_point
 from funswarm.spec import ServicePatch, ServiceSpec
@@ -166,6 +168,44 @@ class Client(Past):
     async def result(self, command_id: str) -> Result | None:
         """How the command ended; None: not yet, or there is no such command (any more)."""
         return await read_result(self._link, self._subjects, command_id)
+
+    # Schedules: commands that are to be done later, or again and again.
+
+    async def schedule(
+        self, schedule: Schedule, *, requested_by: str | None = None, namespaces: Collection[str] = ()
+    ) -> Scheduled:
+        """Puts a schedule, in the place of an earlier one of its name. Its command says who asked for it, and what
+        namespaces that one may act in; `requested_by` and `namespaces` do where they are given.
+
+        Raises:
+            Refused: there are too many, or there is one of others by this name.
+        """
+        asked_by = requested_by or schedule.command.requested_by or self._name
+        command = schedule.command.model_copy(update={"requested_by": asked_by})
+        return await self._schedules(namespaces).put(schedule.model_copy(update={"command": command}))
+
+    async def schedules(self, *, namespaces: Collection[str] = ()) -> tuple[Scheduled, ...]:
+        """All that are to fire still, by name; of those put in `namespaces` only, where some are given."""
+        return await self._schedules(namespaces).all()
+
+    async def scheduled(self, name: str, *, namespaces: Collection[str] = ()) -> Scheduled:
+        """One schedule, with the result of its last firing.
+
+        Raises:
+            UnknownSchedule: there is none of that name (any more).
+        """
+        return await self._schedules(namespaces).read(name)
+
+    async def cancel(self, name: str, *, namespaces: Collection[str] = ()) -> Cancelled:
+        """Takes a schedule away: once this returns it does not fire any more. A firing from before is told.
+
+        Raises:
+            UnknownSchedule: there is none of that name (any more).
+        """
+        return await self._schedules(namespaces).cancel(name)
+
+    def _schedules(self, namespaces: Collection[str]) -> Schedules:
+        return Schedules(self._link, self._subjects, namespaces)
 
     # The feed.
 

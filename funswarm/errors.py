@@ -39,6 +39,12 @@ class UnknownObject(PermanentError):
     code = Code.UNKNOWN_SERVICE
 
 
+class UnknownSchedule(UnknownObject):
+    """There is no schedule of that name."""
+
+    code = Code.UNKNOWN_SCHEDULE
+
+
 class Refused(PermanentError):
     """The command was refused: nothing changed."""
 

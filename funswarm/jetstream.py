@@ -6,17 +6,20 @@ Spelled out here instead of nats-py's JetStream context: these calls know what a
 import base64
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from nats.aio.msg import Msg
 
 from funswarm.errors import PermanentError, Unavailable
 from funswarm.link import Link, NobodyAnswers
+from funswarm.messages import Code
 
 API_TIMEOUT_S: Final = 5.0
 _STREAM_NOT_FOUND: Final = 10059
 _MESSAGE_NOT_FOUND: Final = 10037
 _NOT_DELETED: Final = 10057
+_WRONG_LAST_SEQUENCE: Final = 10071
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,22 @@ class Stored:
     pending: int = 0
 
 
+class OutOfDate(PermanentError):
+    """The subject's last message is not the one that was expected: nothing was stored."""
+
+    code = Code.CONFLICT
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A message as the stream has it; `time`: when NATS stored it."""
+
+    sequence: int
+    headers: dict[str, str]
+    body: bytes
+    time: datetime
+
+
 async def publish(link: Link, stream: str, subject: str, body: bytes, headers: dict[str, str]) -> Ack:
     """Stores one message; with a Nats-Msg-Id, a repeat within the stream's window stores nothing.
 
@@ -73,6 +92,24 @@ async def bounds(link: Link, stream: str) -> Bounds:
 async def last_message(link: Link, stream: str, subject: str) -> bytes | None:
     """The body of the stream's last message on `subject`; None where it has none."""
     return await _message(link, stream, {"last_by_subj": subject})
+
+
+async def last_kept(link: Link, stream: str, subject: str) -> Kept | None:
+    """The stream's last message on `subject`, as its leader has it; None where it has none."""
+    found = await _call(link, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}, stream, absent=_MESSAGE_NOT_FOUND)
+    if not found:
+        return None
+    kept = found["message"]
+    lines = base64.b64decode(kept.get("hdrs", "")).decode(errors="replace").split("\r\n")[1:]
+    headers = {name.strip(): value.strip() for name, colon, value in (line.partition(":") for line in lines) if colon}
+    body = base64.b64decode(kept.get("data", ""))
+    return Kept(int(kept["seq"]), headers, body, datetime.fromisoformat(kept["time"]))
+
+
+async def subjects_in(link: Link, stream: str, wildcard: str) -> list[str]:
+    """The subjects that `wildcard` means and that the stream has messages on, in order."""
+    info = await _call(link, f"STREAM.INFO.{stream}", {"subjects_filter": wildcard}, stream)
+    return sorted(info["state"].get("subjects") or ())
 
 
 async def message(link: Link, stream: str, sequence: int) -> bytes | None:
@@ -133,6 +170,8 @@ def _answer(answer: Msg, stream: str, absent: int = 0) -> dict[str, Any]:
         return {}
     if error.get("err_code") == _STREAM_NOT_FOUND:
         raise _no_stream(stream)
+    if error.get("err_code") == _WRONG_LAST_SEQUENCE:
+        raise OutOfDate(f"{stream}: {error.get('description', error)}: somebody else wrote in between")
     text = f"NATS' JetStream says of {stream}: {error.get('description', error)}"
     if int(error.get("code", 500)) < 500:
         raise PermanentError(text)

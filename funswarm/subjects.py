@@ -84,6 +84,11 @@ class Subjects:
         return self._stream("AUDIT")
 
     @property
+    def schedules_stream(self) -> str:
+        """Last per subject: the schedules, their alarms and their firings."""
+        return self._stream("SCHEDULES")
+
+    @property
     def lease_bucket(self) -> str:
         """Key-value: who is the active copy of `poller` and `scheduler`."""
         return self._stream("LEASES")
@@ -160,6 +165,39 @@ class Subjects:
     @property
     def all_audited(self) -> str:
         return f"{self.prefix}.audit.>"
+
+    # Schedules; a name of one is a token.
+    def schedule(self, name: str) -> str:
+        """What is to be done, and when; an empty body: it was cancelled."""
+        return f"{self.prefix}.schedule.{name}"
+
+    @property
+    def all_schedules(self) -> str:
+        return f"{self.prefix}.schedule.*"
+
+    def alarm(self, name: str) -> str:
+        """NATS's own scheduled message, for the next time only."""
+        return f"{self.prefix}.alarm.{name}"
+
+    def firing(self, name: str) -> str:
+        """Where NATS stores it when its time has come."""
+        return f"{self.prefix}.firing.{name}"
+
+    @property
+    def all_firings(self) -> str:
+        return f"{self.prefix}.firing.*"
+
+    def fired(self, name: str) -> str:
+        """The command that was made of a firing, on its way to the commands."""
+        return f"{self.prefix}.fired.{name}"
+
+    @property
+    def all_fired(self) -> str:
+        return f"{self.prefix}.fired.*"
+
+    @property
+    def all_alarms(self) -> str:
+        return f"{self.prefix}.alarm.*"
 
     # Requests (NATS micro services): captured by no stream, else JetStream's PubAck answers before the service does.
     def query(self, name: str) -> str:

@@ -22,6 +22,7 @@ STATUSES: Final = {
     Code.MALFORMED: 400,
     Code.UNKNOWN_SERVICE: 404,
     Code.UNKNOWN_NODE: 404,
+    Code.UNKNOWN_SCHEDULE: 404,
     Code.NAME_TAKEN: 409,
     Code.WRONG_MODE: 409,
     Code.ROLLOUT: 409,

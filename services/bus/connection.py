@@ -10,12 +10,13 @@ from nats.aio.msg import Msg
 from funswarm.errors import PermanentError, Unavailable
 from funswarm.subjects import Subjects
 from services.bus.answers import NO_RESPONDERS, NoAnswer, NobodyAnswers, status
-from services.bus.deliveries import LIMIT, Deliveries
-from services.bus.jetstream import ApiError, call, publish
+from services.bus.deliveries import Deliveries
+from services.bus.jetstream import ApiError, call, decoded_headers, publish, publish_while
 from services.bus.link import Link
+from services.bus.reading import Stored
 from services.bus.serving import CODE_HEADER, ERROR_HEADER, Handler, Served, serve
 from services.bus.settings import NatsSettings
-from services.bus.streams import SERVER_MIN, streams
+from services.bus.streams import COMMANDS_LIMIT, SERVER_MIN, commands_consumer, schedules_consumer, streams
 
 _STORAGE_EXCEEDED: Final = 10047
 
@@ -99,15 +100,30 @@ class Bus:
         """
         return await publish(self.link, subject, body, headers, expect_stream)
 
+    async def publish_while(
+        self, message: tuple[str, bytes, Mapping[str, str]], stream: str, subject: str, sequence: int
+    ) -> bool:
+        """As `publish`, of (subject, body, headers), only while the last message on `subject` is `sequence`.
+
+        False: it is not (any more); where the answer to an earlier try was lost, the message may be stored.
+        """
+        return await publish_while(self.link, message, stream, subject, sequence)
+
     async def last(self, stream: str, subject: str) -> bytes | None:
         """The body of the last message on a subject, as the stream's leader has it; None: there is none."""
+        found = await self.newest(stream, subject)
+        return None if found is None else found.body
+
+    async def newest(self, stream: str, subject: str) -> Stored | None:
+        """The last message on a subject, as the stream's leader has it; None: there is none."""
         try:
-            found = await call(self.link, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject})
+            found = (await call(self.link, f"STREAM.MSG.GET.{stream}", {"last_by_subj": subject}))["message"]
         except ApiError as error:
             if error.code == 404:
                 return None
             raise error.told(f"read {subject}") from error
-        return base64.b64decode(found["message"].get("data", ""))
+        headers, body = decoded_headers(found.get("hdrs", "")), base64.b64decode(found.get("data", ""))
+        return Stored(int(found["seq"]), found["subject"], headers, body, found["time"])
 
     async def subjects_in(self, stream: str, limit: int) -> list[str] | None:
         """The subjects that a stream has messages on, without the messages; None: there are more than `limit`."""
@@ -167,10 +183,16 @@ class Bus:
         await served.listen(subject, handler)
         return served
 
-    async def consume_commands(self, limit: int = LIMIT) -> Deliveries:
+    async def consume_commands(self, limit: int = COMMANDS_LIMIT) -> Deliveries:
         """The commands, each until it is finished; at most `limit` at once. `close` it."""
-        deliveries = Deliveries(self.link, self.subjects.commands_stream, limit)
+        deliveries = Deliveries(self.link, self.subjects.commands_stream, commands_consumer(limit))
         await deliveries.open()
+        return deliveries
+
+    async def consume_schedules(self) -> Deliveries:
+        """What is put, fires and has fired of the schedules, each until it is finished. `close` it."""
+        deliveries = Deliveries(self.link, self.subjects.schedules_stream, schedules_consumer(self.subjects))
+        await deliveries.open(anew=False)
         return deliveries
 
 

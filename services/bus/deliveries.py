@@ -1,4 +1,4 @@
-"""The commands as they are handed out: a durable pull consumer of the work queue, as an async iterator.
+"""The commands as they are handed out: a durable pull consumer of the work queue, as an async iterator. Firings, too.
 
 Kept alive here, so that the scheduler need not think of it: whatever is handed out and not finished is told to NATS as
 in progress; a redelivery of what is still in hand is not handed out again; a consumer that is gone is made anew. Who
@@ -24,9 +24,7 @@ from funswarm.errors import FunswarmError, TemporaryError
 from services.bus.answers import Answers, NoAnswer, status
 from services.bus.jetstream import ApiError, call
 from services.bus.link import Link
-from services.bus.streams import ACK_WAIT_S, COMMANDS_CONSUMER, commands_consumer
-
-LIMIT: Final = 500
+from services.bus.streams import ACK_WAIT_S
 
 _PULL_S: Final = 30
 _HEARTBEAT_S: Final = 1
@@ -79,12 +77,17 @@ class Delivery:
 
 
 class Deliveries:
-    """`async for delivery in deliveries`, in the order of the queue, until `close`. At most `limit` are out at once."""
+    """`async for delivery in deliveries`, in the order of the queue, until `close`.
 
-    def __init__(self, link: Link, stream: str, limit: int) -> None:
+    `config`: the durable consumer, in NATS's own words; its `max_ack_pending` are out at once at most.
+    """
+
+    def __init__(self, link: Link, stream: str, config: dict[str, Any]) -> None:
         self._link = link
         self._stream = stream
-        self._limit = limit
+        self._config = config
+        self._name: str = config["durable_name"]
+        self._limit: int = config["max_ack_pending"]
         self._out: dict[int, Delivery] = {}  # by sequence: handed out and not finished
         self._ready: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self._wanted = 0  # of the pull that is open
@@ -105,12 +108,14 @@ class Deliveries:
             raise self._failure or StopAsyncIteration
         return delivery
 
-    async def open(self) -> None:
-        """Begin with all that is not finished, in the order of the queue; raises what Link.subscribe does.
+    async def open(self, *, anew: bool = True) -> None:
+        """Begin with all that is not finished; raises what Link.subscribe does.
 
-        A new consumer each time: an old one would hand out new commands before those that its dead reader had in hand.
+        `anew`: by a new consumer, in the order of the queue: an old one would hand out new messages before those that
+        its dead reader had in hand. For a work queue only: elsewhere what was finished would be handed out again.
         """
-        await self._replace()
+        if anew:
+            await self._replace()
         self._reply = self._link.inbox.new_subject()
         self._inbox = await self._link.subscribe(self._reply, self._arrived)
         self._tasks = [asyncio.create_task(self._pull()), asyncio.create_task(self._keep())]
@@ -167,7 +172,7 @@ class Deliveries:
 
     async def _replace(self) -> None:
         """Take the consumer of whoever read before away; what it had handed out stays in the queue."""
-        place = f"{self._stream}.{COMMANDS_CONSUMER}"
+        place = f"{self._stream}.{self._name}"
         try:
             before = await call(self._link, f"CONSUMER.INFO.{place}")
             self._reached = [*_reached(before["config"]), int(before["delivered"]["stream_seq"])][-_REACHED_MAX:]
@@ -184,12 +189,12 @@ class Deliveries:
         while True:
             try:
                 await self._link.wait_connected(_PULL_S)
-                await call(self._link, f"CONSUMER.CREATE.{self._stream}.{COMMANDS_CONSUMER}", self._consumer())
+                await call(self._link, f"CONSUMER.CREATE.{self._stream}.{self._name}", self._consumer())
                 self._wanted, self._sound = 0, True
                 while self._sound:
                     await self._pull_once()
             except (TemporaryError, ApiError) as error:
-                _log.warning("no commands for now: %s", error)
+                _log.warning("nothing of %s for now: %s", self._stream, error)
             except FunswarmError as error:
                 self._failure = error
                 self._ready.put_nowait(None)
@@ -209,12 +214,12 @@ class Deliveries:
 
     async def _ask(self, batch: int) -> None:
         ask = {"batch": batch, "expires": _PULL_S * _NS, "idle_heartbeat": _HEARTBEAT_S * _NS}
-        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{COMMANDS_CONSUMER}"
+        subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._name}"
         await self._link.send(subject, json.dumps(ask).encode(), self._reply)
         self._wanted = batch
 
     def _consumer(self) -> dict[str, Any]:
-        config = commands_consumer(self._limit) | {"metadata": {_REACHED: json.dumps(self._reached)}}
+        config = self._config | {"metadata": {_REACHED: json.dumps(self._reached)}}
         return {"stream_name": self._stream, "config": config, "action": ""}
 
     async def _keep(self) -> None:

@@ -21,6 +21,7 @@ API_TIMEOUT_S: Final = 5.0
 PUBLISH_PATIENCE_S: Final = 10.0
 _ATTEMPT_TIMEOUT_S: Final = 3.0
 _RETRY_DELAY_S: Final = 0.1
+_LAST_ON: Final = "Nats-Expected-Last-Subject-Sequence"
 _STORE_FAILED: Final = 10077  # full, and told to refuse new messages
 
 
@@ -89,6 +90,27 @@ async def publish(link: Link, subject: str, body: bytes, headers: Mapping[str, s
             if time.monotonic() >= end:
                 raise Unavailable(f"cannot {what}: {error}") from error
         await asyncio.sleep(_RETRY_DELAY_S)
+
+
+async def publish_while(
+    link: Link, message: tuple[str, bytes, Mapping[str, str]], stream: str, subject: str, sequence: int
+) -> bool:
+    """Store a message (subject, body, headers) only while the last on `subject` is `sequence`; False: it is not.
+
+    After a retry False may also mean that it was stored, and that the last is another one since.
+
+    Raises:
+        Unavailable, PermanentError: as `publish`.
+    """
+    place, body, headers = message
+    fence = {_LAST_ON: str(sequence), f"{_LAST_ON}-Subject": subject}
+    try:
+        await publish(link, place, body, {**headers, **fence}, stream)
+    except PermanentError as error:
+        if isinstance(error.__cause__, ApiError) and error.__cause__.err_code == WRONG_LAST_SEQUENCE:
+            return False
+        raise
+    return True
 
 
 async def last_sequence(link: Link, stream: str) -> int:

@@ -11,7 +11,10 @@ from services.bus.settings import NatsSettings
 
 SERVER_MIN: Final = (2, 12, 1)  # atomic batches of messages with ids
 COMMANDS_CONSUMER: Final = "scheduler"
+COMMANDS_LIMIT: Final = 500
 COMMANDS_MAX: Final = 100_000
+SCHEDULES_CONSUMER: Final = "scheduler"
+SCHEDULES_LIMIT: Final = 100
 ACK_WAIT_S: Final = 5.0  # a dead scheduler's commands come to its successor about when it takes over
 
 _NS: Final = 10**9
@@ -50,14 +53,30 @@ def streams(subjects: Subjects, settings: NatsSettings) -> list[dict[str, Any]]:
     dead = _stream(subjects.dead_stream, [subjects.all_dead], settings)
     dead |= {"max_age": _ns(30 * _DAY_S), "max_bytes": 2**26, "duplicate_window": _ns(5 * _MINUTE_S)}
 
+    on_schedules = [subjects.all_schedules, subjects.all_alarms, subjects.all_firings, subjects.all_fired]
+    schedules = _stream(subjects.schedules_stream, on_schedules, settings)
+    schedules |= {"max_msgs_per_subject": 1, "allow_msg_schedules": True, "allow_msg_ttl": True}
+    schedules |= {"duplicate_window": _ns(5 * _MINUTE_S)}
+
     state = _bucket(subjects.state_bucket, settings) | {"allow_atomic": True}
-    return [events, commands, results, audit, dead, state, _bucket(subjects.lease_bucket, settings)]
+    return [events, commands, results, audit, dead, schedules, state, _bucket(subjects.lease_bucket, settings)]
 
 
 def commands_consumer(limit: int) -> dict[str, Any]:
     """The consumer of the commands; `limit`: how many may be out at once."""
+    # Made anew by each who takes over, so nothing of it is worth a write to the disk.
+    return _consumer(COMMANDS_CONSUMER, limit) | {"mem_storage": True, "num_replicas": 1}
+
+
+def schedules_consumer(subjects: Subjects) -> dict[str, Any]:
+    """The consumer of what is to be done for schedules: all but the alarms, which NATS itself turns into firings."""
+    filters = [subjects.all_schedules, subjects.all_firings, subjects.all_fired]
+    return _consumer(SCHEDULES_CONSUMER, SCHEDULES_LIMIT) | {"filter_subjects": filters}
+
+
+def _consumer(name: str, limit: int) -> dict[str, Any]:
     return {
-        "durable_name": COMMANDS_CONSUMER,
+        "durable_name": name,
         "ack_policy": "explicit",
         "ack_wait": _ns(ACK_WAIT_S),
         "max_deliver": -1,  # counted by the scheduler, which then writes a dead letter

@@ -23,6 +23,7 @@ from services.engine.client import Engine
 from services.engine.settings import EngineSettings
 from services.scheduler.admission.gate import Admission
 from services.scheduler.admission.loading import PolicyFile
+from services.scheduler.firings import Firings
 from services.scheduler.fold import Services
 from services.scheduler.health import Standing
 from services.scheduler.metrics import Metrics
@@ -187,13 +188,17 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
         await store.open()
         deliveries = await bus.consume_commands(IN_HAND_MAX)
         stack.push_async_callback(deliveries.close)
+        schedules = await bus.consume_schedules()
+        stack.push_async_callback(schedules.close)
+        firing = asyncio.create_task(Firings(bus).run(schedules))
+        stack.push_async_callback(_end, firing)
         requests = Requests(bus, store)
         stack.push_async_callback((await bus.serve(MICRO_NAME, requests.endpoints(), copy.settings.version)).stop)
         stack.callback(store.close)
         work = asyncio.create_task(worker.run(deliveries))
         lost = asyncio.create_task(lease.lost.wait())
         try:
-            await asyncio.wait({work, lost}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({work, lost, firing}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             lost.cancel()
             worker.stop()
@@ -201,6 +206,8 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
             work.cancel()
             with suppress(asyncio.CancelledError):
                 await work
+        if firing.done():
+            firing.result()
 
 
 async def _end(task: asyncio.Task[Any]) -> None:

@@ -1,0 +1,157 @@
+"""Cron expressions: what robfig/cron and NATS take, and when they are due. Pure.
+
+Six fields (second minute hour day-of-month month day-of-week), or five, which is second 0. A field: `*` or `?`, `a`,
+`a-b`, each with `/step` (`a/step` goes to the field's end), joined by commas; months and days of the week also by their
+English three letters; Sunday is 0, not 7. Where both kinds of day are restricted, either is enough. And `@yearly`,
+`@annually`, `@monthly`, `@weekly`, `@daily`, `@midnight`, `@hourly`.
+
+A time is due when the clocks of the zone show it: what they skip in spring does not come, what they show twice in
+autumn comes twice.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from typing import Final
+from zoneinfo import ZoneInfo
+
+YEARS_MAX: Final = 5  # nothing due for so long means never
+SECOND: Final = timedelta(seconds=1)
+
+_ALIASES: Final = {
+    "@yearly": "0 0 0 1 1 *", "@annually": "0 0 0 1 1 *", "@monthly": "0 0 0 1 * *", "@weekly": "0 0 0 * * 0",
+    "@daily": "0 0 0 * * *", "@midnight": "0 0 0 * * *", "@hourly": "0 0 * * * *",
+}  # fmt: skip
+_MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS: Final = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
+_PART = re.compile(r"(?P<first>[*?]|[0-9a-z]+)(?:-(?P<last>[0-9a-z]+))?(?:/(?P<step>[0-9]+))?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """A field's name, its bounds, and words for its numbers."""
+
+    name: str
+    low: int
+    high: int
+    words: tuple[str, ...] = ()
+
+
+_FIELDS: Final = (
+    _Range("second", 0, 59),
+    _Range("minute", 0, 59),
+    _Range("hour", 0, 23),
+    _Range("day of month", 1, 31),
+    _Range("month", 1, 12, _MONTHS),
+    _Range("day of week", 0, 6, _DAYS),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cron:
+    """The numbers of each field. `either_day`: both kinds of day are restricted, so one of them is enough."""
+
+    seconds: frozenset[int]
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    either_day: bool
+
+    @classmethod
+    def parse(cls, text: str) -> "Cron":
+        """
+        Raises:
+            ValueError: it is none, or it is never due; the field and the way out are said.
+        """
+        words = _ALIASES.get(text, text).lower().split()
+        if len(words) == 5:
+            words.insert(0, "0")
+        if len(words) != 6:
+            raise ValueError(
+                f"{text!r} is no cron expression: write 'second minute hour day-of-month month day-of-week', as in"
+                f" '0 30 4 * * *', or one of {', '.join(_ALIASES)}"
+            )
+        parsed = [_field(word, field) for word, field in zip(words, _FIELDS, strict=True)]
+        either_day = not (parsed[3][1] or parsed[5][1])
+        seconds, minutes, hours, days, months, weekdays = (numbers for numbers, _ in parsed)
+        cron = cls(seconds, minutes, hours, days, months, weekdays, either_day)
+        if cron.next_after(datetime(2096, 1, 1, tzinfo=UTC), UTC_ZONE) is None:  # a leap year follows: 29 February is
+            raise ValueError(f"{text!r} is never due: there is no such day")
+        return cron
+
+    def next_after(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
+        """The first due time after `moment`, in UTC and whole seconds; None: none for years."""
+        at = moment.astimezone(UTC).replace(microsecond=0) + SECOND
+        end = at + timedelta(days=366 * YEARS_MAX)
+        while at < end:
+            local = at.astimezone(zone)
+            if not self._day(local):
+                tomorrow = datetime.combine(local.date() + timedelta(days=1), time(), zone)
+                at = max(tomorrow.astimezone(UTC), at + SECOND)
+            elif local.hour not in self.hours:
+                at += timedelta(hours=1, minutes=-local.minute, seconds=-local.second)
+            elif local.minute not in self.minutes:
+                at += timedelta(minutes=1, seconds=-local.second)
+            elif local.second not in self.seconds:
+                at += SECOND
+            else:
+                return at
+        return None
+
+    def latest(self, since: datetime, until: datetime, zone: ZoneInfo) -> datetime | None:
+        """The last due time that is after `since` and not after `until`; None: there is none."""
+        found, low, span = None, until, SECOND
+        while found is None and low > since:  # backwards in growing strides, until there is one
+            low = max(since, until - span)
+            found, span = self._due(low, until, zone), 2 * span
+        last = until
+        while found is not None and self._due(found, last, zone) is not None:
+            middle = found + (last - found) / 2
+            if (later := self._due(middle, last, zone)) is not None:
+                found = later
+            else:
+                last = middle
+        return found
+
+    def _due(self, after: datetime, until: datetime, zone: ZoneInfo) -> datetime | None:
+        due = self.next_after(after, zone)
+        return due if due is not None and due <= until else None
+
+    def _day(self, local: datetime) -> bool:
+        by_date, by_week = local.day in self.days, local.isoweekday() % 7 in self.weekdays
+        return local.month in self.months and (by_date or by_week if self.either_day else by_date and by_week)
+
+
+UTC_ZONE: Final = ZoneInfo("UTC")
+
+
+def _field(word: str, field: _Range) -> tuple[frozenset[int], bool]:
+    """The numbers, and whether it is a star: `*` or `?`, also with a step of 1."""
+    numbers: set[int] = set()
+    star = False
+    for part in word.split(","):
+        match = _PART.fullmatch(part)
+        if match is None or (match["first"] in "*?" and match["last"]):
+            raise ValueError(f"{part!r} is no {field.name}: write '*', '5', '1-5', '*/10' or a list of them")
+        step = int(match["step"] or 1)
+        if match["first"] in "*?":
+            first, last = field.low, field.high
+            star = star or step == 1
+        else:
+            first = _number(match["first"], field)
+            last = _number(match["last"], field) if match["last"] else field.high if match["step"] else first
+        if step < 1 or first > last:
+            raise ValueError(f"{part!r} is no {field.name}: its {'step is 0' if step < 1 else 'end is before it'}")
+        numbers.update(range(first, last + 1, step))
+    return frozenset(numbers), star
+
+
+def _number(word: str, field: _Range) -> int:
+    if word in field.words:
+        return field.words.index(word) + field.low
+    if not word.isdecimal() or not field.low <= int(word) <= field.high:
+        words = f", or {field.words[0]} to {field.words[-1]}" if field.words else ""
+        raise ValueError(f"{word!r} is no {field.name}: it goes from {field.low} to {field.high}{words}")
+    return int(word)

@@ -1,0 +1,157 @@
+"""Schedules through kills: of NATS over a firing, of the scheduler at one, with two schedulers at once."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from funswarm.messages import Code
+from funswarm.spec import ServiceSpec
+from services.bus.connection import Bus
+from services.scheduler.firings import Firings
+from tests.nats.schedule_scene import (
+    fired,
+    fired_after,
+    gone,
+    nothing_underway,
+    result_of,
+    schedule,
+    start,
+    start_again,
+    until_armed,
+    until_more,
+    with_bus,
+)
+from tests.nats.scheduler_scene import Scene
+from tests.waiting import until
+
+RESTART = {"verb": "restart", "target": "web", "force": True}
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[tuple[Scene, Bus]]:
+    async with with_bus() as made:
+        yield made
+
+
+@pytest.fixture
+def swarm(scene: tuple[Scene, Bus]) -> Scene:
+    return scene[0]
+
+
+@pytest.fixture
+def bus(scene: tuple[Scene, Bus]) -> Bus:
+    return scene[1]
+
+
+@pytest.fixture
+async def running(swarm: Scene) -> Scene:
+    await start(swarm)
+    return swarm
+
+
+async def test_times_that_nats_was_away_over_are_fired_once_when_it_is_back(running, bus):
+    await running.client.schedule(schedule(every="1s"))
+    await until_armed(bus)
+    await running.nats.kill()
+    away = datetime.now(UTC)
+    await asyncio.sleep(5)
+    back = datetime.now(UTC)
+    await start_again(running, bus)
+    await until(lambda: fired_after(bus, back), "firings after the restart", every_s=0.1)
+    assert [] == [time for time in await fired(bus) if away < time < back][1:]
+
+
+async def test_a_moment_that_nats_was_away_over_is_fired_once_when_it_is_back(running, bus):
+    put = await running.client.schedule(schedule(at="+3s"))
+    await until_armed(bus)
+    await running.nats.kill()
+    await asyncio.sleep(4)
+    await start_again(running, bus)
+    await result_of(running.client, "nightly", put.next[0])
+    await until(lambda: gone(running.client, "nightly"), "the end of the schedule", every_s=0.05)
+    assert list(put.next) == await fired(bus)
+
+
+async def test_a_firing_that_is_too_late_is_dropped_and_that_is_said(running, bus):
+    put = await running.client.schedule(schedule(at="+3s", missed="drop", drop_after_s=1))
+    await until_armed(bus)
+    await running.nats.kill()
+    await asyncio.sleep(5)
+    await start_again(running, bus)
+    result = await result_of(running.client, "nightly", put.next[0])
+    assert (Code.DEADLINE, 1) == (result.code, running.replicas("web"))
+
+
+async def test_what_was_missed_while_no_scheduler_was_there_is_fired_once(running, bus):
+    await running.client.schedule(schedule(every="1s"))
+    await until_armed(bus)
+    await running.stop()
+    stopped = datetime.now(UTC)
+    await asyncio.sleep(5)
+    started = datetime.now(UTC)
+    running.start("two")
+    await until(lambda: fired_after(bus, started), "firings of the other scheduler", every_s=0.1)
+    assert [] == [time for time in await fired(bus) if stopped < time < started][1:]
+
+
+def restarts(swarm: Scene) -> int:
+    return swarm.service("web").spec["TaskTemplate"].get("ForceUpdate", 0)
+
+
+@pytest.mark.parametrize("write", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("stored", [False, True], ids=["before", "after"])
+async def test_a_scheduler_that_dies_at_a_write_leaves_the_firing_to_the_next(running, bus, monkeypatch, write, stored):
+    left = write
+
+    def dying(publish):
+        async def wrapped(self, message, *arguments):
+            nonlocal left
+            left -= 1
+            if left == 0 and not stored:
+                raise asyncio.CancelledError
+            answer = await publish(self, message, *arguments)
+            if left == 0:
+                raise asyncio.CancelledError
+            return answer
+
+        return wrapped
+
+    monkeypatch.setattr(Bus, "publish_while", dying(Bus.publish_while))
+    put = await running.client.schedule(schedule(at="+1s", command=RESTART))
+    await result_of(running.client, "nightly", put.next[0])
+    await until(lambda: gone(running.client, "nightly"), "the end of the schedule", every_s=0.05)
+    await until(lambda: left <= 0, "the death")
+    await until(lambda: nothing_underway(bus), "the last commands", every_s=0.05)
+    assert (1, list(put.next)) == (restarts(running), await fired(bus))
+
+
+async def test_schedulers_that_are_killed_one_after_the_other_fire_each_time_once_at_most(swarm, bus):
+    processes = [await swarm.spawn(), await swarm.spawn()]
+    await swarm.active()
+    await swarm.client.create(ServiceSpec(name="web", image="nginx"))
+    await swarm.client.schedule(schedule(every="1s", command=RESTART))
+    for process in processes:
+        await until_more(bus)
+        process.kill()
+        await process.wait()
+        await swarm.spawn()
+    await until_more(bus)
+    await swarm.client.cancel("nightly")
+    await until(lambda: nothing_underway(bus), "the last commands", every_s=0.05)
+    assert len(await fired(bus)) == restarts(swarm)
+
+
+async def test_two_schedulers_at_once_fire_each_time_once(running, bus):
+    """As when the old active copy is not dead yet: nothing but the stream keeps them apart."""
+    other = Firings(bus)
+    deliveries = await bus.consume_schedules()
+    working = asyncio.create_task(other.run(deliveries))
+    await running.client.schedule(schedule(every="1s", command=RESTART))
+    await until_more(bus)
+    await running.client.cancel("nightly")
+    await until(lambda: nothing_underway(bus), "the last commands", every_s=0.05)
+    working.cancel()
+    await deliveries.close()
+    assert len(await fired(bus)) == restarts(running)

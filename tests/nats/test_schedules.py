@@ -1,0 +1,160 @@
+"""Schedules on a real nats-server: each firing is one command, and a cancelled one does not fire."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from funswarm.errors import InvalidRequest, Refused, UnknownSchedule
+from funswarm.messages import Code
+from services.bus.connection import Bus
+from tests.nats.schedule_scene import SUBJECTS, fired, gone, nothing_underway, result_of, schedule, start, with_bus
+from tests.nats.scheduler_scene import Scene
+from tests.waiting import until
+
+
+@pytest.fixture
+async def scene() -> AsyncIterator[tuple[Scene, Bus]]:
+    async with with_bus() as made:
+        yield made
+
+
+@pytest.fixture
+def swarm(scene: tuple[Scene, Bus]) -> Scene:
+    return scene[0]
+
+
+@pytest.fixture
+def bus(scene: tuple[Scene, Bus]) -> Bus:
+    return scene[1]
+
+
+@pytest.fixture
+async def running(swarm: Scene) -> Scene:
+    await start(swarm)
+    return swarm
+
+
+async def test_a_delayed_command_is_done_once_and_its_schedule_is_over(running, bus):
+    put = await running.client.schedule(schedule(at="+2s"))
+    assert [put.schedule.at] == list(put.next)
+    result = await result_of(running.client, "nightly", put.next[0])
+    assert (True, 2) == (result.changed, running.replicas("web"))
+    assert result.finished_at >= put.next[0]
+    await until(lambda: gone(running.client, "nightly"), "the end of the schedule", every_s=0.05)
+
+
+@pytest.mark.parametrize("when", [{"every": "1s"}, {"cron": "* * * * * *", "time_zone": "Europe/Berlin"}], ids=str)
+async def test_a_recurring_command_is_done_each_time(running, bus, when):
+    await running.client.schedule(schedule(**when))
+
+    async def four() -> bool:
+        return len(await fired(bus)) >= 4
+
+    await until(four, "four firings", every_s=0.1)
+    times = await fired(bus)
+    assert {timedelta(seconds=1)} == {later - earlier for earlier, later in pairwise(times[:4])}
+
+
+async def test_a_listed_schedule_tells_its_next_times_and_its_last_firing(running):
+    await running.client.schedule(schedule("often", every="1s"))
+    await running.client.schedule(schedule("yearly", cron="@yearly"))
+
+    async def told() -> bool:
+        return (await running.client.scheduled("often")).result is not None
+
+    await until(told, "a firing", every_s=0.1)
+    often, yearly = await running.client.schedules()
+    assert ("often", "yearly") == (often.schedule.name, yearly.schedule.name)
+    assert (3, None) == (len(yearly.next), yearly.last)
+    assert often.last is not None
+    assert often.last.due < often.next[0]
+
+
+async def test_a_cancelled_schedule_does_not_fire_any_more(running, bus):
+    await running.client.schedule(schedule(every="1s"))
+
+    async def once() -> bool:
+        return bool(await fired(bus))
+
+    await until(once, "a firing", every_s=0.05)
+    await running.client.cancel("nightly")
+    await until(lambda: nothing_underway(bus), "the last commands", every_s=0.05)
+    before = await fired(bus)
+    await asyncio.sleep(2.5)
+    assert before == await fired(bus)
+    with pytest.raises(UnknownSchedule, match="no schedule 'nightly'"):
+        await running.client.cancel("nightly")
+
+
+async def test_a_firing_that_was_on_its_way_is_told_by_cancel_and_is_done(running, bus):
+    await running.client.schedule(schedule(every="1s"))
+
+    async def claimed() -> bool:
+        return (await running.client.scheduled("nightly")).last is not None
+
+    await until(claimed, "a firing", every_s=0.01)
+    cancelled = await running.client.cancel("nightly")
+    times = {cancelled.underway.due} if cancelled.underway else set()
+    await until(lambda: nothing_underway(bus), "the last commands", every_s=0.05)
+    assert times <= set(await fired(bus))
+
+
+async def test_a_schedule_that_was_cancelled_while_no_scheduler_was_there_never_fires(swarm, bus):
+    await swarm.client.schedule(schedule(at="+1s"))
+    await swarm.client.cancel("nightly")
+    swarm.start()
+    await swarm.active()
+    await swarm.client.schedule(schedule("other", at="+2s"))
+    await until(lambda: gone(swarm.client, "other"), "the other one", every_s=0.05)
+    assert [] == await fired(bus)
+
+
+async def test_a_firing_that_waits_for_a_scheduler_is_taken_away_by_cancel(running, bus):
+    await running.client.schedule(schedule(at="+3s"))
+    await until(lambda: bus.newest(SUBJECTS.schedules_stream, SUBJECTS.alarm("nightly")), "the alarm", every_s=0.05)
+    await running.stop()
+    await until(lambda: bus.newest(SUBJECTS.schedules_stream, SUBJECTS.firing("nightly")), "the firing", every_s=0.05)
+    cancelled = await running.client.cancel("nightly")
+    running.start("two")
+    await running.active()
+    await running.client.schedule(schedule("other", at="+1s"))
+    await until(lambda: gone(running.client, "other"), "the other one", every_s=0.05)
+    assert (None, []) == (cancelled.underway, await fired(bus))
+
+
+async def test_another_schedule_of_the_name_takes_its_place(running, bus):
+    await running.client.schedule(schedule(at="+2s"))
+    later = await running.client.schedule(schedule(at="+3s"))
+    await result_of(running.client, "nightly", later.next[0])
+    assert list(later.next) == await fired(bus)
+
+
+async def test_one_in_the_past_is_refused(running):
+    with pytest.raises(InvalidRequest, match="is in the past"):
+        await running.client.schedule(schedule(at=datetime.now(UTC) - timedelta(hours=1)))
+
+
+async def test_who_is_bound_to_namespaces_sees_and_replaces_only_such_schedules(swarm):
+    await swarm.client.schedule(schedule(every="1h"))
+    own = await swarm.client.schedule(schedule("own", every="1h"), namespaces=["shop"], requested_by="ann")
+    assert (("shop",), "ann") == (own.schedule.command.namespaces, own.schedule.command.requested_by)
+    seen = await swarm.client.schedules(namespaces=["shop", "bar"])
+    assert ["own"] == [one.schedule.name for one in seen]
+    with pytest.raises(UnknownSchedule):
+        await swarm.client.cancel("nightly", namespaces=["shop"])
+    with pytest.raises(Refused) as refused:
+        await swarm.client.schedule(schedule(every="1h"), namespaces=["shop"])
+    assert Code.FORBIDDEN is refused.value.code
+
+
+async def test_a_schedule_that_is_not_understood_holds_up_no_other(running, bus):
+    headers = {"Nats-Msg-Id": "x"}
+    await bus.publish(
+        SUBJECTS.schedule("bad"), json.dumps({"name": "bad"}).encode(), headers, SUBJECTS.schedules_stream
+    )
+    put = await running.client.schedule(schedule(at="+1s"))
+    assert (await result_of(running.client, "nightly", put.next[0])).changed
