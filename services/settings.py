@@ -84,7 +84,9 @@ class Settings(BaseSettings):
     http_tls_cert: Path | None = Field(None, description="The path of the api's certificate: it then speaks HTTPS")
     http_tls_key: Path | None = Field(None, description="The path of its key; default: it is in the certificate's file")
     default_service: Annotated[dict[str, Any] | None, NoDecode] = Field(
-        None, description="What GET /create creates: a description in JSON, or the path of a file; default: an nginx"
+        None,
+        repr=False,
+        description="What GET /create creates: a description in JSON, or the path of a file; default: an nginx",
     )
     admission_file: Path | None = Field(
         None, description="The path of admission's policy, YAML or TOML; default: no access to hosts, all else free"
@@ -177,4 +179,6 @@ def _parts(text: str) -> list[str]:
 def _problem(problem: Any) -> str:
     place = ".".join(str(part) for part in problem["loc"])
     variable = place if place.isupper() else PREFIX + place.upper()
-    return f"{variable}={problem['input']!r}: {problem['msg'].removeprefix('Value error, ')}"
+    field = Settings.model_fields.get(variable.removeprefix(PREFIX).lower())
+    shown = f"={problem['input']!r}" if field is None or field.repr else ""  # where a secret may be in it
+    return f"{variable}{shown}: {problem['msg'].removeprefix('Value error, ')}"

@@ -76,3 +76,10 @@ def test_a_misspelt_variable_is_found(monkeypatch):
     monkeypatch.setenv("FUNSWARM_PERFIX", "x")
     monkeypatch.setenv("FUNSWARM_NATS_PASSWORD_FILE", "x")
     assert unknown() == ["FUNSWARM_PERFIX"]
+
+
+def test_a_wrong_value_that_may_hold_a_secret_is_not_shown(monkeypatch):
+    monkeypatch.setenv("FUNSWARM_DEFAULT_SERVICE", '{"env": {"PASSWORD": "s3cret"}')
+    with pytest.raises(SettingsError, match="FUNSWARM_DEFAULT_SERVICE: neither JSON") as caught:
+        load()
+    assert "s3cret" not in str(caught.value)
