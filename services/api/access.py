@@ -6,6 +6,7 @@ that are bound to namespaces, until somebody decides otherwise here.
 
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,7 +16,8 @@ from fastapi import Depends, Request
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from funswarm.errors import Failed, InvalidRequest
+from funswarm.commands import SERVICE_VERBS
+from funswarm.errors import Failed, InvalidRequest, Refused
 from funswarm.messages import Code
 from funswarm.namespaces import may_belong, namespace_of
 from funswarm.state import ServiceState
@@ -32,7 +34,7 @@ _OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", 
 _OPEN_BELOW: Final = ("/docs/files/",)
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECRET: Final = ("/v1/dead",)  # whole commands, with the values of environment variables
-_OF_SERVICES: Final = ("/create", "/v1/services")
+_OF_SERVICES: Final = ("/create", "/v1/services", "/v1/batch")
 _FILTERED: Final = re.compile(r"/create|/health|/v1/(tasks|events|services(/[^/]+)?|commands/[^/]+)")  # by namespaces
 
 _log = structlog.get_logger()
@@ -122,6 +124,18 @@ def caller_of(request: Request) -> Caller:
 
 
 Asking = Annotated[Caller, Depends(caller_of)]
+
+
+def check_verbs(caller: Caller, verbs: Iterable[object]) -> None:
+    """Refuse commands that stand in a body and are for admins, as those for nodes.
+
+    Raises:
+        Refused: code forbidden.
+    """
+    for verb in verbs:
+        if verb not in SERVICE_VERBS and not caller.role.may(Role.ADMIN):
+            why = f"{verb} needs the role {Role.ADMIN}, and the token {caller.name} has {caller.role}"
+            raise Refused(why, Code.FORBIDDEN)
 
 
 def role_needed(method: str, path: str) -> Role | None:

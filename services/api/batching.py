@@ -8,6 +8,7 @@ from pydantic import Field
 from funswarm.client import Client
 from funswarm.commands import BATCH_MAX, BatchItem
 from funswarm.state import Value
+from services.api.access import Asking, check_verbs
 from services.api.asked import answer
 from services.api.commands import ANSWERS, Asked
 
@@ -26,7 +27,8 @@ def routes(client: Client) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["commands"])
 
     @router.post("/batch", responses=ANSWERS, summary="Do several commands, all checked before", response_model=None)
-    async def batch(asked: Batch, how: Asked) -> Response:
+    async def batch(asked: Batch, caller: Asking, how: Asked) -> Response:
+        check_verbs(caller, (item.command.get("verb") for item in asked.commands))
         return answer(await client.batch(asked.commands, asked.name, how=how), how)
 
     return router

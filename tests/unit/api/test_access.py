@@ -295,3 +295,13 @@ def test_openapi_says_that_a_token_is_needed(secured):
     assert {"type": "http", "scheme": "bearer"} == document["components"]["securitySchemes"]["token"]
     needing = {path for path, item in document["paths"].items() for one in item.values() if "security" in one}
     assert ("/v1/services" in needing, "/healthz" in needing) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("who", "verb", "status"),
+    [("operator", "restart", 200), ("operator", "drain", 403), ("shop", "restart", 200), ("admin", "drain", 200)],
+)
+async def test_a_batch_needs_what_its_commands_need(http, client, who, verb, status):
+    body = {"commands": [{"name": "a", "command": {"verb": verb, "target": "shop_web"}}]}
+    answer = await http.post("/v1/batch", json=body, headers=as_(who))
+    assert (status, status == 200) == (answer.status_code, bool(client.commands))
