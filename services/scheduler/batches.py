@@ -110,6 +110,6 @@ class Batches:
                 return refused(item, single.id, error.code, str(error))
         else:
             plan = outcome.changes if batch.dry_run else ()
-            if outcome.refusals:
-                return refused(item, single.id, Code.ADMISSION, "; ".join(outcome.refusals))
+            if outcome.preview is not None and outcome.preview.refusals:
+                return refused(item, single.id, Code.ADMISSION, "; ".join(outcome.preview.refusals))
         return BatchItemResult(name=item.name, command_id=single.id, status=ResultStatus.SUCCEEDED, plan=plan)
