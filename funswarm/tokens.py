@@ -21,7 +21,7 @@ from funswarm.explain import explain
 from funswarm.namespaces import Namespace
 from funswarm.state import Value
 
-TOKENS_MAX: Final = 1000
+TOKENS_MAX: Final = 200  # each is compared with, at every request
 _MARK: Final = "funswarm_"  # so that scanners for leaked secrets, and people, know one when they see one
 
 
