@@ -5,12 +5,29 @@ volume drivers (tokens, credentials of a share). Arguments, labels and whatever 
 belongs into a Swarm secret.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from funswarm.state import REDACTED
 
+SECRET_KEYS: Final = frozenset({"env", "options", "driver_options", "test"})  # of a command; whatever is below
 _FORMS: Final = ("CMD", "CMD-SHELL", "NONE")
+
+
+def redacted_command(command: Any) -> Any:
+    """A command, as JSON, without them; what else it says is published in the service's state anyhow."""
+    return hidden_below(command, lambda key, _: key in SECRET_KEYS)
+
+
+def hidden_below(value: Any, is_secret: Callable[[str, Any], bool], *, secret: bool = False) -> Any:
+    """JSON without the texts below such keys; the keys stay, for they tell what is meant. `secret`: all texts."""
+    if isinstance(value, dict):
+        return {
+            key: hidden_below(below, is_secret, secret=secret or is_secret(key, below)) for key, below in value.items()
+        }
+    if isinstance(value, list):
+        return [hidden_below(one, is_secret, secret=secret) for one in value]
+    return REDACTED if secret and isinstance(value, str) else value
 
 
 def redacted_spec(spec: Mapping[str, Any]) -> dict[str, Any]:

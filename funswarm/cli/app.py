@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from funswarm.cli import batching, creating, nodes, past, reading, token, updating, watching, writing
+from funswarm.cli import batching, creating, nodes, past, reading, scheduling, token, updating, watching, writing
 from funswarm.cli.session import Access
 from funswarm.subjects import DEFAULT_PREFIX
 
@@ -73,6 +73,7 @@ app.command("watch")(watching.watch)
 app.command("history")(past.history)
 app.add_typer(past.app, name="dead")
 app.add_typer(nodes.app, name="node")
+app.add_typer(scheduling.app, name="schedule")
 app.add_typer(token.app, name="token")
 
 

@@ -34,8 +34,10 @@ _OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", 
 _OPEN_BELOW: Final = ("/docs/files/",)
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 _SECRET: Final = ("/v1/dead",)  # whole commands, with the values of environment variables
-_OF_SERVICES: Final = ("/create", "/v1/services", "/v1/batch")
-_FILTERED: Final = re.compile(r"/create|/health|/v1/(tasks|events|services(/[^/]+)?|commands/[^/]+)")  # by namespaces
+_OF_SERVICES: Final = ("/create", "/v1/services", "/v1/schedules", "/v1/batch")
+_FILTERED: Final = re.compile(
+    r"/create|/health|/v1/(tasks|events|(services|schedules)(/[^/]+)?|commands/[^/]+)"
+)  # by namespaces
 
 _log = structlog.get_logger()
 

@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from funswarm.client import Client
 from funswarm.errors import FunswarmError
 from funswarm.messages import Code
-from services.api import batching, commands, events, node_commands, operating, original, past, queries
+from services.api import batching, commands, events, node_commands, operating, original, past, queries, schedules
 from services.api.access import Access, role_needed
 from services.api.documentation import add_documentation
 from services.api.documented import Problem, denials
@@ -42,6 +42,7 @@ def build(client: Client, settings: ApiSettings, figures: Figures, stopping: asy
         commands.routes(client),
         batching.routes(client),
         node_commands.routes(client),
+        schedules.routes(client),
         queries.routes(client),
         past.routes(client),
         events.routes(client, settings, figures, stopping),

@@ -14,8 +14,8 @@ from pydantic import ValidationError
 
 from funswarm.commands import COMMANDS
 from funswarm.state import REDACTED
+from services.redaction import SECRET_KEYS, hidden_below
 
-_SECRET: Final = frozenset({"env", "options", "driver_options", "test"})  # keys of a command; whatever is below
 _KNOWN: Final = frozenset({"id", "verb", "target", "name", "image", "mode", "requested_by", "deadline", "type"})
 _HOLDERS: Final = frozenset({"service", "changes", "commands", "command"})  # of such keys
 _QUOTED: Final = re.compile(rb'("(?:[^"\\]|\\.)*"\s*:)|"(?:[^"\\]|\\.)*(?:"|$)', re.DOTALL)  # a key, or a text
@@ -27,7 +27,7 @@ def without_secrets(body: bytes) -> bytes:
     """`body` with its secrets replaced; the very same where it has none."""
     try:
         raw = json.loads(body)
-        hidden = _walked(raw, _is_secret(raw), secret=not isinstance(raw, dict))
+        hidden = hidden_below(raw, _is_secret(raw), secret=not isinstance(raw, dict))
     except (ValueError, RecursionError):
         quoted = _QUOTED.sub(lambda match: match[1] or b'"' + _HIDDEN + b'"', body)
         return _ASSIGNED.sub(rb"\1" + _HIDDEN, quoted)
@@ -42,13 +42,4 @@ def _is_secret(raw: Any) -> Callable[[str, Any], bool]:
         COMMANDS.validate_python(raw)
     except ValidationError:
         return lambda key, below: key not in (_KNOWN if isinstance(below, str) else _HOLDERS)
-    return lambda key, _: key in _SECRET
-
-
-def _walked(value: Any, is_secret: Callable[[str, Any], bool], *, secret: bool = False) -> Any:
-    """`secret`: whether texts here are to be replaced; keys stay, for they tell what is meant."""
-    if isinstance(value, dict):
-        return {key: _walked(below, is_secret, secret=secret or is_secret(key, below)) for key, below in value.items()}
-    if isinstance(value, list):
-        return [_walked(one, is_secret, secret=secret) for one in value]
-    return REDACTED if secret and isinstance(value, str) else value
+    return lambda key, _: key in SECRET_KEYS

@@ -15,6 +15,8 @@ from services.bus.lease import Lease
 from services.bus.reading import read_stream
 from services.bus.settings import NatsSettings
 from services.bus.state import StateBucket, load_bucket
+from services.scheduler.firings import Firings
+from tests.nats.schedule_scene import schedule
 from tests.servers import nats_server
 
 PASSWORDS = {user: f"p-{user}" for user in ("poller", "scheduler", "api", "client", "reader")}
@@ -168,7 +170,7 @@ async def test_a_key_and_a_last_message_can_be_read_as_the_nats_command_does(sec
 DENIED = {
     "poller": [
         "funswarm.command.scale.web", "funswarm.result.c1", "funswarm.dead.scale.web", "funswarm.request.scale",
-        "$KV.FUNSWARM_LEASES.scheduler", "$JS.API.STREAM.MSG.GET.FUNSWARM_COMMANDS",
+        "$KV.FUNSWARM_LEASES.scheduler", "$JS.API.STREAM.MSG.GET.FUNSWARM_COMMANDS", "funswarm.schedule.nightly",
         "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_COMMANDS.scheduler", "$JS.API.STREAM.UPDATE.ORDERS",
         "$JS.API.STREAM.CREATE.ORDERS", "$JS.API.STREAM.DELETE.FUNSWARM_EVENTS", "$JS.API.STREAM.PURGE.FUNSWARM_EVENTS",
     ],
@@ -181,6 +183,12 @@ DENIED = {
         "$KV.FUNSWARM_STATE.service.s1", "$KV.FUNSWARM_LEASES.scheduler", "$JS.API.STREAM.CREATE.FUNSWARM_EVENTS",
         "$JS.API.STREAM.UPDATE.FUNSWARM_EVENTS", "$JS.API.STREAM.PURGE.FUNSWARM_COMMANDS",
         "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_COMMANDS.scheduler", "$JS.API.CONSUMER.DELETE.FUNSWARM_COMMANDS.scheduler",
+        "funswarm.alarm.nightly", "funswarm.firing.nightly", "funswarm.fired.nightly",
+        "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES",
+    ],
+    "client": [
+        "funswarm.alarm.nightly", "funswarm.firing.nightly", "funswarm.fired.nightly",
+        "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_SCHEDULES.scheduler",
     ],
     "reader": [
         "funswarm.command.scale.web", "funswarm.request.scale", "funswarm.event.service.created.web",
@@ -189,7 +197,8 @@ DENIED = {
         "$JS.API.STREAM.MSG.GET.FUNSWARM_DEAD", "$JS.API.DIRECT.GET.FUNSWARM_DEAD",
         "$JS.API.DIRECT.GET.FUNSWARM_COMMANDS", "$JS.API.CONSUMER.CREATE.FUNSWARM_COMMANDS",
         "$JS.API.CONSUMER.CREATE.FUNSWARM_DEAD", "$JS.API.CONSUMER.DELETE.FUNSWARM_EVENTS.other",
-        "$JS.API.STREAM.UPDATE.FUNSWARM_EVENTS",
+        "$JS.API.STREAM.UPDATE.FUNSWARM_EVENTS", "funswarm.schedule.nightly",
+        "$JS.API.STREAM.MSG.GET.FUNSWARM_SCHEDULES", "$JS.API.CONSUMER.CREATE.FUNSWARM_SCHEDULES",
     ],
 }  # fmt: skip
 
@@ -218,3 +227,20 @@ async def test_a_reader_follows_the_feed_and_asks(secured):
     feed = Client(reader.settings.url, user="reader", password=PASSWORDS["reader"])
     async with asyncio.timeout(60), feed as client, aclosing(client.changes(since=0)) as changes:
         assert isinstance(await anext(changes), Changed)
+
+
+@pytest.mark.parametrize("user", ["api", "client"])
+async def test_what_a_user_schedules_the_scheduler_makes_commands_of(secured, user):
+    scheduler = await secured("scheduler")
+    schedules = await scheduler.consume_schedules()
+    working = asyncio.create_task(Firings(scheduler).run(schedules))
+    commands = await scheduler.consume_commands()
+    async with Client(scheduler.settings.url, user=user, password=PASSWORDS[user]) as client:
+        await client.schedule(schedule(every="1s"))
+        delivery = await asyncio.wait_for(anext(commands), 60)
+        assert ["nightly"] == [one.schedule.name for one in await client.schedules()]
+        assert delivery.headers["Nats-Msg-Id"].startswith("nightly-")
+        await client.cancel("nightly")
+    working.cancel()
+    await schedules.close()
+    await commands.close()
