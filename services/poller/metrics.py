@@ -33,6 +33,11 @@ class Metrics:
         self.silences = Counter(
             "funswarm_poller_engine_stream_silences", "Engine event streams found silent", registry=registry
         )
+        self.drops = Counter(
+            "funswarm_poller_engine_events_dropped",
+            "Changes that lists found and the engine's event stream did not tell of",
+            registry=registry,
+        )
         self.hints = Counter("funswarm_poller_hints", "Events of the engine", ["kind"], registry=registry)
         self.retries = Counter("funswarm_poller_publish_retries", "Writes to NATS tried again", registry=registry)
         self.cut = Counter("funswarm_poller_events_cut", "Events that NATS took only cut", registry=registry)

@@ -221,10 +221,10 @@ class Moving:
         return None if next_at == NEVER else max(0.0, next_at - now)
 
     def _age(self, tier: int, now: float) -> None:
-        """Hand on those that were quiet for too long for this tier."""
+        """Hand on those that polls found quiet for too long for this tier; until it is polled nobody knows of one."""
 
         def is_quiet(motion: Motion) -> bool:
-            quiet_s = now - motion.changed_at
+            quiet_s = min(now, motion.polled_at) - motion.changed_at
             idle = tier == 0 and not motion.busy and motion.polled_at >= motion.changed_at + IDLE_AFTER_S / 2
             return quiet_s >= (IDLE_AFTER_S if idle else TIERS[tier][0])
 

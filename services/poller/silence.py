@@ -42,6 +42,6 @@ class Silence:
         if self._hinted.get(key, -1.0) < since:
             self._suspects.setdefault(key, now)
 
-    def culprit(self, now: float) -> Key | None:
-        """An object that changed without an event, None while all is well."""
-        return next((key for key, at in self._suspects.items() if now - at >= GRACE_S), None)
+    def culprits(self, now: float) -> list[Key]:
+        """The objects that changed without an event, none while all is well."""
+        return [key for key, at in self._suspects.items() if now - at >= GRACE_S]

@@ -85,11 +85,13 @@ class Watch:
             now = time.monotonic()
             if self._link.stream == "silent" and now - self._link.open_since > SAID_S:
                 self._link.proven()
-            culprit = self._silence.culprit(now)
-            if culprit is not None and self._stream is not None:
+            culprits = self._silence.culprits(now)
+            if culprits and self._stream is not None:
                 self._metrics.silences.inc()
+                self._metrics.drops.inc(len(culprits))
                 self._silence.opened()
-                self._link.silent(f"{culprit[0]} {culprit[1]} changed and the engine's event stream did not tell")
+                kind, object_id = culprits[0]
+                self._link.silent(f"{kind} {object_id} changed and the engine's event stream did not tell")
                 self._stream.close()
 
     async def _follow(self) -> str:

@@ -191,6 +191,14 @@ def test_an_idle_service_that_was_not_polled_yet_stays_in_the_fastest_tier():
     assert moving.due(9.0, FASTEST) == (0, ["web"])
 
 
+def test_a_service_that_is_not_polled_yet_stays_in_the_fastest_tier_however_late():
+    """Where polls are dear, as in a Swarm full of crash loops: a slower tier may wait for minutes more."""
+    moving = Moving()
+    moving.touch("web", 0.0)
+
+    assert moving.due(100.0, FASTEST) == (0, ["web"])
+
+
 def test_a_thousand_waiting_services_do_not_delay_a_fresh_one():
     moving = Moving()
     moving.keep([str(number) for number in range(1000)], 0.0)
