@@ -8,12 +8,13 @@ from fastapi import APIRouter, Path, Query, Response
 from funswarm.client import Client
 from funswarm.errors import UnknownObject
 from funswarm.messages import NodePage, Result, ServicePage, TaskPage
+from funswarm.outcome import is_pending
 from funswarm.state import NodeState, ServiceState, Value
 from services.api.access import Asking, Caller
 from services.api.documented import READING
 from services.api.preconditions import etag
 from services.api.seen import result_of, service_of, services_of, tasks_of
-from services.api.settings import WAIT_MAX_S
+from services.api.waiting import SETTLING_WAIT_S, TimeoutQuery, Waiting, WaitQuery, waiting_of
 
 Name = Annotated[str, Path(min_length=1, max_length=128)]
 Filter = Annotated[str | None, Query(min_length=1, max_length=128, description="By name or id")]
@@ -54,21 +55,27 @@ def routes(client: Client) -> APIRouter:
 
     @router.get("/commands/{command_id}", tags=["commands"], responses=gives(Result), response_model=None)
     async def command(
-        command_id: Name, caller: Asking, wait: Annotated[float, Query(ge=0, le=WAIT_MAX_S)] = 0
+        command_id: Name,
+        caller: Asking,
+        wait: WaitQuery = 0,
+        timeout: TimeoutQuery = SETTLING_WAIT_S,  # noqa: ASYNC109  the query's word
     ) -> Response:
-        """How a command ended, also when it was refused or failed; 404: it is not finished, or there is none."""
-        return json(await _result(client, caller, command_id, wait))
+        """How a command ended, also when it was refused or failed; 404: it is not finished, or there is none.
+
+        With `wait=converged` its convergence is still pending where it has not settled within `timeout`.
+        """
+        return json(await _result(client, caller, command_id, waiting_of(wait, timeout)))
 
     return router
 
 
-async def _result(client: Client, caller: Caller, command_id: str, wait_s: float) -> Result:
-    end = asyncio.get_running_loop().time() + wait_s
+async def _result(client: Client, caller: Caller, command_id: str, waits: Waiting) -> Result:
+    end = asyncio.get_running_loop().time() + waits.wait_s
     while True:
         result = await result_of(client, caller, command_id)
-        if result is not None:
-            return result
         left_s = end - asyncio.get_running_loop().time()
+        if result is not None and (left_s <= 0 or waits.wait_for == "applied" or not is_pending(result)):
+            return result
         if left_s <= 0:
             raise UnknownObject(f"command {command_id!r} has no result: it is not finished (ask again), or unknown")
         await asyncio.sleep(min(left_s, LOOK_INTERVAL_S))

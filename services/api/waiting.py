@@ -37,19 +37,26 @@ Seconds = Annotated[float, Field(ge=0, le=WAIT_MAX_S)]
 Wait = Annotated[float | str, PlainValidator(_wait, json_schema_input_type=Seconds | Literal["applied", "converged"])]
 
 
+WaitQuery = Annotated[
+    Wait,
+    Query(
+        description="Seconds to wait for the result; `applied`: the same, for `timeout`; `converged`: until its "
+        "service has settled, for `timeout`"
+    ),
+]
+TimeoutQuery = Annotated[Seconds, Query(description="Seconds that `wait=converged` or `wait=applied` waits")]
+
+
 async def waiting(
-    wait: Annotated[
-        Wait,
-        Query(
-            description="Seconds to wait for the result, else 202; `converged`: until its service has settled, and 409 "
-            "where it failed to; `applied`: as seconds, with `timeout`"
-        ),
-    ] = WAIT_S,
-    timeout: Annotated[  # noqa: ASYNC109  the query's word
-        Seconds, Query(description="Seconds that `wait=converged` or `wait=applied` waits, else 202")
-    ] = SETTLING_WAIT_S,
+    wait: WaitQuery = WAIT_S,
+    timeout: TimeoutQuery = SETTLING_WAIT_S,  # noqa: ASYNC109  the query's word
 ) -> Waiting:
-    """The parameters of each request that waits for a command."""
+    """The parameters of each command: 202 where it has not ended by then, 409 where its service did not converge."""
+    return waiting_of(wait, timeout)
+
+
+def waiting_of(wait: float | str, timeout: float) -> Waiting:
+    """What both parameters say."""
     if wait == "converged":
         return Waiting(timeout, "converged")
     return Waiting(timeout if isinstance(wait, str) else wait, "applied")

@@ -168,7 +168,7 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
     admission = Admission(copy.policy, copy.metrics.denied)
     writer = SafeWriter(engine, store, lambda: lease.held, services, admission)
     client = sdk_client(bus.settings, f"{MICRO_NAME} view {copy.settings.instance}")
-    settling = Settling(store, services, client.tasks, copy.settings.patience)
+    settling = Settling(store, services, client.tasks, lambda: lease.held, copy.settings.patience)
     lane_of, deliveries_max = Targets(engine, services).lane_of, copy.settings.deliveries_max
     worker = Worker(
         bus.subjects, store, writer, copy.metrics, lane_of, settling=settling.watch,

@@ -30,9 +30,17 @@ Tasks = Callable[[str], Awaitable[tuple[TaskState, ...]]]
 
 
 class Settling:
-    """`tasks_of`: the tasks of a service, by its id, as the poller knows them."""
+    """`tasks_of`: the tasks of a service, by its id, as the poller knows them. `is_active`: whether this copy is."""
 
-    def __init__(self, store: SettledStore, services: Services, tasks_of: Tasks, patience: Patience) -> None:
+    def __init__(
+        self,
+        store: SettledStore,
+        services: Services,
+        tasks_of: Tasks,
+        is_active: Callable[[], bool],
+        patience: Patience,
+    ) -> None:
+        self._is_active = is_active
         self._store = store
         self._services = services
         self._tasks_of = tasks_of
@@ -111,7 +119,7 @@ class Settling:
             if verdict.status is ConvergenceStatus.FAILED:
                 verdict = verdict.model_copy(update={"errors": await self._errors(result)})
             settled = result.model_copy(update={"convergence": verdict, "version": self._version(result, verdict)})
-            while True:
+            while self._is_active():  # what a frozen copy knows is old
                 try:
                     await self._store.settle(settled)
                     log.info("settled", command=result.command_id, how=verdict.status.value, reason=verdict.reason)

@@ -179,3 +179,11 @@ async def test_of_too_many_batches_at_once_the_last_is_refused(started, monkeypa
     await until(lambda: started.client.result("b1-db"), "the first batch to begin")
     assert Code.CONFLICT == (await batch(started, create("web"), command_id="b2")).code
     await waiting
+
+
+async def test_nothing_is_done_where_admission_refuses_one(started):
+    socket = [{"type": "bind", "source": "/var/run/docker.sock", "target": "/docker.sock"}]
+    result = await batch(started, create("db"), create("spy", mounts=socket))
+    assert (ResultStatus.REFUSED, Code.ADMISSION) == (result.status, result.code)
+    assert {"db": "succeeded", "spy": "admission-refused"} == ends(result)
+    assert started.service("db") is None

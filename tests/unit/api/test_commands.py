@@ -1,5 +1,7 @@
 """The routes that change services: what becomes of a request, and of the outcome."""
 
+import asyncio
+
 import pytest
 
 from funswarm.commands import COMMANDS
@@ -279,3 +281,17 @@ async def test_a_batch_without_an_order_is_refused_with_which(http, client):
 
     assert (400, []) == (answer.status_code, client.commands)
     assert "a -> a depend on each other in a circle" in answer.json()["detail"]
+
+
+async def test_a_result_can_be_waited_for_until_it_has_settled(http, client):
+    asked = COMMANDS.validate_python({"id": "abc", "verb": "restart", "target": "web"})
+    client.results["abc"] = _settled("pending")(asked)
+
+    first = await http.get("/v1/commands/abc?wait=10")
+    in_vain = await http.get("/v1/commands/abc?wait=converged&timeout=0.3")
+    waiting = asyncio.create_task(http.get("/v1/commands/abc?wait=converged"))
+    await asyncio.sleep(0)
+    client.results["abc"] = _settled("converged")(asked)
+
+    answers = [first, in_vain, await waiting]
+    assert ["pending", "pending", "converged"] == [answer.json()["convergence"]["status"] for answer in answers]
