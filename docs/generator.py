@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
-from funswarm import commands, dead, messages, records, spec, spec_parts, state
+from funswarm import commands, dead, messages, records, schedules, spec, spec_parts, state
 from funswarm.subjects import Subjects
 from services.settings import PREFIX, Settings
 
@@ -87,6 +87,12 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
         (records.CommandRecord, records.CommandPage, dead.KeptLetter, dead.LetterPage),
     ),
     (
+        "Schedules",
+        "On `<p>.schedule.<name>` in the stream `<P>_SCHEDULES`, whose last message is the schedule; an empty one: it "
+        "was cancelled. What the SDK and HTTP answer: `Scheduled`, `Cancelled`. See [schedules.md](schedules.md).",
+        (schedules.Schedule, schedules.Scheduled, schedules.Firing, schedules.Cancelled),
+    ),
+    (
         "Descriptions of services",
         "In `create` and `update`, and in HTTP's bodies.",
         (
@@ -117,7 +123,7 @@ _SCHEMAS: Final[dict[str, TypeAdapter[Any]]] = {
             messages.Event, messages.Result, messages.DeadLetter, messages.Query, messages.SummaryPage,
             messages.ServicePage, messages.TaskPage, messages.NodePage, messages.PartHealth, messages.Health,
             spec.ServiceSpec, spec.ServicePatch, records.CommandRecord, records.CommandPage,
-            dead.KeptLetter, dead.LetterPage,
+            dead.KeptLetter, dead.LetterPage, schedules.Schedule, schedules.Scheduled, schedules.Cancelled,
         )
     },
 }  # fmt: skip
@@ -161,6 +167,7 @@ def _names() -> str:
         (names.command("scale", "web"), "A command for the service `web`."),
         (names.result("7f9c"), "The result of the command `7f9c`."),
         (names.dead("scale", "web"), "A dead letter."),
+        (names.schedule("nightly"), "The schedule `nightly`."),
         (names.audit("refused", "scale", "web"), "The record of a command that was refused."),
         (names.request("scale"), "A request: submit a command and wait for its result."),
         (names.query("tasks"), "A question; also `summary`, `services`, `nodes`."),

@@ -10,7 +10,15 @@ from functools import cache
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AwareDatetime, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BeforeValidator,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from funswarm.commands import COMMANDS, Command
 from funswarm.cron import SECOND, UTC_ZONE, Cron
@@ -28,10 +36,12 @@ _YEARS: Final = range(2000, 3000)
 _SOME_TIME: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-def _moment(value: Any) -> Any:
+def _moment(value: Any, info: ValidationInfo) -> Any:
     """`+10m` as the moment that is so far from now; all else is left to pydantic."""
     if not isinstance(value, str) or not value.startswith("+"):
         return value
+    if info.context is not None:
+        raise ValueError(f"{value!r} is another moment each time that it is read: write the moment itself")
     return datetime.now(UTC) + timedelta(seconds=duration_s(value[1:]))
 
 
@@ -55,7 +65,9 @@ class Plan(Value):
     every: Duration | None = Field(None, description="Again and again, at this interval: whole seconds, at least 1")
     cron: str | None = Field(None, max_length=256, description="Six fields, seconds first; or five; or as '@daily'")
     time_zone: str | None = Field(None, max_length=64, description="Of `cron`, as 'Europe/Berlin'; none: UTC")
-    missed: Literal["once", "drop"] = "once"
+    missed: Literal["once", "drop"] = Field(
+        "once", description="What becomes of a firing whose time passed while NATS or the scheduler was away"
+    )
     drop_after_s: Duration | None = Field(None, description="With `drop`: how late a firing may be")
 
     @field_validator("at")
@@ -108,6 +120,22 @@ class Schedule(Plan):
     """A plan under a name, which is unique: putting another one under it replaces it."""
 
     name: str = Field(pattern=NAME)
+
+    @classmethod
+    def stored(cls, name: str, body: bytes) -> Self:
+        """The schedule that is the last message on the subject of `name`.
+
+        Raises:
+            ValidationError: it is none, or of another name.
+        """
+        return cls.model_validate_json(body, context=name)
+
+    @field_validator("name")
+    @classmethod
+    def _is_of_its_subject(cls, name: str, info: ValidationInfo) -> str:
+        if info.context not in (None, name):
+            raise ValueError(f"the body is the schedule {name!r}, and the subject that of {info.context!r}")
+        return name
 
     @model_validator(mode="after")
     def _can_fire(self) -> Self:

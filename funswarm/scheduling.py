@@ -67,7 +67,7 @@ class Schedules:
         async def one(name: str) -> Scheduled | None:
             async with limit:
                 kept = await self._definition(name)
-                return None if kept is None else await self._scheduled(kept)
+                return None if kept is None else await self._scheduled(name, kept)
 
         stream, wildcard = self._subjects.schedules_stream, self._subjects.all_schedules
         names = [subject.rpartition(".")[2] for subject in await subjects_in(self._link, stream, wildcard)]
@@ -81,7 +81,7 @@ class Schedules:
             UnknownSchedule: there is none of that name (any more).
         """
         kept = await self._definition(name)
-        scheduled = None if kept is None else await self._scheduled(kept)
+        scheduled = None if kept is None else await self._scheduled(name, kept)
         if scheduled is None:
             raise _unknown(name)
         if scheduled.last is None:
@@ -97,7 +97,7 @@ class Schedules:
         """
         for _ in range(_TRIES):
             kept = await self._definition(name)
-            if kept is None or not self._sees(_schedule(kept)):
+            if kept is None or not self._sees(_schedule(name, kept)):
                 raise _unknown(name)
             if await self._write(name, b"", kept, {"Nats-TTL": CANCELLED_TTL}):
                 return Cancelled(name=name, underway=await self._underway(name, kept.sequence))
@@ -113,7 +113,7 @@ class Schedules:
 
     async def _check_place(self, name: str, before: Kept | None) -> None:
         if before is not None and before.body:
-            if not self._sees(_schedule(before)):
+            if not self._sees(_schedule(name, before)):
                 raise Refused(f"there is a schedule {name!r} of others: take another name", Code.FORBIDDEN)
             return
         stream, wildcard = self._subjects.schedules_stream, self._subjects.all_schedules
@@ -137,14 +137,12 @@ class Schedules:
             return False
         return True
 
-    async def _scheduled(self, kept: Kept) -> Scheduled | None:
-        schedule = _schedule(kept)
+    async def _scheduled(self, name: str, kept: Kept) -> Scheduled | None:
+        schedule = _schedule(name, kept)
         if schedule is None or not self._sees(schedule):
             return None
         coming = schedule.coming(kept.time, datetime.now(UTC))
-        return Scheduled(
-            schedule=schedule, since=kept.time, next=coming, last=await self._last(schedule.name, kept.sequence)
-        )
+        return Scheduled(schedule=schedule, since=kept.time, next=coming, last=await self._last(name, kept.sequence))
 
     async def _last(self, name: str, revision: int) -> Firing | None:
         fired = await last_kept(self._link, self._subjects.schedules_stream, self._subjects.fired(name))
@@ -166,10 +164,10 @@ class Schedules:
         return bool(own) and own <= self._namespaces
 
 
-def _schedule(kept: Kept) -> Schedule | None:
+def _schedule(name: str, kept: Kept) -> Schedule | None:
     """None: it is of another version, or was written by hand and wrong."""
     try:
-        return Schedule.model_validate_json(kept.body)
+        return Schedule.stored(name, kept.body)
     except ValidationError:
         return None
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from funswarm.subjects import Subjects
 from services.bus.settings import NatsSettings
 
-SERVER_MIN: Final = (2, 12, 1)  # atomic batches of messages with ids
+SERVER_MIN: Final = (2, 12, 1)  # atomic batches of messages with ids; messages for a moment (docs/decisions/0010)
 COMMANDS_CONSUMER: Final = "scheduler"
 COMMANDS_LIMIT: Final = 500
 COMMANDS_MAX: Final = 100_000

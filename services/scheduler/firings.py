@@ -89,7 +89,7 @@ class Firings:
 
     async def _begin(self, name: str, delivery: Delivery) -> None:
         """A schedule was put: arm it, unless that was done before."""
-        schedule = Schedule.model_validate_json(delivery.body)
+        schedule = Schedule.stored(name, delivery.body)
         armed = await self._bus.newest(self._stream, self._subjects.alarm(name))
         if armed is None or armed.headers.get(REVISION_HEADER) != str(delivery.sequence):
             await self._arm(name, delivery.sequence, schedule.first(delivery.accepted_at))
@@ -100,7 +100,7 @@ class Firings:
         revision, due = delivery.headers.get(REVISION_HEADER), delivery.headers.get(DUE_HEADER)
         if put is None or not put.body or due is None or revision != str(put.sequence):
             return  # cancelled, or another one now
-        schedule, moment = Schedule.model_validate_json(put.body), datetime.fromisoformat(due)
+        schedule, moment = Schedule.stored(name, put.body), datetime.fromisoformat(due)
         if await self._armed_since(name, put.sequence, moment):
             return
         since = datetime.fromisoformat(put.time)

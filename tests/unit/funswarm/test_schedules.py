@@ -1,5 +1,6 @@
 """What a schedule may be, when it is due, and which command a firing is."""
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -102,3 +103,15 @@ def test_a_batch_whose_commands_ids_would_be_too_long_is_refused():
     item = {"name": "i" * 31, "command": SCALE}
     with pytest.raises(ValidationError, match="at most 64 characters"):
         schedule(name="n" * 46, every="1h", command={"verb": "batch", "target": "all", "commands": [item]})
+
+
+@pytest.mark.parametrize("fields", [{"at": "+10m"}, {"every": "1h", "name": "other"}], ids=["relative", "name"])
+def test_what_is_stored_is_of_its_subject_and_has_moments_only(fields):
+    body = json.dumps({"name": "nightly", "command": SCALE, **fields}).encode()
+    with pytest.raises(ValidationError):
+        Schedule.stored("nightly", body)
+
+
+def test_what_is_stored_is_read_again():
+    put = schedule(at="+10m", missed="drop", drop_after_s=5)
+    assert put == Schedule.stored("nightly", put.model_dump_json().encode())
