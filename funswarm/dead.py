@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from funswarm.backwards import Found, read_back
 from funswarm.commands import COMMANDS, Command
-from funswarm.errors import InvalidRequest, UnknownObject
+from funswarm.errors import InvalidRequest, UnknownDeadLetter
 from funswarm.explain import explain
 from funswarm.how import How
 from funswarm.jetstream import delete_message
@@ -65,7 +65,7 @@ async def read_letters(link: Link, subjects: Subjects, limit: int, after: int | 
 async def read_letter(link: Link, subjects: Subjects, sequence: int) -> KeptLetter:
     """
     Raises:
-        UnknownObject: it is not there (any more).
+        UnknownDeadLetter: it is not there (any more).
     """
     async with aclosing(read_back(link, subjects.dead_stream, subjects.all_dead, sequence + 1)) as letters:
         async for kept in letters:
@@ -79,7 +79,7 @@ async def replay_letter(link: Link, subjects: Subjects, sequence: int, how: How)
     """Send its command again; `how.id`: its new id, None: one made of the letter. Its deadline is not kept.
 
     Raises:
-        UnknownObject: it is not there (any more).
+        UnknownDeadLetter: it is not there (any more).
         InvalidRequest: it holds no command, or its secrets were taken out.
     """
     kept = await read_letter(link, subjects, sequence)
@@ -94,7 +94,7 @@ async def replay_letter(link: Link, subjects: Subjects, sequence: int, how: How)
 async def drop_letter(link: Link, subjects: Subjects, sequence: int) -> None:
     """
     Raises:
-        UnknownObject: it is not there (any more).
+        UnknownDeadLetter: it is not there (any more).
     """
     if sequence <= 0 or not await delete_message(link, subjects.dead_stream, sequence):
         raise _unknown(sequence)
@@ -130,5 +130,5 @@ def _letter(subjects: Subjects, kept: Found) -> KeptLetter:
     return KeptLetter(sequence=kept.sequence, verb=verb, target=untoken(target), command_id=command_id, letter=letter)
 
 
-def _unknown(sequence: int) -> UnknownObject:
-    return UnknownObject(f"there is no dead letter {sequence}: it was dropped, sent again, or never there")
+def _unknown(sequence: int) -> UnknownDeadLetter:
+    return UnknownDeadLetter(f"there is no dead letter {sequence}: it was dropped, sent again, or never there")

@@ -3,7 +3,7 @@
     FunswarmError
     ├── PermanentError            asking again is useless
     │   ├── InvalidRequest        the request itself: what, where, and the way out
-    │   ├── UnknownObject         no service, task or node of that name
+    │   ├── UnknownObject         nothing of that name; UnknownNode, UnknownSchedule … where it is no service or task
     │   ├── Refused               understood and refused; `code` says why
     │   ├── Failed                the engine would not
     │   └── Relist                that point of the stream is gone: begin with a snapshot
@@ -34,9 +34,27 @@ class InvalidRequest(PermanentError):
 
 
 class UnknownObject(PermanentError):
-    """There is no such service, task, node or command."""
+    """There is no such service or task; of other kinds: its subclasses."""
 
     code = Code.UNKNOWN_SERVICE
+
+
+class UnknownNode(UnknownObject):
+    """There is no such node."""
+
+    code = Code.UNKNOWN_NODE
+
+
+class UnknownCommand(UnknownObject):
+    """There is no command of that id, or it has no result yet."""
+
+    code = Code.UNKNOWN_COMMAND
+
+
+class UnknownDeadLetter(UnknownObject):
+    """There is no dead letter of that sequence."""
+
+    code = Code.UNKNOWN_DEAD_LETTER
 
 
 class UnknownSchedule(UnknownObject):

@@ -19,8 +19,8 @@ class How:
     `id`: the idempotency key, None: a new one. `expect`: what must hold, else it is refused. `deadline`: refused after
     it. `dry_run`: only say what would change. `requested_by`: who asks, for the record; None: the client's name.
     `wait_s`: how long to wait for the result, 0: not at all. `traceparent`: the W3C trace that this is a part of.
-    `wait_for`: whether it is enough that the command was `applied`, or its service shall have `converged` (or failed to,
-    or been written anew: see `Result.convergence`, which is still pending where `wait_s` is over before).
+    `wait_for`: whether it is enough that the command was `applied`, or its service shall have `converged` (or failed
+    to, or been written anew: see `Result.convergence`, which is still pending where `wait_s` is over before).
     `namespaces`: whoever asks may act in these only; empty: everywhere.
     """
 

@@ -36,8 +36,8 @@ class Event(Published):
     back after its removal, `@removed.<revision>` for a removal.
     `time` is Swarm's, `observed_at` the poller's clock. `command`: the command that wrote this spec, where one did;
     null where Swarm went back to an older one.
-    `cut`: too large for NATS. `before` is then null, `changes` is empty, and `after` (as all later states of the object)
-    has its lists and maps empty and its texts shortened.
+    `cut`: too large for NATS. `before` is then null, `changes` is empty, and `after` (as all later states of the
+    object) has its lists and maps empty and its texts shortened.
     """
 
     id: str
@@ -72,6 +72,8 @@ class Code(StrEnum):
     UNKNOWN_SERVICE = "unknown-service"
     UNKNOWN_NODE = "unknown-node"
     UNKNOWN_SCHEDULE = "unknown-schedule"
+    UNKNOWN_COMMAND = "unknown-command"
+    UNKNOWN_DEAD_LETTER = "unknown-dead-letter"
     NAME_TAKEN = "name-taken"
     WRONG_MODE = "wrong-mode"
     ROLLOUT = "rollout-in-progress"

@@ -57,7 +57,7 @@ class Past(Queries):
         """One of them.
 
         Raises:
-            UnknownObject: it is not there (any more).
+            UnknownDeadLetter: it is not there (any more).
         """
         return await read_letter(self._link, self._subjects, sequence)
 
@@ -67,7 +67,7 @@ class Past(Queries):
         The id is made of the letter, so that repeating this is harmless. The deadline is that of `how`.
 
         Raises:
-            UnknownObject: it is not there (any more).
+            UnknownDeadLetter: it is not there (any more).
             InvalidRequest: it holds no command.
         """
         by = how.requested_by or self._name
@@ -77,6 +77,6 @@ class Past(Queries):
         """Takes a dead letter away for good.
 
         Raises:
-            UnknownObject: it is not there (any more).
+            UnknownDeadLetter: it is not there (any more).
         """
         await drop_letter(self._link, self._subjects, sequence)

@@ -1,6 +1,6 @@
 """What can be asked of Funswarm's parts: health, services, tasks, nodes, metrics. I/O by `Link`."""
 
-from funswarm.errors import UnknownObject
+from funswarm.errors import UnknownNode
 from funswarm.health import ask_health, gather_metrics, gather_parts
 from funswarm.link import Link
 from funswarm.messages import Health, NodePage, PartHealth, Query, ServicePage, ServiceSummary, SummaryPage, TaskPage
@@ -60,11 +60,11 @@ class Queries:
         """One node, by hostname or id.
 
         Raises:
-            UnknownObject: there is none.
+            UnknownNode: there is none.
         """
         page = await ask(self._link, self._subjects.query("nodes"), Query(name=name), NodePage.model_validate_json)
         if not page.items:
-            raise UnknownObject(f"there is no node {name!r}")
+            raise UnknownNode(f"there is no node {name!r}")
         return page.items[0]
 
     async def metrics(self) -> str:

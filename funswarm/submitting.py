@@ -40,7 +40,13 @@ async def submit(link: Link, subjects: Subjects, command: Command, how: How) -> 
     outcome: Result | Accepted = Accepted(command.id)
     inbox = await link.subscribe(subjects.result(command.id))
     try:
-        ack = await _publish(link, subjects, command, traceparent_or_new(how.traceparent))
+        try:
+            ack = await _publish(link, subjects, command, traceparent_or_new(how.traceparent))
+        except Unavailable as error:
+            way_out = (
+                f"ask again with the same id, {command.id!r}: it is done once, also where NATS has it already"
+            )
+            raise Unavailable(f"{error}; {way_out}", error.delay_s) from error
         if ack.duplicate:
             await _refuse_another(link, subjects, command, ack)
             if (result := await read_result(link, subjects, command.id)) is not None:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Path, Query, Response
 
 from funswarm.client import Client
-from funswarm.errors import UnknownObject
+from funswarm.errors import UnknownCommand
 from funswarm.messages import NodePage, Result, ServicePage, TaskPage
 from funswarm.outcome import is_pending
 from funswarm.state import NodeState, ServiceState, Value
@@ -77,7 +77,7 @@ async def _result(client: Client, caller: Caller, command_id: str, waits: Waitin
         if result is not None and (left_s <= 0 or waits.wait_for == "applied" or not is_pending(result)):
             return result
         if left_s <= 0:
-            raise UnknownObject(f"command {command_id!r} has no result: it is not finished (ask again), or unknown")
+            raise UnknownCommand(f"command {command_id!r} has no result: it is not finished (ask again), or unknown")
         await asyncio.sleep(min(left_s, LOOK_INTERVAL_S))
 
 

@@ -135,7 +135,7 @@ async def test_a_client_may_come_before_nats(nats):
 
 async def test_a_paused_nats_is_a_bounded_wait_and_no_end(nats, own_bus, own_client):
     nats.pause()
-    with pytest.raises(Unavailable):
+    with pytest.raises(Unavailable, match="ask again with the same id, 'abc'"):
         await own_client.scale("web", 3, how=How(id="abc"))
     nats.resume()
 

@@ -3,7 +3,7 @@
 import pytest
 
 from funswarm.client import Client
-from funswarm.errors import Failed, InvalidRequest, Unavailable, UnknownObject
+from funswarm.errors import Failed, InvalidRequest, Unavailable, UnknownNode, UnknownObject
 from funswarm.messages import NodePage, Query, ServicePage, SummaryPage
 from tests.builders import a_node, a_service
 from tests.nats.client_scene import a_part, answer_health
@@ -59,7 +59,7 @@ async def test_a_node_that_is_not_there_is_unknown(bus, client):
     )
 
     assert "alpha" == (await client.node("alpha")).name
-    with pytest.raises(UnknownObject, match="'beta'"):
+    with pytest.raises(UnknownNode, match="'beta'"):
         await client.node("beta")
 
 

@@ -200,7 +200,7 @@ async def test_the_result_of_a_command_is_given_as_it_is_also_when_refused(http,
 async def test_a_command_without_a_result_is_404(http):
     answer = await http.get("/v1/commands/abc")
 
-    assert 404 == answer.status_code
+    assert (404, "unknown-command") == (answer.status_code, answer.json()["code"])
     assert "not finished" in answer.json()["detail"]
 
 
