@@ -4,7 +4,8 @@ import itertools
 from dataclasses import dataclass
 from typing import Final
 
-from funswarm.state import AnyState, event_names
+from funswarm.errors import InvalidRequest
+from funswarm.state import KINDS, AnyState, event_names
 from funswarm.subjects import Subjects, token
 
 FILTERS_MAX: Final = 100
@@ -12,11 +13,19 @@ FILTERS_MAX: Final = 100
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which changes are wanted; an empty set: all. `names`: an object's name; of tasks, their service's."""
+    """Which changes are wanted; an empty set: all. `names`: an object's name; of tasks, their service's.
+
+    Raises:
+        InvalidRequest: there is no such kind.
+    """
 
     kinds: frozenset[str] = frozenset()
     names: frozenset[str] = frozenset()
     actions: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(self.kinds.difference(KINDS)):
+            raise InvalidRequest(f"kinds {', '.join(unknown)}: choose from {', '.join(KINDS)}")
 
     def filters(self, subjects: Subjects) -> list[str]:
         """The selection as subjects' filters, which do not overlap; one for all where they would be too many."""

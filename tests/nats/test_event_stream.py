@@ -73,6 +73,13 @@ async def test_an_id_that_is_gone_is_410(bus, http):
     assert (410, "gone") == (answer.status_code, answer.json()["code"])
 
 
+async def test_a_kind_that_is_none_is_400(bus, http):
+    answer = await http.get("/v1/events", params={"kinds": "service,tasks"})
+
+    assert (400, "invalid") == (answer.status_code, answer.json()["code"])
+    assert answer.json()["detail"].startswith("kinds tasks: choose from service, task, node")
+
+
 async def test_a_time_to_come_is_400(bus, http):
     answer = await http.get("/v1/events", params={"since": "2999-01-01T00:00:00Z"})
 
