@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from contextlib import suppress
 from functools import partial
 
 import pytest
@@ -163,6 +164,25 @@ async def test_commands_survive_a_kill_of_nats(swarm):
     await swarm.nats.start()
     results = await asyncio.gather(*waiting)
     assert {ResultStatus.SUCCEEDED} == {result.status for result in results}
+
+
+async def test_what_nats_forgets_right_after_the_ack_is_not_done_again(swarm):
+    swarm.start()
+    await swarm.active()
+    done(await swarm.client.create(WEB))
+    asked = (swarm.client.restart("web", force=True, how=How(id=f"r{number}", wait_s=60)) for number in range(30))
+    assert {ResultStatus.SUCCEEDED} == {done(one).status for one in await asyncio.gather(*asked)}
+    await swarm.nats.kill()
+    await swarm.nats.start()
+    await until(partial(_nothing_waits, swarm), "an empty queue")
+    assert 30 == swarm.service("web").spec["TaskTemplate"]["ForceUpdate"]
+    assert 31 == len((await swarm.client.commands()).items)
+
+
+async def _nothing_waits(swarm) -> bool:
+    with suppress(Unavailable):
+        return not (await swarm.client.commands(status="pending")).items
+    return False
 
 
 async def test_a_command_waits_in_nats_while_no_scheduler_is_there(swarm):
