@@ -190,9 +190,10 @@ class Bus:
         return deliveries
 
     async def consume_schedules(self) -> Deliveries:
-        """What is put, fires and has fired of the schedules, each until it is finished. `close` it."""
-        deliveries = Deliveries(self.link, self.subjects.schedules_stream, schedules_consumer(self.subjects))
-        await deliveries.open(anew=False)
+        """What is put, fires and has fired of the schedules, each until it is finished, and some again. `close` it."""
+        config = schedules_consumer(self.subjects)
+        deliveries = Deliveries(self.link, self.subjects.schedules_stream, config, is_queue=False)
+        await deliveries.open()
         return deliveries
 
 

@@ -79,13 +79,15 @@ class Delivery:
 class Deliveries:
     """`async for delivery in deliveries`, in the order of the queue, until `close`.
 
-    `config`: the durable consumer, in NATS's own words; its `max_ack_pending` are out at once at most.
+    `config`: the durable consumer, in NATS's own words; its `max_ack_pending` are out at once at most. `is_queue`: what
+    is finished is gone from the stream; elsewhere some of it may be handed out again to who reads next.
     """
 
-    def __init__(self, link: Link, stream: str, config: dict[str, Any]) -> None:
+    def __init__(self, link: Link, stream: str, config: dict[str, Any], *, is_queue: bool = True) -> None:
         self._link = link
         self._stream = stream
         self._config = config
+        self._is_queue = is_queue
         self._name: str = config["durable_name"]
         self._limit: int = config["max_ack_pending"]
         self._out: dict[int, Delivery] = {}  # by sequence: handed out and not finished
@@ -108,14 +110,12 @@ class Deliveries:
             raise self._failure or StopAsyncIteration
         return delivery
 
-    async def open(self, *, anew: bool = True) -> None:
-        """Begin with all that is not finished; raises what Link.subscribe does.
+    async def open(self) -> None:
+        """Begin with all that is not finished, in the order of the queue; raises what Link.subscribe does.
 
-        `anew`: by a new consumer, in the order of the queue: an old one would hand out new messages before those that
-        its dead reader had in hand. For a work queue only: elsewhere what was finished would be handed out again.
+        A new consumer each time: an old one would hand out new messages before those that its dead reader had in hand.
         """
-        if anew:
-            await self._replace()
+        await self._replace()
         self._reply = self._link.inbox.new_subject()
         self._inbox = await self._link.subscribe(self._reply, self._arrived)
         self._tasks = [asyncio.create_task(self._pull()), asyncio.create_task(self._keep())]
@@ -176,6 +176,9 @@ class Deliveries:
         try:
             before = await call(self._link, f"CONSUMER.INFO.{place}")
             self._reached = [*_reached(before["config"]), int(before["delivered"]["stream_seq"])][-_REACHED_MAX:]
+            if not self._is_queue:
+                start = int(before["ack_floor"]["stream_seq"]) + 1
+                self._config = self._config | {"deliver_policy": "by_start_sequence", "opt_start_seq": start}
             await call(self._link, f"CONSUMER.DELETE.{place}")
         except ApiError as error:
             if error.code != 404:

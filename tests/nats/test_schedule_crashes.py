@@ -9,6 +9,7 @@ import pytest
 from funswarm.messages import Code
 from funswarm.spec import ServiceSpec
 from services.bus.connection import Bus
+from services.bus.deliveries import Delivery
 from services.scheduler.firings import Firings
 from tests.nats.schedule_scene import (
     fired,
@@ -137,15 +138,26 @@ async def test_schedulers_that_are_killed_one_after_the_other_fire_each_time_onc
     assert len(await fired(bus)) == restarts(swarm)
 
 
-async def test_two_schedulers_at_once_fire_each_time_once(running, bus):
+async def test_two_schedulers_that_do_the_same_at_once_fire_each_time_once(running, bus):
     """As when the old active copy is not dead yet: nothing but the stream keeps them apart."""
-    other = Firings(bus)
     deliveries = await bus.consume_schedules()
-    working = asyncio.create_task(other.run(deliveries))
+    first, second = asyncio.Queue(), asyncio.Queue()
+
+    async def tell_both() -> None:
+        async for delivery in deliveries:
+            first.put_nowait(delivery)
+            second.put_nowait(delivery)
+
+    async def of(queue: asyncio.Queue[Delivery]) -> AsyncIterator[Delivery]:
+        while True:
+            yield await queue.get()
+
+    working = [asyncio.create_task(work) for work in (tell_both(), *(Firings(bus).run(of(q)) for q in (first, second)))]
     await running.client.schedule(schedule(every="1s", command=RESTART))
     await until_more(bus)
     await running.client.cancel("nightly")
     await until(lambda: nothing_underway(bus), "the last commands", every_s=0.05)
-    working.cancel()
+    for task in working:
+        task.cancel()
     await deliveries.close()
     assert len(await fired(bus)) == restarts(running)

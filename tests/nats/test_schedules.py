@@ -103,6 +103,37 @@ async def test_a_firing_that_was_on_its_way_is_told_by_cancel_and_is_done(runnin
     assert times <= set(await fired(bus))
 
 
+async def test_cancelling_at_the_very_moment_tells_whether_it_fired(running, bus):
+    at = (datetime.now(UTC) + timedelta(seconds=5)).replace(microsecond=0)
+    names = [f"race{number}" for number in range(30)]
+    await asyncio.gather(*(running.client.schedule(schedule(name, at=at)) for name in names))
+
+    async def has_fired(number: int) -> bool:
+        await asyncio.sleep((at - datetime.now(UTC)).total_seconds() + number / 200)
+        try:
+            return (await running.client.cancel(names[number])).underway is not None
+        except UnknownSchedule:
+            return True
+
+    told = await asyncio.gather(*(has_fired(number) for number in range(len(names))))
+    await until(lambda: gone(running.client, names[-1]), "the end of the schedules", every_s=0.05)
+    await asyncio.sleep(1)
+    await until(lambda: nothing_underway(bus), "the last commands", every_s=0.05)
+    results = [await running.client.result(f"{name}-{at:%Y%m%dT%H%M%SZ}") for name in names]
+    assert [name for name, yes in zip(names, told, strict=True) if yes] == [
+        name for name, result in zip(names, results, strict=True) if result is not None
+    ]
+
+
+async def test_a_batch_is_scheduled_as_any_other_command(running):
+    items = [{"name": "up", "command": {"verb": "scale", "target": "web", "replicas": 3}}]
+    put = await running.client.schedule(
+        schedule(at="+1s", command={"verb": "batch", "target": "all", "commands": items})
+    )
+    assert (await result_of(running.client, "nightly", put.next[0])).changed
+    assert 3 == running.replicas("web")
+
+
 async def test_a_schedule_that_was_cancelled_while_no_scheduler_was_there_never_fires(swarm, bus):
     await swarm.client.schedule(schedule(at="+1s"))
     await swarm.client.cancel("nightly")
