@@ -61,12 +61,13 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Why not. `reason` is for figures: `unauthenticated`, `role` or `namespace`."""
+    """Why not. `reason` is for figures: `unauthenticated`, `role` or `namespace`. `who`: the token's name."""
 
     status: int
     reason: str
     detail: str
     challenge: str | None = None
+    who: str | None = None
 
 
 class Access:
@@ -153,13 +154,15 @@ def role_needed(method: str, path: str) -> Role | None:
 
 def _denied(caller: Caller, needed: Role, method: str, path: str) -> Denied | None:
     if not caller.role.may(needed):
-        return Denied(403, "role", f"this needs the role {needed}, and the token {caller.name} has {caller.role}")
+        return Denied(
+            403, "role", f"this needs the role {needed}, and the token {caller.name} has {caller.role}", who=caller.name
+        )
     # What is written is checked once more by the scheduler, which knows the service's labels.
     theirs = _FILTERED.fullmatch(path) if method in _READS else _below(path, _OF_SERVICES)
     if caller.namespaces and not theirs:
         bound = ", ".join(caller.namespaces)
         why = f"this concerns the whole Swarm, and the token {caller.name} is bound to the namespaces {bound}"
-        return Denied(403, "namespace", why)
+        return Denied(403, "namespace", why, who=caller.name)
     return None
 
 

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from funswarm.messages import Code
 from services.api.access import Access
+from services.api.denials import Denials
 from services.api.figures import Figures
 from services.api.hosts import is_known
 from services.api.problems import problem
@@ -31,7 +32,7 @@ _ALWAYS: Final = "/healthz"  # who is busy is alive
 class Guard:
     """Wraps the application. `simulator`: set when it is known that the engine is one; then every answer says so.
 
-    `hosts`: the names under which this server may be asked for; None: any.
+    `hosts`: the names under which this server may be asked for; None: any. `denials`: to be written down.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class Guard:
         self._figures = figures
         self._access = access
         self._hosts = hosts
+        self.denials = Denials()
         self._open = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,6 +89,7 @@ class Guard:
         if denied is None:
             return None
         self._figures.denied(denied.reason)
+        self.denials.add(scope, denied)
         challenge = {"WWW-Authenticate": denied.challenge} if denied.challenge else None
         code = Code.FORBIDDEN if denied.status == 403 else denied.reason
         return problem(denied.status, denied.detail, code, challenge)

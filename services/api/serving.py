@@ -129,7 +129,7 @@ async def _learn_of_simulator(client: Client, app: Guard) -> None:
 
 
 async def _answer_for_parts(nats: NatsSettings, figures: Figures, app: Guard) -> None:
-    """This copy's health and figures, for as long as the process lives; from when NATS is there."""
+    """This copy's health and figures, and what it denied, for as long as the process lives; from when NATS is there."""
     started_at = datetime.now(UTC)
 
     async def health(_: bytes) -> bytes:
@@ -152,7 +152,11 @@ async def _answer_for_parts(nats: NatsSettings, figures: Figures, app: Guard) ->
         try:
             await bus.answer_all(bus.subjects.part_health, health)
             await bus.answer_all(bus.subjects.part_metrics, metrics)
-            await bus.watch()
+            writing = asyncio.create_task(app.denials.run(bus))
+            try:
+                await bus.watch()
+            finally:
+                writing.cancel()
         except FunswarmError as error:
             _log.warning("the connection to NATS ended", reason=str(error))
             await asyncio.sleep(RETRY_S)

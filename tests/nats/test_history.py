@@ -1,5 +1,6 @@
 """The history: what waits and what ended, newest first, by filters, page by page; also what is rare among much."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -11,8 +12,11 @@ from funswarm.errors import InvalidRequest
 from funswarm.how import How
 from funswarm.messages import Code
 from funswarm.records import CommandRecord, RecordStatus, denied
+from services.api.access import Denied
+from services.api.denials import Denials
 from services.bus.audit import write_records
 from tests.nats.client_scene import scheduling
+from tests.waiting import until
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
@@ -126,6 +130,18 @@ async def test_what_the_api_denied_is_given_to_who_asks_for_it(bus, client):
 async def test_what_cannot_be_meant_is_refused(client, asked):
     with pytest.raises(InvalidRequest):
         await client.commands(**asked)
+
+
+async def test_what_the_api_denies_is_written_down(bus, client):
+    denials = Denials()
+    denials.add({"method": "POST", "path": "/v1/services", "client": None}, Denied(401, "unauthenticated", "no token"))
+    writing = asyncio.create_task(denials.run(bus))
+
+    async def written() -> bool:
+        return ["POST"] == [one.verb for one in (await client.commands(status="denied")).items]
+
+    await until(written, "the record")
+    writing.cancel()
 
 
 async def test_a_record_is_kept_once_however_often_it_is_written(bus, client):

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
-from contextlib import aclosing
+from contextlib import aclosing, nullcontext
 
 import pytest
 
 from funswarm.changes import Changed
 from funswarm.client import Client
 from funswarm.errors import PermanentError
+from funswarm.records import CommandRecord, RecordStatus
+from services.bus.audit import write_records
 from services.bus.connection import Bus
 from services.bus.journal import Journal, Outgoing
 from services.bus.lease import Lease
@@ -111,6 +113,31 @@ async def test_an_api_may_not_write_states(secured):
     api = await secured("api")
     with pytest.raises(PermanentError):
         await api.request(api.subjects.state("service", "x"), b"{}", 60)
+
+
+@pytest.mark.parametrize("user", ["api", "client"])
+async def test_what_was_asked_can_be_read_and_dead_letters_dropped(secured, user):
+    scheduler, reader = await secured("scheduler"), await secured(user)
+    record = CommandRecord(command_id="c1", verb="scale", target="web", status=RecordStatus.REFUSED)
+    await write_records(scheduler, [record] * 5)
+    await reader.publish(**command(reader, 1))
+    letter = (scheduler.subjects.dead("scale", "web"), b"{}", {"Nats-Msg-Id": "d"}, scheduler.subjects.dead_stream)
+    await scheduler.publish(*letter)
+    settings = reader.settings
+    async with Client(settings.url, user=user, password=settings.password) as sdk:
+        assert ["refused"] == [one.status for one in (await sdk.commands()).items]
+        await sdk.drop((await sdk.dead_letters()).items[0].sequence)
+
+
+@pytest.mark.parametrize(
+    ("user", "status", "may"),
+    [("api", "denied", True), ("api", "succeeded", False), ("client", "denied", False), ("poller", "refused", False)],
+)
+async def test_only_the_scheduler_writes_records_and_the_api_what_it_denied(secured, user, status, may):
+    writer = await secured(user)
+    record = CommandRecord(verb="POST", target="/v1/services", status=RecordStatus(status))
+    with nullcontext() if may else pytest.raises(PermanentError, match="refuses publishing"):
+        await write_records(writer, [record])
 
 
 async def test_a_poller_answers_a_client(secured):
