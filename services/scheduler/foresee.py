@@ -13,7 +13,7 @@ from funswarm.messages import Placement, Preview
 from services.scheduler.constraints import constraints_of, meets
 from services.scheduler.facts import NodeFacts, Port, TaskFacts
 from services.scheduler.placement import Candidate, Demand, Filter, demand_of, filters_for, spread, suited
-from services.scheduler.raw_service import Json, mode, replicas
+from services.scheduler.raw_service import Json, mode, replaces_all, replicas
 
 NODES_MAX: Final = 1000  # in a result, which NATS must take
 SERVICES_MAX: Final = 100
@@ -66,25 +66,6 @@ def foresee_drain(node_id: str, specs: Mapping[str, Json], swarm: Swarm) -> Prev
         others = tuple(task for task in swarm.tasks if task.service_id != service_id)
         swarm = replace(swarm, tasks=others + scene.tasks())
     return Preview(restarts_tasks=bool(moved), fits=not reasons, reasons=tuple(reasons[:SERVICES_MAX]))
-
-
-def replaces_all(before: Json, after: Json) -> bool:
-    """Whether all tasks differ from what the new spec makes (orchestrator.IsTaskDirty).
-
-    Constraints apart: of them a task needs only that its node still meets them.
-    """
-    return any(
-        (
-            _without_constraints(before.get("TaskTemplate") or {})
-            != _without_constraints(after.get("TaskTemplate") or {}),
-            before.get("EndpointSpec") != after.get("EndpointSpec"),
-        )
-    )
-
-
-def _without_constraints(template: Json) -> Json:
-    placement = {key: value for key, value in (template.get("Placement") or {}).items() if key != "Constraints"}
-    return {**template, "Placement": placement}
 
 
 class _Scene:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from funswarm.commands import CommandBase
@@ -10,6 +11,7 @@ from funswarm.state import COMMAND_LABEL, TRACE_LABEL
 
 Json = dict[str, Any]
 ROLLING_BACK: Final = frozenset({"rollback_started", "rollback_paused"})
+FRESH_S: Final = 30.0  # more than the clocks of the Swarm and of the scheduler may differ
 ROLLING: Final = ROLLING_BACK | {"updating", "paused"}
 
 
@@ -61,6 +63,37 @@ def held(service: Json, states: frozenset[str]) -> str | None:
         f"a rollout of {name(service)} is in progress, {status['State']}{said}: a write now would end its way back. "
         "Wait until it settles, roll it back, or use force"
     )
+
+
+def replaces_all(before: Json, after: Json) -> bool:
+    """Whether all tasks differ from what the new spec makes (swarmkit orchestrator.IsTaskDirty).
+
+    Constraints apart: of them a task needs only that its node still meets them.
+    """
+    templates = [_without_constraints(spec.get("TaskTemplate") or {}) for spec in (before, after)]
+    return templates[0] != templates[1] or before.get("EndpointSpec") != after.get("EndpointSpec")
+
+
+def _without_constraints(template: Json) -> Json:
+    placement = {key: value for key, value in (template.get("Placement") or {}).items() if key != "Constraints"}
+    return {**template, "Placement": placement}
+
+
+def about_to_roll(service: Json, now: datetime) -> bool:
+    """Whether a rollout may be about to begin: the spec is new, and Swarm does not tell of a rollout yet.
+
+    It does so a few milliseconds after the write; where there is nothing to roll (no tasks), never.
+    """
+    if (service.get("UpdateStatus") or {}).get("State") or not service.get("PreviousSpec"):
+        return False
+    spec = service["Spec"]
+    if mode(spec).endswith("job") or replicas(spec) == 0 or not replaces_all(service["PreviousSpec"], spec):
+        return False
+    try:
+        written = datetime.fromisoformat(service["UpdatedAt"][:19]).replace(tzinfo=UTC)
+    except (KeyError, ValueError):
+        return False
+    return abs((now - written).total_seconds()) < FRESH_S
 
 
 def marked(spec: Json, command: CommandBase, traceparent: str | None) -> Json:

@@ -16,7 +16,9 @@ from funswarm.commands import (
     Expect,
     NodeCommand,
     RemoveCommand,
+    RestartCommand,
     RollbackCommand,
+    ScaleCommand,
     SingleCommand,
     UpdateCommand,
 )
@@ -33,10 +35,12 @@ from services.scheduler.plan import Action, Create, Nothing, Remove, Situation, 
 from services.scheduler.plan_node import WriteNode
 from services.scheduler.ports import EngineCalls, Store
 from services.scheduler.previews import preview
-from services.scheduler.raw_service import Json, name, version
+from services.scheduler.raw_service import Json, about_to_roll, name, version
 
 TRIES_MAX: Final = 5
 RETRY_S: Final = 0.1
+BEGIN_S: Final = 0.6  # within which Swarm tells of a rollout that begins; it was seen to take up to 30 ms
+BEGIN_READS: Final = 12
 
 
 class Superseded(TemporaryError):
@@ -129,11 +133,22 @@ class SafeWriter:
             return await self._situation_of_node(command)
         leaves_no_label = isinstance(command, RemoveCommand | RollbackCommand)
         intent = await self._store.intent(command.id) if leaves_no_label else None
-        service = await self._engine.service_json(command.target) if look else None
+        service = await self._read(command) if look else None
         near = ""
         if service is None and intent is None and not isinstance(command, CreateCommand) and not command.namespaces:
             near = did_you_mean(command.target, self._services.names)
         return Situation(service, await self._names(command), traceparent, intent, near)
+
+    async def _read(self, command: SingleCommand) -> Json | None:
+        """The service; where a rollout may be about to begin that would hold the command, as it is a little later."""
+        service = await self._engine.service_json(command.target)
+        if isinstance(command, UpdateCommand | ScaleCommand | RestartCommand) and not command.force:
+            for _ in range(BEGIN_READS):
+                if service is None or not about_to_roll(service, datetime.now(UTC)):
+                    break
+                await asyncio.sleep(BEGIN_S / BEGIN_READS)
+                service = await self._engine.service_json(command.target)
+        return service
 
     async def _situation_of_node(self, command: NodeCommand) -> Situation:
         node = await self._engine.node_json(command.target)

@@ -22,6 +22,8 @@ class Demand:
     constraints: tuple[Constraint, ...]
     cpu_nano: int
     memory_bytes: int
+    generic: bool
+    """Whether it asks for generic resources: simulated nodes have none."""
     ports: frozenset[Port]
     """Host-mode ports, of which a node has one each."""
     max_replicas: int
@@ -44,6 +46,7 @@ def demand_of(task: Task) -> Demand:
         tuple(constraints_of(task.spec)),
         int(reserved.get("NanoCPUs", 0)),
         int(reserved.get("MemoryBytes", 0)),
+        bool(reserved.get("GenericResources")),
         _host_ports(task.endpoint),
         int(placement.get("MaxReplicas", 0)),
         tuple(preference["Spread"]["SpreadDescriptor"] for preference in preferences if preference.get("Spread")),
@@ -96,7 +99,7 @@ def filters_for(demand: Demand) -> list[Filter]:
     filters: list[Filter] = [
         ("%s not available for new tasks", lambda c: c.node.state == "ready" and c.node.availability == "active")
     ]
-    if demand.cpu_nano or demand.memory_bytes:
+    if demand.cpu_nano or demand.memory_bytes or demand.generic:
         filters.append(("insufficient resources on %s", lambda c: _has_room(c, demand)))
     if demand.constraints:
         words = "scheduling constraints not satisfied on %s"
@@ -111,7 +114,7 @@ def filters_for(demand: Demand) -> list[Filter]:
 def _has_room(candidate: Candidate, demand: Demand) -> bool:
     node = candidate.node
     fits_cpu = candidate.cpu_nano + demand.cpu_nano <= node.cpu_nano
-    return fits_cpu and candidate.memory_bytes + demand.memory_bytes <= node.memory_bytes
+    return not demand.generic and fits_cpu and candidate.memory_bytes + demand.memory_bytes <= node.memory_bytes
 
 
 def eligible(candidates: Sequence[Candidate], filters: Sequence[Filter]) -> tuple[list[Candidate], str]:

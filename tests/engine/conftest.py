@@ -19,10 +19,15 @@ import requests
 from docker.errors import APIError
 
 from services import simulator
+from services.engine import client as client_of_engine
+from services.engine.settings import EngineSettings
+from services.scheduler.fold import Services
+from services.scheduler.safe_write import SafeWriter
 from testbed import engine as host_engine
 from testbed import images
 from testbed.shell import SetupError, locked, say
 from tests.report import ran_against
+from tests.unit.scheduler.fakes import FakeStore, command
 
 T = TypeVar("T")
 Json = dict[str, Any]
@@ -214,6 +219,25 @@ def host(request, tmp_path_factory):
     under_test = _dockerd() if request.param == "dockerd" else _simulator(tmp_path_factory.mktemp("engine"))
     with under_test as address:
         yield address
+
+
+@pytest.fixture
+async def client(host):
+    """The scheduler's own way to the engine under test."""
+    client = await client_of_engine.Engine.connect(EngineSettings(host=host))
+    yield client
+    await client.close()
+
+
+@pytest.fixture
+def attempt(engine, client):
+    """A function: try a command, by default for the test's own service; tries of one id know of each other."""
+    writer = SafeWriter(client, FakeStore(), lambda: True, Services())
+
+    async def attempt(verb, command_id="c1", **fields):
+        return await writer.attempt(command(verb, command_id, **{"target": engine.name, **fields}), None)
+
+    return attempt
 
 
 @pytest.fixture

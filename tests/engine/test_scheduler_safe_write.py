@@ -4,45 +4,11 @@ import pytest
 
 from funswarm.errors import Refused, UnknownObject
 from funswarm.messages import Code
-from services.engine.client import Engine
-from services.engine.settings import EngineSettings
-from services.scheduler.fold import Services
-from services.scheduler.safe_write import SafeWriter
 from tests.engine.conftest import FOREVER, IMAGE, SECOND_NS
-from tests.unit.scheduler.fakes import FakeStore, command
+from tests.engine.scheduling import ids, running
 
-QUICK = {"Parallelism": 0, "Monitor": SECOND_NS // 10}
 SLOW = {"Parallelism": 1, "Delay": 600 * SECOND_NS, "Monitor": SECOND_NS // 10}
 OTHER = ["sleep", "200000"]
-
-
-@pytest.fixture
-async def client(host):
-    client = await Engine.connect(EngineSettings(host=host))
-    yield client
-    await client.close()
-
-
-@pytest.fixture
-def attempt(engine, client):
-    """A function: try a command, by default for the test's own service; tries of one id know of each other."""
-    store = FakeStore()
-    writer = SafeWriter(client, store, lambda: True, Services())
-
-    async def attempt(verb, command_id="c1", **fields):
-        return await writer.attempt(command(verb, command_id, **{"target": engine.name, **fields}), None)
-
-    return attempt
-
-
-def ids(tasks):
-    return {task["ID"] for task in tasks}
-
-
-def running(engine, replicas=1, **parts):
-    """A service of which all tasks run; their ids."""
-    engine.create(engine.spec(replicas=replicas, **{"UpdateConfig": QUICK, "RollbackConfig": QUICK, **parts}))
-    return ids(engine.until_running(engine.name, replicas))
 
 
 def command_of(spec):

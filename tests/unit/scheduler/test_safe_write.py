@@ -198,3 +198,40 @@ async def test_a_removal_that_was_noted_spares_a_new_service():
     await _writer(engine, store).attempt(command("create", "c2", service=WEB), None)
     await _writer(engine, store).attempt(command("remove"), None)
     assert ["web"] == list(engine.services)
+
+
+# A rollout that is about to begin: Swarm tells of it a moment after the write.
+def _just_written(**fields: Any) -> dict[str, Any]:
+    return {**service(previous=spec(image="nginx:0"), **fields), "UpdatedAt": datetime.now(UTC).isoformat()}
+
+
+async def test_a_rollout_that_is_about_to_begin_is_waited_for_and_holds():
+    engine, reads = FakeEngine(_just_written()), []
+
+    def read() -> None:
+        reads.append(1)
+        if len(reads) == 2:
+            engine.services["web"]["UpdateStatus"] = {"State": "updating"}
+
+    engine.read = read
+    outcome = await _writer(engine).attempt(command("scale", replicas=5), None)
+    assert ("updating" in (outcome.held or ""), []) == (True, engine.writes)
+
+
+async def test_a_new_spec_that_brings_no_rollout_holds_nothing():
+    assert (await _writer(FakeEngine(_just_written())).attempt(command("scale", replicas=5), None)).changed
+
+
+@pytest.mark.parametrize("asked", [command("scale", replicas=5, force=True), command("rollback"), command("remove")])
+async def test_what_no_rollout_holds_does_not_wait_for_one(asked):
+    engine, reads = FakeEngine(_just_written()), []
+    engine.read = lambda: reads.append(1)
+    await _writer(engine).attempt(asked, None)
+    assert 1 == len(reads)
+
+
+async def test_a_service_that_was_written_long_ago_is_read_once():
+    engine, reads = FakeEngine({**_just_written(), "UpdatedAt": "2020-01-01T00:00:00.123456789Z"}), []
+    engine.read = lambda: reads.append(1)
+    await _writer(engine).attempt(command("scale", replicas=5), None)
+    assert 1 == len(reads)
