@@ -120,6 +120,22 @@ class World:
         answers = await self.bus.gather(self.bus.subjects.part_health, b"", 2.0, lambda all_: len(all_) >= count)
         return [PartHealth.model_validate_json(answer) for answer in answers]
 
+    async def said(self, words: str) -> str:
+        """Waits until the poller's health says this; the whole reason."""
+
+        async def reason() -> str:
+            return next((one.reason or "" for one in await self.health() if words in (one.reason or "")), "")
+
+        return await until(reason, f"the health to say {words!r}")
+
+    async def well(self) -> None:
+        """Waits until the poller is well."""
+
+        async def is_well() -> bool:
+            return all(one.ok for one in await self.health())
+
+        await until(is_well, "the poller to be well")
+
     async def active(self) -> PartHealth:
         """Waits until one is active and has listed all."""
 
