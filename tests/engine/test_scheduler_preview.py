@@ -100,13 +100,13 @@ async def test_what_a_node_is_already_is_not_written(engine, attempt):
 
 
 async def test_an_unknown_node_is_refused(engine, attempt):
-    for target in ("self", hostname(engine)[:3], f"{engine.name}"):
+    for target in ("self", engine.api.info()["Swarm"]["NodeID"][:12], engine.name):
         with pytest.raises(Refused) as caught:
-            await attempt("drain", target=target)
+            await attempt("activate", target=target)
         assert Code.UNKNOWN_NODE == caught.value.code
 
 
 async def test_a_node_of_another_version_is_left_alone(engine, attempt):
     with pytest.raises(Refused) as caught:
-        await attempt("drain", target=hostname(engine), expect={"version": 1})
+        await attempt("activate", target=hostname(engine), expect={"version": 1})
     assert Code.EXPECTATION == caught.value.code
