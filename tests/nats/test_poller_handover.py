@@ -98,3 +98,18 @@ async def test_a_scheduler_without_an_engine_leaves_to_one_that_has_one(swarm: W
     await doors.says("first", active=False, ok=False)
     stop.set()
     await asyncio.gather(*tasks)
+
+
+async def test_where_the_engine_joins_another_swarm_events_name_that_one(swarm: World, doors: Doors):
+    async with swarm.poller():
+        await swarm.active()
+        swarm.cluster.id = "another"
+
+        async def taken_over_again() -> bool:
+            (metrics,) = await swarm.bus.gather(swarm.bus.subjects.part_metrics, b"", 60.0, bool)
+            return b'funswarm_poller_takeovers_total{instance="poller-1"} 2.0' in metrics
+
+        await until(taken_over_again, "a new session")
+        await swarm.create("web", replicas=0)
+
+        assert "another" == (await swarm.seen("service", "web", "created")).cluster
