@@ -163,6 +163,7 @@ class Crashes:
 
     def __init__(self, bus: Bus, engine: Engine, seed: int) -> None:
         self.bus, self.engine, self.chance = bus, engine, random.Random(seed)
+        asyncio.get_running_loop().set_exception_handler(_overlook_killed)
         self.kills: Counter[str] = Counter()
         self.frozen = 0
         self.effects: list[str] = []
@@ -247,3 +248,9 @@ async def _end(life: Life, work: asyncio.Task[None]) -> None:
     await asyncio.wait({work}, timeout=5)
     if not work.cancelled() and (error := work.exception()) is not None and not isinstance(error, Killed):
         raise error
+
+
+def _overlook_killed(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Who is killed leaves tasks behind that nobody waits for."""
+    if not isinstance(context.get("exception"), Killed):
+        loop.default_exception_handler(context)
