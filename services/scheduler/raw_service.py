@@ -68,15 +68,10 @@ def held(service: Json, states: frozenset[str]) -> str | None:
 def replaces_all(before: Json, after: Json) -> bool:
     """Whether all tasks differ from what the new spec makes (swarmkit orchestrator.IsTaskDirty).
 
-    Constraints apart: of them a task needs only that its node still meets them.
+    Placement apart: of it a task needs only that its node still meets the constraints.
     """
-    templates = [_without_constraints(spec.get("TaskTemplate") or {}) for spec in (before, after)]
+    templates = [{**(spec.get("TaskTemplate") or {}), "Placement": None} for spec in (before, after)]
     return templates[0] != templates[1] or before.get("EndpointSpec") != after.get("EndpointSpec")
-
-
-def _without_constraints(template: Json) -> Json:
-    placement = {key: value for key, value in (template.get("Placement") or {}).items() if key != "Constraints"}
-    return {**template, "Placement": placement}
 
 
 def about_to_roll(service: Json, now: datetime) -> bool:

@@ -7,7 +7,7 @@ from collections import Counter
 
 from services.simulator import restarts
 from services.simulator.constraints import constraints_of, satisfies
-from services.simulator.model import Json, Service, State, Task
+from services.simulator.model import Service, State, Task
 from services.simulator.swarm import SlotKey, Swarm, slot_key
 
 Slots = dict[SlotKey, list[Task]]
@@ -33,7 +33,7 @@ def updatable(swarm: Swarm, service: Service, tasks: list[Task]) -> list[Task]:
 def is_dirty(swarm: Swarm, service: Service, task: Task) -> bool:
     """Whether the task was made from another template than the service has now.
 
-    A change of constraints alone does not make it so, as long as its node still meets them.
+    A change of the placement alone does not make it so, as long as its node still meets the constraints.
     """
     if task.spec_version == service.spec_version:
         return False
@@ -41,15 +41,10 @@ def is_dirty(swarm: Swarm, service: Service, task: Task) -> bool:
         return True
     if task.spec == service.template:
         return False
-    if _without_constraints(task.spec) != _without_constraints(service.template):
+    if {**task.spec, "Placement": None} != {**service.template, "Placement": None}:
         return True
     node = swarm.store.nodes.get(task.node_id)
     return node is None or not satisfies(node, constraints_of(service.template))
-
-
-def _without_constraints(template: Json) -> Json:
-    rest = {key: value for key, value in (template.get("Placement") or {}).items() if key != "Constraints"}
-    return {**template, "Placement": rest}
 
 
 def is_dirty_slot(swarm: Swarm, service: Service, tasks: list[Task]) -> bool:

@@ -177,18 +177,19 @@ def test_a_branch_that_is_full_leaves_its_share_to_the_others():
 # Restarts.
 @pytest.mark.parametrize(
     "after",
-    [_web(5), {**_web(), "Labels": {"a": "b"}}, {**_web(), "UpdateConfig": {"Parallelism": 2}}],
-    ids=["replicas", "labels", "update_config"],
+    [
+        _web(5),
+        _web(Placement={"MaxReplicas": 5}),
+        {**_web(), "Labels": {"a": "b"}},
+        {**_web(), "UpdateConfig": {"Parallelism": 2}},
+    ],
+    ids=["replicas", "max_replicas", "labels", "update_config"],
 )
 def test_what_is_not_in_the_template_restarts_nothing(after):
     assert not _written(_web(), after, [_node("one")], *_tasks(1)).restarts_tasks
 
 
-@pytest.mark.parametrize(
-    "after",
-    [_web(ForceUpdate=1), _web(ports=[{"TargetPort": 80}]), _web(Placement={"MaxReplicas": 5})],
-    ids=["force", "ports", "max_replicas"],
-)
+@pytest.mark.parametrize("after", [_web(ForceUpdate=1), _web(ports=[{"TargetPort": 80}])], ids=["force", "ports"])
 def test_what_tasks_are_made_from_restarts_them(after):
     assert _written(_web(), after, [_node("one")], *_tasks(1)).restarts_tasks
 
