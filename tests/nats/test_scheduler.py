@@ -153,3 +153,33 @@ async def test_the_scheduler_has_metrics(swarm):
 
 def _rollout(swarm: Scene) -> str:
     return str(swarm.service("web").update_status.state)
+
+
+async def test_a_job_is_run_again(swarm):
+    await _web(swarm, mode="replicated-job", replicas=None)
+    result = done(await swarm.client.run("web"))
+    assert (True, 1) == (result.changed, swarm.service("web").job_status.iteration)
+
+
+async def test_a_drained_node_gives_its_tasks_away_and_gets_some_again_when_it_is_active(swarm):
+    await _web(swarm, replicas=3)
+    node = next(iter(swarm.cluster.store.nodes.values()))
+
+    def on_node() -> int:
+        return sum(task.wanted for task in swarm.cluster.store.tasks_on(node.id))
+
+    await until(lambda: on_node() == 1, "one task on each node")
+    drained = done(await swarm.client.drain(node.hostname))
+    assert (True, node.id) == (drained.changed, drained.node_id)
+    await until(lambda: on_node() == 0, "the node is empty")
+    done(await swarm.client.activate(node.id))
+    done(await swarm.client.scale("web", 6))
+    await until(lambda: on_node() > 0, "the node gets tasks again")
+
+
+async def test_a_dry_run_foresees_where_tasks_would_be(swarm):
+    result = done(
+        await swarm.client.create(ServiceSpec(name="web", image="nginx:1", replicas=3), how=How(dry_run=True))
+    )
+    assert result.preview is not None
+    assert (True, 3) == (result.preview.fits, sum(one.tasks for one in result.preview.placements))
