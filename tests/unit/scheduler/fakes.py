@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from funswarm.changes import SnapshotEnd, Snapshotted
-from funswarm.commands import COMMANDS, Command
+from funswarm.commands import SINGLES, Command, SingleCommand
 from funswarm.errors import Refused, UnknownObject, VersionConflict
 from funswarm.messages import Code, DeadLetter, Result
 from funswarm.records import CommandRecord
@@ -203,8 +203,8 @@ class Feed:
             yield await self.queue.get()
 
 
-def command(verb: str, command_id: str = "c1", **fields: Any) -> Command:
-    return COMMANDS.validate_python({"id": command_id, "verb": verb, "target": "web", **fields})
+def command(verb: str, command_id: str = "c1", **fields: Any) -> SingleCommand:
+    return SINGLES.validate_python({"id": command_id, "verb": verb, "target": "web", **fields})
 
 
 def told(*names: str) -> Services:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from funswarm.commands import COMMANDS, Command
+from funswarm.commands import SINGLES, SingleCommand
 from funswarm.errors import Failed, InvalidRequest, Refused, UnknownObject
 from funswarm.messages import Code
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL
@@ -16,17 +16,17 @@ WEB = {"name": "web", "image": "nginx:1"}
 ROLLOUTS = ["updating", "paused", "rollback_started", "rollback_paused"]
 
 
-def _command(verb: str, **fields: Any) -> Command:
-    return COMMANDS.validate_python({"id": "c1", "verb": verb, "target": "web", **fields})
+def _command(verb: str, **fields: Any) -> SingleCommand:
+    return SINGLES.validate_python({"id": "c1", "verb": verb, "target": "web", **fields})
 
 
-def _write(command: Command, raw: dict[str, Any], **situation: Any) -> Write:
+def _write(command: SingleCommand, raw: dict[str, Any], **situation: Any) -> Write:
     action = plan(command, Situation(raw, **situation))
     assert isinstance(action, Write)
     return action
 
 
-def _refused(command: Command, raw: dict[str, Any] | None) -> Refused:
+def _refused(command: SingleCommand, raw: dict[str, Any] | None) -> Refused:
     with pytest.raises(Refused) as caught:
         plan(command, Situation(raw))
     return caught.value

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from funswarm.commands import Command
+from funswarm.commands import SingleCommand
 from funswarm.errors import Failed, Refused, Unavailable, UnknownObject
 from funswarm.messages import Code
 from services.scheduler.safe_write import SafeWriter, Superseded
@@ -163,7 +163,7 @@ def _raise(error: BaseException) -> Any:
 
 @pytest.mark.parametrize("asked", COMMANDS, ids=lambda one: one.verb)
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_a_kill_around_the_write_leaves_one_effect(asked: Command, when: str):
+async def test_a_kill_around_the_write_leaves_one_effect(asked: SingleCommand, when: str):
     engine, store = FakeEngine(service(previous=spec(9))), FakeStore()
     setattr(engine, when, _raise(Killed()))
     with pytest.raises(Killed):
@@ -174,7 +174,7 @@ async def test_a_kill_around_the_write_leaves_one_effect(asked: Command, when: s
 
 
 @pytest.mark.parametrize("asked", COMMANDS, ids=lambda one: one.verb)
-async def test_an_unanswered_write_leaves_one_effect(asked: Command):
+async def test_an_unanswered_write_leaves_one_effect(asked: SingleCommand):
     engine, store = FakeEngine(service(previous=spec(9))), FakeStore()
     engine.after = _raise(Unavailable("timed out"))
     with pytest.raises(Unavailable):
