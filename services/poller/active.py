@@ -9,6 +9,7 @@ half a truth.
 """
 
 import asyncio
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -133,7 +134,7 @@ class Session:
             "owed": len(self._publisher),
             "moving": len(self._polls),
             "objects": len(self._known),
-            "data_age_s": self.lists.age_s or 0.0,
+            "data_age_s": math.inf if self.lists.age_s is None else self.lists.age_s,
         }
 
     def _changed(self, key: Key) -> None:

@@ -50,7 +50,9 @@ class Metrics:
         self.active = Gauge("funswarm_poller_active", "1 while this copy holds the lease", registry=registry)
         self.takeovers = Counter("funswarm_poller_takeovers", "How often this copy became active", registry=registry)
         self._gauges: Final = {
-            "data_age_s": Gauge("funswarm_poller_data_age_seconds", "Since all was last listed", registry=registry),
+            "data_age_s": Gauge(
+                "funswarm_poller_data_age_seconds", "Since all was last listed, +Inf: never yet", registry=registry
+            ),
             "objects": Gauge("funswarm_poller_objects", "Objects that subscribers know", registry=registry),
             "owed": Gauge("funswarm_poller_owed", "Objects whose change is yet to be published", registry=registry),
             "moving": Gauge("funswarm_poller_services_in_motion", "Services being polled for tasks", registry=registry),

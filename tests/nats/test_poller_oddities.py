@@ -198,6 +198,17 @@ async def test_an_engine_that_comes_late_is_watched(swarm: World):
         await until(well, "a healthy poller")
 
 
+async def test_data_that_were_never_listed_are_infinitely_old(swarm: World):
+    swarm.simulator.set_faults(Faults(slow_s=0.5))
+    async with swarm.poller():
+
+        async def told() -> bool:
+            pages = await swarm.bus.gather(swarm.bus.subjects.part_metrics, b"", 60.0, bool)
+            return b'funswarm_poller_data_age_seconds{instance="poller-1"} +Inf' in b"".join(pages)
+
+        await until(told, "the metrics to say so")
+
+
 async def test_a_slow_engine_is_watched_all_the_same(watched: World):
     watched.simulator.set_faults(Faults(slow_s=0.5))
     create = asyncio.create_task(watched.create("slow", replicas=1))
