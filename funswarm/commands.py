@@ -10,7 +10,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import Field, TypeAdapter, ValidationError, model_validator
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from funswarm.explain import explain
 from funswarm.namespaces import Namespace
@@ -22,6 +22,23 @@ COMMAND_ID: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 COMMAND_ID_MAX: Final = 64
 BATCH_MAX: Final = 50
 COMMAND_BYTES_MAX: Final = 512 * 1024  # Swarm refuses objects over 1 MiB or so; NATS messages too
+
+
+SERVICE_VERBS: Final = ("create", "update", "scale", "restart", "rollback", "remove", "run")
+NODE_VERBS: Final = ("pause", "drain", "activate")
+VERBS: Final = (*SERVICE_VERBS, *NODE_VERBS, "batch")
+
+
+def shape(verbs: tuple[str, ...]) -> dict[str, Any]:
+    """The JSON Schema of a command of one of these verbs, as far as all have it."""
+    target = {"type": "string", "minLength": 1, "maxLength": 128}
+    return {"required": ["verb", "target"], "properties": {"verb": {"enum": list(verbs)}, "target": target}}
+
+
+def _verb_required(schema: dict[str, Any]) -> None:
+    """In Python the class says the verb; a message does."""
+    if "verb" not in schema["required"]:
+        schema["required"].append("verb")
 
 
 class Expect(Value):
@@ -37,6 +54,8 @@ class CommandBase(Value):
 
     `namespaces`: whoever asks may act in these only, so the scheduler refuses all else; empty: everywhere.
     """
+
+    model_config = ConfigDict(json_schema_extra=_verb_required)
 
     id: str = Field(pattern=r"^[A-Za-z0-9_-]{1,64}$", description="The idempotency key, and the Nats-Msg-Id header")
     target: str = Field(
@@ -137,7 +156,8 @@ class BatchItem(Value):
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]{1,31}$")
     command: dict[str, Any] = Field(
-        description="As on `command.<verb>.<target>`, with both in it, but without `id`, `dry_run` and who asks"
+        json_schema_extra=shape((*SERVICE_VERBS, *NODE_VERBS)),
+        description="As on `command.<verb>.<target>`, with both in it, but without `id`, `dry_run` and who asks",
     )
     depends_on: Annotated[tuple[str, ...], Field(max_length=BATCH_MAX)] = ()
     wait: Literal["applied", "converged"] = "applied"
@@ -192,6 +212,3 @@ class BatchCommand(CommandBase):
 SINGLES: Final[TypeAdapter[SingleCommand]] = TypeAdapter(Annotated[SingleCommand, Field(discriminator="verb")])
 Command = Annotated[SingleCommand | BatchCommand, Field(discriminator="verb")]
 COMMANDS: Final[TypeAdapter[Command]] = TypeAdapter(Command)
-SERVICE_VERBS: Final = ("create", "update", "scale", "restart", "rollback", "remove", "run")
-NODE_VERBS: Final = ("pause", "drain", "activate")
-VERBS: Final = (*SERVICE_VERBS, *NODE_VERBS, "batch")

@@ -1,4 +1,7 @@
-"""Validation errors as one line for people: where, what, and for an unknown field the nearest known one. Pure."""
+"""Validation errors as one line for people: where, what, and for an unknown field the nearest known one. Pure.
+
+pydantic names things as Python has them (tuples, its own types): here they are JSON's.
+"""
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
@@ -7,6 +10,12 @@ from typing import Any, Final
 from pydantic import BaseModel, ValidationError
 
 _NO_OBJECT: Final = frozenset({"model_type", "model_attributes_type", "dict_type"})
+_NO_LIST: Final = frozenset({"tuple_type", "list_type"})
+_KEY: Final = "[key]"  # pydantic's word for a fault in the key itself
+TEXT: Final = "[text]"  # tags of what can be one or the other: no part of the place
+LIST: Final = "[list]"
+NUMBER: Final = "[number]"
+_ADDED: Final = frozenset({_KEY, TEXT, LIST, NUMBER})
 
 PROBLEMS_MAX: Final = 5  # more do not help
 
@@ -24,22 +33,39 @@ def explain(error: ValidationError, model: type[BaseModel] | None = None) -> str
 
 
 def _line(problem: Any, model: type[BaseModel] | None) -> str:
-    where = ".".join(str(part) for part in problem["loc"])
+    where = ".".join(str(part) for part in place(problem["loc"]))
     what = worded(problem, model.model_fields if model else ())
     return f"{where}: {what}" if where else what
 
 
+def place(loc: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Where in what was given it is; without what pydantic adds."""
+    return tuple(part for part in loc if part not in _ADDED)
+
+
 def worded(problem: Mapping[str, Any], fields: Iterable[str]) -> str:
     """What is wrong, without where. `fields`: among which the one that was meant may be."""
+    what = _what(problem, fields)
+    return f"as a name: {what}" if problem["loc"][-1:] == (_KEY,) else what
+
+
+def _what(problem: Mapping[str, Any], fields: Iterable[str]) -> str:
     kind, context = problem["type"], problem.get("ctx") or {}
-    if kind == "extra_forbidden":
-        return "unknown field" + did_you_mean(str(problem["loc"][-1]), fields)
-    if kind == "union_tag_not_found":
-        return f"the field {context['discriminator']} is missing"
-    if kind == "union_tag_invalid":
-        return f"{context['discriminator']} {context['tag']!r} is none of {context['expected_tags']}"
+    match kind:
+        case "extra_forbidden":
+            return "unknown field" + did_you_mean(str(problem["loc"][-1]), fields)
+        case "union_tag_not_found":
+            return f"the field {context['discriminator']} is missing"
+        case "union_tag_invalid":
+            return f"{context['discriminator']} {context['tag']!r} is none of {context['expected_tags']}"
+        case "too_long":
+            return f"at most {context['max_length']} are possible here"
+        case "too_short":
+            return f"at least {context['min_length']} must be here"
     if kind in _NO_OBJECT:
         return "a JSON object is needed here"
+    if kind in _NO_LIST:
+        return "a list is needed here"
     return str(problem["msg"]).removeprefix("Value error, ")
 
 

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from funswarm.commands import COMMANDS, Command
+from funswarm.commands import COMMANDS, VERBS, Command, shape
 from funswarm.cron import SECOND, UTC_ZONE, Cron
 from funswarm.explain import explain
 from funswarm.messages import Result
@@ -42,11 +42,18 @@ def _moment(value: Any, info: ValidationInfo) -> Any:
         return value
     if info.context is not None:
         raise ValueError(f"{value!r} is another moment each time that it is read: write the moment itself")
-    return datetime.now(UTC) + timedelta(seconds=duration_s(value[1:]))
+    try:
+        return datetime.now(UTC) + timedelta(seconds=duration_s(value[1:]))
+    except OverflowError as error:
+        raise ValueError(f"{value!r} is too far away") from error
 
 
 def _without_id(command: Any) -> Any:
     return {**command, "id": _ANY_ID} if isinstance(command, dict) else command
+
+
+_Shape = Annotated[dict[str, Any], Field(json_schema_extra=shape(VERBS))]
+_Moment = AwareDatetime | Annotated[str, Field(pattern=r"^\+[0-9]")]
 
 
 class Plan(Value):
@@ -56,10 +63,10 @@ class Plan(Value):
     one that was missed, `drop` only one that is at most `drop_after_s` late.
     """
 
-    command: Annotated[Command, BeforeValidator(_without_id)] = Field(
+    command: Annotated[Command, BeforeValidator(_without_id, json_schema_input_type=_Shape)] = Field(
         description="Any command; its `id` is made anew for each firing"
     )
-    at: Annotated[AwareDatetime | None, BeforeValidator(_moment)] = Field(
+    at: Annotated[AwareDatetime | None, BeforeValidator(_moment, json_schema_input_type=_Moment | None)] = Field(
         None, description="Once, at this moment (RFC 3339 with a time zone), or so long from now, as '+10m'"
     )
     every: Duration | None = Field(None, description="Again and again, at this interval: whole seconds, at least 1")

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from funswarm.spec_parts import (
     Dns,
@@ -24,7 +24,20 @@ from funswarm.spec_parts import (
     RolloutConfig,
     Ulimit,
 )
-from funswarm.spec_types import EnvName, LabelKey, Line, Lines, Name, Text, Uint, Words, no_reserved
+from funswarm.spec_types import (
+    SHORT_NUMBER,
+    SHORT_PORT,
+    SHORT_TEXT,
+    EnvName,
+    LabelKey,
+    Line,
+    Lines,
+    Name,
+    Text,
+    Uint,
+    Words,
+    no_reserved,
+)
 from funswarm.state import Value
 from funswarm.units import Duration
 
@@ -33,7 +46,9 @@ SERVICE_NAME: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9_-]*[A-Za-z0-9])?")  # 
 
 _PART = r"[a-z0-9]+(?:(?:\.|_{1,2}|-+)[a-z0-9]+)*"
 _HOST = r"(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:]+\])(?::\d{1,5})?"
-_IMAGE = re.compile(rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*(?::\w[\w.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?", re.ASCII)
+_IMAGE = re.compile(
+    rf"(?:{_HOST}/)?{_PART}(?:/{_PART})*(?::[A-Za-z0-9_][A-Za-z0-9_.-]{{0,127}})?(?:@sha256:[0-9a-f]{{64}})?", re.ASCII
+)
 
 
 def check_name(name: str) -> str:
@@ -57,8 +72,19 @@ def _check_image(image: str) -> str:
     return image
 
 
-ServiceName = Annotated[str, Field(min_length=1, max_length=255), AfterValidator(check_name)]
-Image = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_check_image)]
+ServiceName = Annotated[
+    str,
+    Field(min_length=1, max_length=255, json_schema_extra={"maxLength": 63, "pattern": f"^{SERVICE_NAME.pattern}$"}),
+    AfterValidator(check_name),
+]
+Image = Annotated[
+    str,
+    Field(min_length=1, max_length=512, json_schema_extra={"pattern": f"^{_IMAGE.pattern}$"}),
+    AfterValidator(_check_image),
+]
+_ONLY_THESE: Final[dict[str, JsonValue]] = {
+    "additionalProperties": False
+}  # pydantic leaves it out where keys have a pattern
 Mode = Literal["replicated", "global", "replicated-job", "global-job"]
 Labels = Annotated[dict[LabelKey, Text], Field(max_length=1024), AfterValidator(no_reserved)]
 LabelChanges = Annotated[dict[LabelKey, Text | None], Field(max_length=1024), AfterValidator(no_reserved)]
@@ -72,11 +98,11 @@ class ServiceFields(Value):
     replicas: Annotated[int, Field(ge=0, le=REPLICAS_MAX)] | None = None
     total: Annotated[int, Field(ge=0, le=REPLICAS_MAX)] | None = Field(None, description="Job: completions wanted")
     max_concurrent: Annotated[int, Field(ge=0, le=REPLICAS_MAX)] | None = Field(None, description="Job: at once")
-    networks: Annotated[tuple[NetworkUse, ...], Field(max_length=64)] | None = None
-    ports: Annotated[tuple[PortUse, ...], Field(max_length=256)] | None = None
-    mounts: Annotated[tuple[Mount, ...], Field(max_length=128)] | None = None
-    secrets: Annotated[tuple[FileUse, ...], Field(max_length=256)] | None = None
-    configs: Annotated[tuple[FileUse, ...], Field(max_length=256)] | None = None
+    networks: Annotated[tuple[Annotated[NetworkUse, SHORT_TEXT], ...], Field(max_length=64)] | None = None
+    ports: Annotated[tuple[Annotated[PortUse, SHORT_PORT], ...], Field(max_length=256)] | None = None
+    mounts: Annotated[tuple[Annotated[Mount, SHORT_TEXT], ...], Field(max_length=128)] | None = None
+    secrets: Annotated[tuple[Annotated[FileUse, SHORT_TEXT], ...], Field(max_length=256)] | None = None
+    configs: Annotated[tuple[Annotated[FileUse, SHORT_TEXT], ...], Field(max_length=256)] | None = None
     constraints: Lines | None = Field(None, description="As 'node.role==worker'")
     preferences: Lines | None = Field(None, description="Spread over the values of these, as 'node.labels.zone'")
     max_replicas_per_node: Uint | None = None
@@ -99,7 +125,7 @@ class ServiceFields(Value):
     read_only: bool | None = None
     init: bool | None = None
     isolation: Literal["default", "process", "hyperv"] | None = None
-    ulimits: Annotated[dict[Name, Ulimit], Field(max_length=64)] | None = None
+    ulimits: Annotated[dict[Name, Annotated[Ulimit, SHORT_NUMBER]], Field(max_length=64)] | None = None
     cap_add: Lines | None = None
     cap_drop: Lines | None = None
     log: LogDriver | None = None
@@ -124,7 +150,7 @@ class ServiceSpec(ServiceFields):
     name: ServiceName
     image: Image
     mode: Mode = "replicated"
-    env: Annotated[dict[EnvName, Text], Field(max_length=1024)] | None = None
+    env: Annotated[dict[EnvName, Text], Field(max_length=1024, json_schema_extra=_ONLY_THESE)] | None = None
     labels: Labels | None = None
     container_labels: Annotated[dict[LabelKey, Text], Field(max_length=1024)] | None = None
     sysctls: Annotated[dict[Name, Text], Field(max_length=256)] | None = None
@@ -150,7 +176,7 @@ class ServicePatch(ServiceFields):
     """
 
     image: Image | None = None
-    env: Annotated[dict[EnvName, Text | None], Field(max_length=1024)] | None = None
+    env: Annotated[dict[EnvName, Text | None], Field(max_length=1024, json_schema_extra=_ONLY_THESE)] | None = None
     labels: LabelChanges | None = None
     container_labels: Annotated[dict[LabelKey, Text | None], Field(max_length=1024)] | None = None
     sysctls: Annotated[dict[Name, Text | None], Field(max_length=256)] | None = None

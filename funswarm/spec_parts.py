@@ -6,9 +6,10 @@ None means: not said, so Swarm's own default rules. A part may be given in its s
 import re
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from funswarm.spec_types import FileMode, LabelKey, Lines, Name, PortNumber, Text, Uint, number_as_text
+from funswarm.explain import LIST, NUMBER, TEXT
+from funswarm.spec_types import FileMode, LabelKey, Lines, Name, NumericId, PortNumber, Text, Uint
 from funswarm.state import Value
 from funswarm.units import Duration, Size
 
@@ -118,8 +119,8 @@ class FileUse(Value):
 
     name: Name
     target: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
-    uid: Annotated[str, BeforeValidator(number_as_text), Field(pattern=r"^\d{1,10}$")] = "0"
-    gid: Annotated[str, BeforeValidator(number_as_text), Field(pattern=r"^\d{1,10}$")] = "0"
+    uid: NumericId = "0"
+    gid: NumericId = "0"
     mode: FileMode = Field(0o444, description="As a number, or in octal as text: '0440'")
 
     @model_validator(mode="before")
@@ -149,12 +150,16 @@ class Limits(Amounts):
     pids: Uint | None = None
 
 
+Generic = Annotated[
+    Annotated[Uint, Tag(NUMBER)] | Annotated[tuple[Name, ...], Field(max_length=64), Tag(LIST)],
+    Discriminator(lambda value: LIST if isinstance(value, list | tuple) else NUMBER),
+]
+
+
 class Reservations(Amounts):
     """What must be free on a node. `generic`: kind -> a number, or the names of the resources."""
 
-    generic: (
-        Annotated[dict[Name, Uint | Annotated[tuple[Name, ...], Field(max_length=64)]], Field(max_length=64)] | None
-    ) = None
+    generic: Annotated[dict[Name, Generic], Field(max_length=64)] | None = None
 
 
 class Resources(Value):
@@ -184,10 +189,16 @@ class RolloutConfig(Value):
     order: Literal["stop-first", "start-first"] | None = None
 
 
+Test = Annotated[
+    Annotated[str, Field(max_length=65_536), Tag(TEXT)] | Annotated[tuple[Text, ...], Field(max_length=512), Tag(LIST)],
+    Discriminator(lambda value: TEXT if isinstance(value, str) else LIST),
+]
+
+
 class Healthcheck(Value):
     """`test`: a text for the shell, or the words of a command; empty: the image's own. `disable`: none at all."""
 
-    test: Annotated[str, Field(max_length=65_536)] | Annotated[tuple[Text, ...], Field(max_length=512)] | None = None
+    test: Test | None = None
     interval: Duration | None = None
     timeout: Duration | None = None
     retries: Uint | None = None

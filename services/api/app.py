@@ -1,6 +1,7 @@
 """The HTTP interface, put together: thin routes over the SDK's Client, around them one guard. No I/O of its own."""
 
 import asyncio
+import operator
 
 import structlog
 from fastapi import Depends, FastAPI, Request, Response
@@ -11,9 +12,9 @@ from funswarm.client import Client
 from funswarm.errors import FunswarmError
 from funswarm.messages import Code
 from services.api import batching, commands, events, node_commands, operating, original, past, queries, schedules
-from services.api.access import Access, role_needed
+from services.api.access import Access
 from services.api.documentation import add_documentation
-from services.api.documented import Problem, denials
+from services.api.documented import DESCRIPTION, TAGS, described
 from services.api.figures import Figures
 from services.api.guard import Guard
 from services.api.parameters import refusing_unknown
@@ -33,6 +34,9 @@ def build(client: Client, settings: ApiSettings, figures: Figures, stopping: asy
         title="Funswarm",
         version=operating.VERSION,
         summary="Every change of a Docker Swarm, and commands that are done exactly once",
+        description=DESCRIPTION,
+        openapi_tags=TAGS,
+        generate_unique_id_function=operator.attrgetter("name"),
         docs_url=None,
         redoc_url=None,
         telemetry={"tracing": False, "metrics": False, "logs": False},  # the figures are our own; it costs each request
@@ -71,14 +75,20 @@ async def _on_validation(_: Request, error: Exception) -> Response:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    detail = error.detail
+    detail, headers = error.detail, dict(error.headers or {})
     if error.status_code == 404:
         detail = f"there is no {request.url.path} here: see /docs"
     elif error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        detail = f"{request.method} is not for {request.url.path}: use {allowed or 'another method, see /docs'}"
+        headers["Allow"] = _allowed(request) or headers.get("Allow", "")
+        detail = f"{request.method} is not for {request.url.path}: use {headers['Allow']}"
     code = Code.MALFORMED.value if error.status_code == 400 else None  # a body that even its parser gave up on
-    return problem(error.status_code, detail, code, dict(error.headers or {}))
+    return problem(error.status_code, detail, code, headers)
+
+
+def _allowed(request: Request) -> str:
+    """All methods of this path: the router names those of its first route only."""
+    path = getattr(request.scope.get("route"), "path", "")
+    return ", ".join(sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ())))
 
 
 async def _on_fault(request: Request, error: Exception) -> Response:
@@ -87,25 +97,9 @@ async def _on_fault(request: Request, error: Exception) -> Response:
 
 
 def _document(app: FastAPI, *, secured: bool) -> None:
-    """FastAPI documents its own form of validation errors; ours is Problem. `secured`: tokens are asked for."""
     made = FastAPI.openapi
 
     def openapi() -> dict[str, object]:
-        document = made(app)
-        schemas = document.setdefault("components", {}).setdefault("schemas", {})
-        schemas["Problem"] = Problem.model_json_schema()
-        for name in ("HTTPValidationError", "ValidationError"):
-            schemas.pop(name, None)
-        if secured:
-            document["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
-        for path, operations in document["paths"].items():
-            for method, operation in operations.items():
-                if secured and (role := role_needed(method.upper(), path)) is not None:
-                    operation["security"] = [{"token": []}]
-                    operation["responses"] |= denials(role)
-                answer = operation["responses"].get("422", {}).get("content", {})
-                if "application/json" in answer:
-                    del operation["responses"]["422"]
-        return document
+        return made(app) if app.openapi_schema else described(made(app), secured=secured)
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documented way

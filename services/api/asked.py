@@ -1,7 +1,6 @@
 """What a request says about a command besides what is to be done; and the answer to it. Pure."""
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from fastapi import Depends, Header, Query, Response
 
@@ -12,9 +11,12 @@ from funswarm.messages import Result, ResultStatus
 from funswarm.outcome import Accepted, is_pending
 from funswarm.state import Value
 from services.api.access import Asking
+from services.api.moments import Moment
 from services.api.preconditions import etag, expected
 from services.api.problems import of_convergence, of_result
 from services.api.waiting import Waiting, waiting
+
+_KEY: Final = {"pattern": f'^({COMMAND_ID.pattern}|"{COMMAND_ID.pattern}")$'}
 
 
 class Unfinished(Value):
@@ -35,14 +37,14 @@ async def asked(  # noqa: PLR0917  FastAPI calls it by name, and a plain functio
     caller: Asking,
     expect: Annotated[Expect, Depends(expected)],
     waits: Annotated[Waiting, Depends(waiting)],
-    idempotency_key: Annotated[str | None, Header(description="The same key does the same command once")] = None,
+    idempotency_key: Annotated[
+        str | None, Header(description="The same key does the same command once", json_schema_extra=_KEY)
+    ] = None,
     traceparent: Annotated[str | None, Header(description="W3C trace context, carried on to the events")] = None,
     dry_run: Annotated[bool, Query(description="Only say what would change")] = False,
-    deadline: Annotated[datetime | None, Query(description="RFC 3339; not done after it")] = None,
+    deadline: Annotated[Moment | None, Query(description="RFC 3339; not done after it")] = None,
 ) -> How:
     """The parameters that every command has."""
-    if deadline is not None and deadline.tzinfo is None:
-        raise InvalidRequest("deadline: without a time zone it is no moment: add Z, or an offset as +01:00")
     key = None if idempotency_key is None else idempotency_key.strip('"')
     if key is not None and not COMMAND_ID.fullmatch(key):
         raise InvalidRequest("Idempotency-Key: use 1 to 64 letters, digits, '_' and '-'")

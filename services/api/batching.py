@@ -27,7 +27,7 @@ def routes(client: Client) -> APIRouter:
     router = APIRouter(prefix="/v1", tags=["commands"])
 
     @router.post("/batch", responses=ANSWERS, summary="Do several commands, all checked before", response_model=None)
-    async def batch(asked: Batch, caller: Asking, how: Asked) -> Response:
+    async def do_batch(asked: Batch, caller: Asking, how: Asked) -> Response:
         check_verbs(caller, (item.command.get("verb") for item in asked.commands))
         return answer(await client.batch(asked.commands, asked.name, how=how), how)
 

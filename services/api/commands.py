@@ -12,18 +12,18 @@ from funswarm.outcome import Accepted
 from funswarm.spec import REPLICAS_MAX, ServicePatch, ServiceSpec
 from funswarm.state import Value
 from services.api.asked import Unfinished, answer, asked
-from services.api.documented import PROBLEMS
+from services.api.documented import ETAG, LOCATION, PROBLEMS
 
 Name = Annotated[str, Path(min_length=1, max_length=128, description="The service's name, or its id")]
 Asked = Annotated[How, Depends(asked)]
 Force = Annotated[bool, Query(description="Also in the middle of a rollout, which ends its way back")]
 
 ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
-    200: {"model": Result},
-    202: {"model": Unfinished, "description": "Accepted and not finished: ask at Location"},
+    200: {"model": Result, **ETAG},
+    202: {"model": Unfinished, "description": "Accepted and not finished: ask at Location", **LOCATION},
     **PROBLEMS,
 }
-CREATED: Final[dict[int | str, dict[str, Any]]] = {201: {"model": Result}, **ANSWERS}
+CREATED: Final[dict[int | str, dict[str, Any]]] = {201: {"model": Result, **LOCATION}, **ANSWERS}
 
 
 class Scale(Value):
@@ -37,31 +37,31 @@ def routes(client: Client) -> APIRouter:
     router = APIRouter(prefix="/v1/services", tags=["services"])
 
     @router.post("", status_code=201, responses=CREATED, summary="Create a service", response_model=None)
-    async def create(spec: ServiceSpec, how: Asked) -> Response:
+    async def create_service(spec: ServiceSpec, how: Asked) -> Response:
         return created(await client.create(spec, how=how), spec.name, how)
 
     @router.patch("/{name}", responses=ANSWERS, summary="Change fields of a service", response_model=None)
-    async def update(name: Name, changes: ServicePatch, how: Asked, force: Force = False) -> Response:
+    async def update_service(name: Name, changes: ServicePatch, how: Asked, force: Force = False) -> Response:
         return answer(await client.update(name, changes, force=force, how=how), how)
 
     @router.post("/{name}/scale", responses=ANSWERS, summary="Set the replicas", response_model=None)
-    async def scale(name: Name, wanted: Scale, how: Asked, force: Force = False) -> Response:
+    async def scale_service(name: Name, wanted: Scale, how: Asked, force: Force = False) -> Response:
         return answer(await client.scale(name, wanted.replicas, force=force, how=how), how)
 
     @router.post("/{name}/restart", responses=ANSWERS, summary="Replace all tasks", response_model=None)
-    async def restart(name: Name, how: Asked, force: Force = False) -> Response:
+    async def restart_service(name: Name, how: Asked, force: Force = False) -> Response:
         return answer(await client.restart(name, force=force, how=how), how)
 
     @router.post("/{name}/rollback", responses=ANSWERS, summary="Go back to the previous spec", response_model=None)
-    async def rollback(name: Name, how: Asked) -> Response:
+    async def rollback_service(name: Name, how: Asked) -> Response:
         return answer(await client.rollback(name, how=how), how)
 
     @router.post("/{name}/run", responses=ANSWERS, summary="Run a job once more", response_model=None)
-    async def run(name: Name, how: Asked) -> Response:
+    async def run_service(name: Name, how: Asked) -> Response:
         return answer(await client.run(name, how=how), how)
 
     @router.delete("/{name}", responses=ANSWERS, summary="Remove the service", response_model=None)
-    async def remove(name: Name, how: Asked) -> Response:
+    async def remove_service(name: Name, how: Asked) -> Response:
         return answer(await client.remove(name, how=how), how)
 
     return router

@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 from funswarm.client import Client
 from funswarm.errors import FunswarmError, InvalidRequest, Unavailable
 from services.api.access import Asking
-from services.api.documented import GONE, READING
+from services.api.documented import GONE, LISTING
 from services.api.figures import Figures
 from services.api.frames import ndjson, ndjson_alive, ndjson_failed, sse, sse_alive, sse_failed
 from services.api.seen import Feed, feed_of
@@ -25,11 +25,21 @@ RETRY: Final = b"retry: 1000\n\n"
 NDJSON: Final = "application/x-ndjson"
 SSE: Final = "text/event-stream"
 
-ANSWERS: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {SSE: {}, NDJSON: {}}}, **GONE, **READING}
+ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {
+        "description": "Endless; lines of JSON where Accept asks for them",
+        "content": {media: {"schema": {"type": "string"}} for media in (SSE, NDJSON)},
+    },
+    **GONE,
+    **LISTING,
+}
 
 Names = Annotated[list[str] | None, Query(max_length=50, description="Repeat it, or join by commas")]
 Since = Annotated[str | None, Query(max_length=64, description="A sequence, an RFC 3339 time, or how long ago: 10m")]
-LastEventId = Annotated[str | None, Header(max_length=64, description="Go on after this sequence")]
+LastEventId = Annotated[
+    str | None,
+    Header(max_length=64, description="Go on after this sequence", json_schema_extra={"pattern": r"^[0-9]{0,18}$"}),
+]
 
 
 def routes(client: Client, settings: ApiSettings, figures: Figures, stopping: asyncio.Event) -> APIRouter:
@@ -37,7 +47,7 @@ def routes(client: Client, settings: ApiSettings, figures: Figures, stopping: as
     router = APIRouter(prefix="/v1", tags=["events"])
 
     @router.get("/events", responses=ANSWERS, response_class=Response, response_model=None)
-    async def events(  # noqa: PLR0917  FastAPI calls it by name
+    async def read_events(  # noqa: PLR0917  FastAPI calls it by name
         request: Request,
         caller: Asking,
         kinds: Names = None,
@@ -49,7 +59,7 @@ def routes(client: Client, settings: ApiSettings, figures: Figures, stopping: as
         """A snapshot of what there is, then every change; with `since` or Last-Event-ID the changes from there on."""
         if figures.open_streams >= settings.streams_max:
             raise Unavailable(f"{settings.streams_max} streams of events are open here: try again later", delay_s=10)
-        if last_event_id and not last_event_id.isdecimal():
+        if last_event_id and not (last_event_id.isascii() and last_event_id.isdecimal()):
             raise InvalidRequest(f"Last-Event-ID {last_event_id!r} is no sequence of the stream")
         changes = client.changes(
             kinds=_split(kinds), names=_split(names), actions=_split(actions), since=last_event_id or since

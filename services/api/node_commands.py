@@ -16,15 +16,15 @@ def routes(client: Client) -> APIRouter:
     router = APIRouter(prefix="/v1/nodes", tags=["nodes"])
 
     @router.post("/{name}/pause", responses=ANSWERS, summary="Give a node no new tasks", response_model=None)
-    async def pause(name: Name, how: Asked) -> Response:
+    async def pause_node(name: Name, how: Asked) -> Response:
         return answer(await client.pause(name, how=how), how)
 
     @router.post("/{name}/drain", responses=ANSWERS, summary="Take all tasks from a node", response_model=None)
-    async def drain(name: Name, how: Asked) -> Response:
+    async def drain_node(name: Name, how: Asked) -> Response:
         return answer(await client.drain(name, how=how), how)
 
     @router.post("/{name}/activate", responses=ANSWERS, summary="Give a node tasks again", response_model=None)
-    async def activate(name: Name, how: Asked) -> Response:
+    async def activate_node(name: Name, how: Asked) -> Response:
         return answer(await client.activate(name, how=how), how)
 
     return router

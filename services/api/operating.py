@@ -19,21 +19,21 @@ def routes(client: Client, figures: Figures, instance: str) -> APIRouter:
     """/healthz, /readyz, /metrics and /."""
     router = APIRouter(tags=["operating"])
 
-    @router.get("/healthz", response_model=None)
-    async def healthz() -> Response:
+    @router.get("/healthz", summary="Whether it answers", response_class=PlainTextResponse)
+    async def get_healthz() -> Response:
         """This process answers. It says nothing of NATS: a restart would not help that."""
         return PlainTextResponse("alive\n")
 
-    @router.get("/readyz", responses=UNAVAILABLE, response_model=None)
-    async def readyz() -> Response:
+    @router.get("/readyz", summary="Whether all works", responses=UNAVAILABLE, response_class=PlainTextResponse)
+    async def get_readyz() -> Response:
         """NATS is reached, and a poller and a scheduler are active: everything works."""
         health = assess(await client.parts(), (), None)
         if not health.ok:
             raise Unavailable("; ".join(health.reasons))
         return PlainTextResponse("ready\n")
 
-    @router.get("/metrics", response_model=None)
-    async def metrics() -> Response:
+    @router.get("/metrics", summary="All figures", response_class=PlainTextResponse)
+    async def get_metrics() -> Response:
         """The figures of this process and of all copies of all parts, for Prometheus; its own while NATS is away."""
         pages = [labelled(figures.text(), instance)]
         try:

@@ -30,7 +30,7 @@ def routes(client: Client, settings: ApiSettings) -> APIRouter:
     }
 
     @router.get("/health", responses=unwell, summary="How all is, and which services run", response_model=None)
-    async def health(caller: Asking) -> Response:
+    async def get_health(caller: Asking) -> Response:
         found = await health_of(client, caller)
         return Response(found.model_dump_json(), 200 if found.ok else 503, media_type="application/json")
 

@@ -4,14 +4,16 @@ An ETag is Swarm's version of a service or node, in quotes. Swarm moves it too, 
 """
 
 import re
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from fastapi import Header, Query
 
 from funswarm.commands import Expect
 from funswarm.errors import InvalidRequest
 
-_ETAG: Final = re.compile(r'"(\d{1,19})"')
+_ETAG: Final = re.compile(r'"(\d{1,19})"', re.ASCII)
+_IF_MATCH: Final[dict[str, Any]] = {"pattern": rf"^(\*|{_ETAG.pattern})$"}
+_IF_NONE_MATCH: Final[dict[str, Any]] = {"enum": ["*"]}
 
 
 def etag(version: int | None) -> dict[str, str]:
@@ -20,8 +22,13 @@ def etag(version: int | None) -> dict[str, str]:
 
 
 async def expected(
-    if_match: Annotated[str | None, Header(description="Only if it still has this ETag, else 412")] = None,
-    if_none_match: Annotated[str | None, Header(description="`*`: only if there is no such service, else 412")] = None,
+    if_match: Annotated[
+        str | None, Header(description="Only if it still has this ETag, else 412", json_schema_extra=_IF_MATCH)
+    ] = None,
+    if_none_match: Annotated[
+        str | None,
+        Header(description="`*`: only if there is no such service, else 412", json_schema_extra=_IF_NONE_MATCH),
+    ] = None,
     expect_version: Annotated[int | None, Query(ge=0, description="Only if it has this version, as If-Match")] = None,
     expect_replicas: Annotated[int | None, Query(ge=0, description="Only if it has these replicas")] = None,
     expect_absent: Annotated[bool | None, Query(description="Only if there is no such service")] = None,

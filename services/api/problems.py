@@ -12,7 +12,7 @@ from fastapi import Response
 from fastapi.exceptions import RequestValidationError
 
 from funswarm.errors import FunswarmError, Relist, TemporaryError
-from funswarm.explain import worded
+from funswarm.explain import place, worded
 from funswarm.messages import Code, Convergence, Result
 from funswarm.spec import ServicePatch, ServiceSpec
 
@@ -90,30 +90,40 @@ def of_convergence(result: Result, convergence: Convergence) -> Response:
 def of_validation(error: RequestValidationError) -> Response:
     """A body, query or header that is wrong: each fault with its place."""
     faults = error.errors()
-    errors = [_fault(fault) for fault in faults[:_FIELDS_MAX]]
+    errors = [_fault(fault, error.body) for fault in faults[:_FIELDS_MAX]]
     detail = "; ".join(_line(fault) for fault in errors[:_LINES_MAX])
     code = Code.MALFORMED if any(fault["type"] == "json_invalid" for fault in faults) else Code.INVALID
     return problem(400, detail, code.value, errors=errors)
 
 
-def _fault(fault: dict[str, Any]) -> dict[str, str]:
-    place, *path = fault["loc"]
+def _fault(fault: dict[str, Any], body: object) -> dict[str, str]:
+    where, *path = place(fault["loc"])
     what = worded(fault, _KNOWN_FIELDS)
     if fault["type"] == "json_invalid":
         why = fault.get("ctx", {}).get("error", what)
         return {"pointer": "", "detail": f"this is no JSON: {why} (character {path[0]})"}
-    if place == "body":
+    if where == "body":
         if fault["type"] == "missing" and not path:
             what = "a JSON object is needed as body"
-        return {"pointer": "".join(f"/{_escaped(str(part))}" for part in path), "detail": what}
-    return {"parameter": ".".join(str(part) for part in path), "in": str(place), "detail": what}
+        return {"pointer": _pointer(path, body, missing=fault["type"] == "missing"), "detail": what}
+    return {"parameter": ".".join(str(part) for part in path), "in": str(where), "detail": what}
+
+
+def _pointer(path: list[Any], body: Any, *, missing: bool) -> str:
+    """RFC 6901, into the body as it was given: a short form has no parts, and the kind of a command is none.
+
+    `missing`: the last part is not there.
+    """
+    parts = []
+    for number, part in enumerate(path, 1):
+        if (isinstance(body, dict) and part in body) or (isinstance(body, list) and isinstance(part, int)):
+            body = body[part]
+        elif not (missing and number == len(path)):
+            continue
+        parts.append(str(part))
+    return "".join(f"/{part.replace('~', '~0').replace('/', '~1')}" for part in parts)
 
 
 def _line(fault: dict[str, str]) -> str:
-    place = fault.get("pointer") or fault.get("parameter")
-    return f"{place}: {fault['detail']}" if place else fault["detail"]
-
-
-def _escaped(part: str) -> str:
-    """RFC 6901."""
-    return part.replace("~", "~0").replace("/", "~1")
+    where = fault.get("pointer") or fault.get("parameter")
+    return f"{where}: {fault['detail']}" if where else fault["detail"]

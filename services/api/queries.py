@@ -11,7 +11,7 @@ from funswarm.messages import NodePage, Result, ServicePage, TaskPage
 from funswarm.outcome import is_pending
 from funswarm.state import NodeState, ServiceState, Value
 from services.api.access import Asking, Caller
-from services.api.documented import READING
+from services.api.documented import ETAG, LISTING, READING
 from services.api.preconditions import etag
 from services.api.seen import result_of, service_of, services_of, tasks_of
 from services.api.waiting import SETTLING_WAIT_S, TimeoutQuery, Waiting, WaitQuery, waiting_of
@@ -26,35 +26,35 @@ def routes(client: Client) -> APIRouter:
     """All reads of /v1 but the events."""
     router = APIRouter(prefix="/v1")
 
-    @router.get("/services", tags=["services"], responses=gives(ServicePage), response_model=None)
-    async def services(caller: Asking) -> Response:
+    @router.get("/services", tags=["services"], responses=lists(ServicePage), response_model=None)
+    async def list_services(caller: Asking) -> Response:
         """All services, by name."""
         return json(ServicePage(items=await services_of(client, caller)))
 
-    @router.get("/services/{name}", tags=["services"], responses=gives(ServiceState), response_model=None)
-    async def service(name: Name, caller: Asking) -> Response:
+    @router.get("/services/{name}", tags=["services"], responses=gives(ServiceState, ETAG), response_model=None)
+    async def get_service(name: Name, caller: Asking) -> Response:
         """One service, by name or id."""
         found = await service_of(client, caller, name)
         return json(found, etag(found.version))
 
-    @router.get("/tasks", tags=["tasks"], responses=gives(TaskPage), response_model=None)
-    async def tasks(caller: Asking, service: Filter = None, node: Filter = None) -> Response:
+    @router.get("/tasks", tags=["tasks"], responses=lists(TaskPage), response_model=None)
+    async def list_tasks(caller: Asking, service: Filter = None, node: Filter = None) -> Response:
         """All tasks, of a service, on a node."""
         return json(TaskPage(items=await tasks_of(client, caller, service, node)))
 
-    @router.get("/nodes", tags=["nodes"], responses=gives(NodePage), response_model=None)
-    async def nodes() -> Response:
+    @router.get("/nodes", tags=["nodes"], responses=lists(NodePage), response_model=None)
+    async def list_nodes() -> Response:
         """All nodes."""
         return json(NodePage(items=await client.nodes()))
 
-    @router.get("/nodes/{name}", tags=["nodes"], responses=gives(NodeState), response_model=None)
-    async def node(name: Name) -> Response:
+    @router.get("/nodes/{name}", tags=["nodes"], responses=gives(NodeState, ETAG), response_model=None)
+    async def get_node(name: Name) -> Response:
         """One node, by hostname or id."""
         found = await client.node(name)
         return json(found, etag(found.version))
 
     @router.get("/commands/{command_id}", tags=["commands"], responses=gives(Result), response_model=None)
-    async def command(
+    async def get_command(
         command_id: Name,
         caller: Asking,
         wait: WaitQuery = 0,
@@ -81,8 +81,14 @@ async def _result(client: Client, caller: Caller, command_id: str, waits: Waitin
         await asyncio.sleep(min(left_s, LOOK_INTERVAL_S))
 
 
-def gives(model: type[Value]) -> dict[int | str, dict[str, Any]]:
-    return {200: {"model": model}, **READING}
+def gives(model: type[Value], headers: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route that reads one thing."""
+    return {200: {"model": model, **(headers or {})}, **READING}
+
+
+def lists(model: type[Value]) -> dict[int | str, dict[str, Any]]:
+    """The answers of a route that reads all, or those that are asked for."""
+    return {200: {"model": model}, **LISTING}
 
 
 def json(value: Value, headers: dict[str, str] | None = None) -> Response:

@@ -14,11 +14,11 @@ from funswarm.schedules import NAME, Cancelled, Plan, Schedule, Scheduled
 from funswarm.state import Value
 from services.api.access import Asking, check_verbs
 from services.api.documented import PROBLEMS
-from services.api.queries import gives
+from services.api.queries import gives, lists
 from services.redaction import redacted_command
 
 Name = Annotated[str, Path(pattern=NAME, description="The schedule's name")]
-GIVES: Final = {**PROBLEMS, **gives(Scheduled)}
+GIVES: Final = {**gives(Scheduled), **PROBLEMS}
 
 
 class ScheduledPage(Value):
@@ -31,19 +31,19 @@ def routes(client: Client) -> APIRouter:
     """/v1/schedules."""
     router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
 
-    @router.get("", responses=gives(ScheduledPage), response_model=None)
-    async def schedules(caller: Asking) -> Response:
+    @router.get("", responses=lists(ScheduledPage), response_model=None)
+    async def list_schedules(caller: Asking) -> Response:
         """All schedules that are to fire still. Environments and the like are left out of their commands."""
         found = await client.schedules(namespaces=caller.namespaces)
         return JSONResponse({"items": [_shown(one) for one in found]})
 
     @router.get("/{name}", responses=gives(Scheduled), response_model=None)
-    async def schedule(name: Name, caller: Asking) -> Response:
+    async def get_schedule(name: Name, caller: Asking) -> Response:
         """A schedule, when it is due next, and how its last firing ended."""
         return JSONResponse(_shown(await client.scheduled(name, namespaces=caller.namespaces)))
 
     @router.put("/{name}", responses=GIVES, summary="Put a schedule, or another in its place", response_model=None)
-    async def put(name: Name, plan: Plan, caller: Asking) -> Response:
+    async def put_schedule(name: Name, plan: Plan, caller: Asking) -> Response:
         check_verbs(caller, _verbs(plan.command))  # what is for admins when it is done at once is so later, too
         try:
             asked = Schedule.model_validate({"name": name, **plan.model_dump()})
@@ -52,8 +52,8 @@ def routes(client: Client) -> APIRouter:
         scheduled = await client.schedule(asked, requested_by=caller.name, namespaces=caller.namespaces)
         return JSONResponse(_shown(scheduled))
 
-    @router.delete("/{name}", responses={**PROBLEMS, **gives(Cancelled)}, response_model=None)
-    async def cancel(name: Name, caller: Asking) -> Response:
+    @router.delete("/{name}", responses={**gives(Cancelled), **PROBLEMS}, response_model=None)
+    async def cancel_schedule(name: Name, caller: Asking) -> Response:
         """Cancel a schedule: once this is answered it does not fire any more. `underway`: one that did before."""
         scheduled = await client.scheduled(name, namespaces=caller.namespaces)
         check_verbs(caller, _verbs(scheduled.schedule.command))

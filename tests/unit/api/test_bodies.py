@@ -22,6 +22,27 @@ async def test_each_fault_of_a_body_has_its_pointer(http, client):
     assert [] == client.commands
 
 
+@pytest.mark.parametrize(
+    ("path", "method", "body", "pointer"),
+    [
+        ("/v1/schedules/a", "PUT", {"command": {"verb": "scale", "target": "a", "replicas": -1}}, "/command/replicas"),
+        (
+            "/v1/services",
+            "POST",
+            {"name": "a", "image": "x", "healthcheck": {"test": ["a", {}]}},
+            "/healthcheck/test/1",
+        ),
+        ("/v1/services", "POST", {"name": "a", "image": "x", "networks": ["x" * 300]}, "/networks/0"),
+        ("/v1/services", "POST", {"name": "a", "image": "x", "env": {"a=/b": "c"}}, "/env/a=~1b"),
+        ("/v1/services", "POST", {"name": "a", "image": "x", "ports": [{}]}, "/ports/0/target"),
+    ],
+)
+async def test_a_pointer_leads_into_the_body_as_it_was_given(http, path, method, body, pointer):
+    answer = await http.request(method, path, json=body)
+
+    assert pointer == answer.json()["errors"][0]["pointer"]
+
+
 async def test_an_unknown_field_gets_the_nearest_known_one(http):
     _, problem = await post(http, json.dumps({"name": "web", "image": "nginx", "prots": []}))
 
@@ -85,6 +106,12 @@ async def test_an_unknown_path_is_a_problem_that_names_it(http):
 
     assert (404, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
     assert "/v1/servces" in answer.json()["detail"]
+
+
+async def test_a_wrong_method_is_405_with_all_right_ones(http):
+    answer = await http.put("/v1/services/web")
+
+    assert (405, "DELETE, GET, PATCH") == (answer.status_code, answer.headers["allow"])
 
 
 async def test_a_wrong_method_is_405_with_the_right_one(http):

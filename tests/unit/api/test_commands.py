@@ -167,8 +167,9 @@ async def test_a_result_s_version_is_its_etag(http, client):
     assert '"9"' == (await http.post("/v1/services/web/restart")).headers["etag"]
 
 
-async def test_a_deadline_without_a_zone_is_refused(http):
-    answer = await http.post("/v1/services/web/restart?deadline=2030-01-01T00:00:00")
+@pytest.mark.parametrize("deadline", ["2030-01-01T00:00:00", "2030-01-01", "5", "0.5", ""])
+async def test_a_deadline_that_is_no_moment_with_a_zone_is_refused(http, deadline):
+    answer = await http.post(f"/v1/services/web/restart?deadline={deadline}")
 
     assert 400 == answer.status_code
 

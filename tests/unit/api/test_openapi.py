@@ -1,5 +1,6 @@
 """The OpenAPI document: complete, 3.1, and true."""
 
+import json
 import re
 
 import pytest
@@ -37,6 +38,33 @@ async def test_every_reference_leads_somewhere(document):
 
     known = {f"#/components/schemas/{name}" for name in document["components"]["schemas"]}
     assert set() == set(references(document)) - known
+
+
+def operations(document):
+    return [operation for path in document["paths"].values() for operation in path.values()]
+
+
+async def test_every_operation_has_a_name_of_its_own_in_plain_words(document):
+    names = [operation["operationId"] for operation in operations(document)]
+
+    assert len(names) == len(set(names))
+    assert {"create_service", "get_node", "list_commands", "put_schedule"} <= set(names)
+
+
+async def test_every_tag_is_described(document):
+    used = {tag for operation in operations(document) for tag in operation["tags"]}
+
+    assert used == {tag["name"] for tag in document["tags"]}
+
+
+async def test_no_parameter_can_be_null(document):
+    parameters = [one for operation in operations(document) for one in operation.get("parameters", ())]
+
+    assert [] == [one["name"] for one in parameters if {"type": "null"} in one["schema"].get("anyOf", ())]
+
+
+async def test_nothing_internal_is_named(document):
+    assert [] == re.findall(r"function-\w+|constrained-\w+|__main__", json.dumps(document))
 
 
 async def test_errors_are_problems(document):

@@ -34,3 +34,22 @@ def test_a_command_of_an_unknown_verb_is_told_which_there_are():
 @pytest.mark.parametrize("value", [[], "web", 7, None])
 def test_what_is_no_object_is_told_so(value):
     assert "a JSON object is needed here" == said(TypeAdapter(ServiceSpec), value)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("healthcheck", {"test": 5}, "healthcheck.test: a list is needed here"),
+        ("healthcheck", {"test": ["a", {}]}, "healthcheck.test.1: Input should be a valid string"),
+        (
+            "resources",
+            {"reservations": {"generic": {"gpu": [5]}}},
+            "resources.reservations.generic.gpu.0: Input should",
+        ),
+        ("env", {"a=b": "c"}, "env.a=b: as a name: "),
+        ("ports", ["80"] * 257, "ports: at most 256 are possible here"),
+        ("mounts", {}, "mounts: a list is needed here"),
+    ],
+)
+def test_nothing_internal_is_said(field, value, expected):
+    assert said(TypeAdapter(ServiceSpec), {"name": "web", "image": "x", field: value}).startswith(expected)

@@ -30,6 +30,7 @@ def at(hour: int, minute: int = 0, second: int = 0) -> datetime:
         ({"at": "2026-01-01T00:00:00"}, "should have timezone info"),
         ({"at": "9999-12-31T23:59:59-12:00"}, "too far away"),
         ({"at": "+10x"}, "no duration"),
+        ({"at": "+99999999999h"}, "too far away"),
         ({"cron": "0 0 * * 8"}, "no day of week"),
         ({"cron": "@daily", "time_zone": "europe/berlin"}, "did you mean 'Europe/Berlin'"),
         ({"cron": "@daily", "time_zone": "../../etc/passwd"}, "there is no time zone"),
