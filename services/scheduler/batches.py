@@ -104,7 +104,7 @@ class Batches:
     async def _check_one(self, batch: BatchCommand, item: BatchItem, single: SingleCommand) -> BatchItemResult:
         plan: tuple[Change, ...] = ()
         try:
-            outcome = await self._writer.attempt(single.model_copy(update={"dry_run": True}), None)
+            outcome = await self._writer.attempt(single.model_copy(update={"dry_run": True}), None, foresee=False)
         except PermanentError as error:
             if not is_excused(batch, item, error):
                 return refused(item, single.id, error.code, str(error))

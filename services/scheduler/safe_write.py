@@ -34,7 +34,7 @@ from services.scheduler.names import LOCAL_NETWORKS, Names, did_you_mean, kinds_
 from services.scheduler.plan import Action, Create, Nothing, Remove, Situation, Write, plan
 from services.scheduler.plan_node import WriteNode
 from services.scheduler.ports import EngineCalls, Store
-from services.scheduler.previews import preview
+from services.scheduler.previews import NOTHING_MOVES, preview
 from services.scheduler.raw_service import Json, about_to_roll, name, version
 
 TRIES_MAX: Final = 5
@@ -83,8 +83,8 @@ class SafeWriter:
         self._store = store
         self._is_active = is_active
 
-    async def attempt(self, command: SingleCommand, traceparent: str | None) -> Outcome:
-        """Do what the command comes to; with `dry_run` only tell it.
+    async def attempt(self, command: SingleCommand, traceparent: str | None, *, foresee: bool = True) -> Outcome:
+        """Do what the command comes to; with `dry_run` only tell it, and where tasks would run if `foresee`.
 
         Raises:
             Refused, InvalidRequest, UnknownObject: nothing changed.
@@ -96,22 +96,23 @@ class SafeWriter:
             if number:
                 await asyncio.sleep(RETRY_S * number * random.uniform(0.5, 1.5))  # noqa: S311
             look = bool(number) or not _can_create_unseen(command)
-            if (outcome := await self._once(command, traceparent, look=look)) is not None:
+            if (outcome := await self._once(command, traceparent, look=look, foresee=foresee)) is not None:
                 return outcome
         raise Failed(
             f"others wrote {command.target!r} each of {TRIES_MAX} times between reading and writing: nothing changed",
             Code.CONFLICT,
         )
 
-    async def _once(self, command: SingleCommand, traceparent: str | None, *, look: bool) -> Outcome | None:
+    async def _once(
+        self, command: SingleCommand, traceparent: str | None, *, look: bool, foresee: bool
+    ) -> Outcome | None:
         """None: it must be decided again, from what is there now."""
         situation = await self._situation(command, traceparent, look=look)
         action = plan(command, situation)
         async with self._admission.judged(self._engine, command, action, situation) as refusals:
             if command.dry_run:
-                foreseen = (await preview(self._engine, action, situation)).model_copy(
-                    update={"refusals": texts(refusals)}
-                )
+                foreseen = await preview(self._engine, action, situation) if foresee else NOTHING_MOVES
+                foreseen = foreseen.model_copy(update={"refusals": texts(refusals)})
                 return replace(_told(action, situation), preview=foreseen)
             if isinstance(action, Write) and action.held and not refusals:
                 return _told(action, situation)
