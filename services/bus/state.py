@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from services.bus.connection import Bus
 
 OPERATION: Final = "KV-Operation"
-DELETED_FOR_S: Final = 3600  # how long a deletion is kept for watchers
+DELETED_FOR_S: Final = 900  # how long a deletion is kept for watchers: where tasks come and go they are many
 
 
 @dataclass(frozen=True, slots=True)
