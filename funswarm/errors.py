@@ -46,7 +46,7 @@ class UnknownNode(UnknownObject):
 
 
 class UnknownCommand(UnknownObject):
-    """There is no command of that id, or it has no result yet."""
+    """There is no command of that id, or none that is still known of."""
 
     code = Code.UNKNOWN_COMMAND
 

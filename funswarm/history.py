@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from funswarm.backwards import Found, read_back
 from funswarm.errors import InvalidRequest
 from funswarm.link import Link
+from funswarm.messages import MSG_ID_HEADER
 from funswarm.records import CommandPage, CommandRecord, RecordStatus, pending
 from funswarm.subjects import Subjects
 
@@ -82,6 +83,23 @@ async def read_commands(link: Link, subjects: Subjects, wanted: Wanted, limit: i
             if record is not None and wanted.takes(record):
                 items.setdefault(record.command_id or place, record)
     return CommandPage(items=tuple(items.values()))
+
+
+async def is_waiting(link: Link, subjects: Subjects, command_id: str) -> bool:
+    """Whether the command is kept and not done yet, as far as the newest `LOOKED_AT_MAX` tell.
+
+    Raises:
+        Unavailable: NATS or the streams are not there.
+    """
+    looked_at = 0
+    async with aclosing(read_back(link, subjects.commands_stream, subjects.all_commands)) as commands:
+        async for kept in commands:
+            looked_at += 1
+            if kept.headers.get(MSG_ID_HEADER) == command_id:
+                return True
+            if looked_at == LOOKED_AT_MAX:
+                break
+    return False
 
 
 async def _all(

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from funswarm.dead import KeptLetter, LetterPage, drop_letter, read_letter, read_letters, replay_letter
-from funswarm.history import Wanted, read_commands
+from funswarm.history import Wanted, is_waiting, read_commands
 from funswarm.how import How
 from funswarm.link import Link
 from funswarm.messages import Result
@@ -46,6 +46,10 @@ class Past(Queries):
         """
         wanted = Wanted.of(target, verb, status, requested_by, starting_point(since, datetime.now(UTC)))
         return await read_commands(self._link, self._subjects, wanted, limit, after)
+
+    async def is_waiting(self, command_id: str) -> bool:
+        """Whether a command without a result is kept, and will be done."""
+        return await is_waiting(self._link, self._subjects, command_id)
 
     # Dead letters.
 

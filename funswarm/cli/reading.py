@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from funswarm.cli import options, tables
 from funswarm.cli.session import ExitCode, console, run
 from funswarm.client import Client
-from funswarm.errors import Unavailable, UnknownObject
+from funswarm.errors import Unavailable, UnknownCommand, UnknownObject
 from funswarm.messages import Health, Result, ResultStatus, ServiceSummary
 from funswarm.state import NodeState, TaskState
 
@@ -106,7 +106,9 @@ def result(
     async def work(client: Client) -> int:
         found = await client.result(command_id)
         if found is None:
-            raise Unavailable(f"command {command_id} has no result: not yet, or it was never submitted")
+            if await client.is_waiting(command_id):
+                raise Unavailable(f"command {command_id} waits to be done: ask again")
+            raise UnknownCommand(f"there is no command {command_id}, or it is longer ago than results are kept")
         code = say_result(found, json=json)
         for line in () if json else tables.convergence(found):
             console().print(line)

@@ -28,7 +28,7 @@ class Unfinished(Value):
     status: Literal["accepted", "applied"] = "accepted"
 
 
-def _unfinished(what: Unfinished) -> Response:
+def unfinished(what: Unfinished) -> Response:
     headers = {"Location": f"/v1/commands/{what.command_id}"}
     return Response(what.model_dump_json(), 202, headers, "application/json")
 
@@ -56,11 +56,11 @@ async def asked(  # noqa: PLR0917  FastAPI calls it by name, and a plain functio
 def answer(outcome: Result | Accepted, how: How, done_status: int = 200, location: str | None = None) -> Response:
     """The result; 202 and where to ask when there is none yet; a problem when it did not succeed."""
     if isinstance(outcome, Accepted):
-        return _unfinished(Unfinished(command_id=outcome.command_id))
+        return unfinished(Unfinished(command_id=outcome.command_id))
     if outcome.status is not ResultStatus.SUCCEEDED:
         return of_result(outcome)
     if how.wait_for == "converged" and is_pending(outcome):
-        return _unfinished(Unfinished(command_id=outcome.command_id, status="applied"))
+        return unfinished(Unfinished(command_id=outcome.command_id, status="applied"))
     if how.wait_for == "converged" and outcome.convergence and outcome.convergence.status != "converged":
         return of_convergence(outcome, outcome.convergence)
     headers = ({"Location": location} if location else {}) | etag(outcome.version)

@@ -11,6 +11,7 @@ from funswarm.messages import NodePage, Result, ServicePage, TaskPage
 from funswarm.outcome import is_pending
 from funswarm.state import NodeState, ServiceState, Value
 from services.api.access import Asking, Caller
+from services.api.asked import Unfinished, unfinished
 from services.api.documented import ETAG, LISTING, READING
 from services.api.preconditions import etag
 from services.api.seen import result_of, service_of, services_of, tasks_of
@@ -20,11 +21,13 @@ Name = Annotated[str, Path(min_length=1, max_length=128)]
 Filter = Annotated[str | None, Query(min_length=1, max_length=128, description="By name or id")]
 
 LOOK_INTERVAL_S: Final = 0.25
+WAITS: Final[dict[str, Any]] = {"model": Unfinished, "description": "It waits to be done: ask again"}
 
 
 def routes(client: Client) -> APIRouter:
     """All reads of /v1 but the events."""
     router = APIRouter(prefix="/v1")
+    result_or_wait = gives(Result) | {202: WAITS}
 
     @router.get("/services", tags=["services"], responses=lists(ServicePage), response_model=None)
     async def list_services(caller: Asking) -> Response:
@@ -53,23 +56,25 @@ def routes(client: Client) -> APIRouter:
         found = await client.node(name)
         return json(found, etag(found.version))
 
-    @router.get("/commands/{command_id}", tags=["commands"], responses=gives(Result), response_model=None)
+    @router.get("/commands/{command_id}", tags=["commands"], responses=result_or_wait, response_model=None)
     async def get_command(
         command_id: Name,
         caller: Asking,
         wait: WaitQuery = 0,
         timeout: TimeoutQuery = SETTLING_WAIT_S,  # noqa: ASYNC109  the query's word
     ) -> Response:
-        """How a command ended, also when it was refused or failed; 404: it is not finished, or there is none.
+        """How a command ended, also when it was refused or failed; 202: it is not finished.
 
         With `wait=converged` its convergence is still pending where it has not settled within `timeout`.
         """
-        return json(await _result(client, caller, command_id, waiting_of(wait, timeout)))
+        result = await _result(client, caller, command_id, waiting_of(wait, timeout))
+        return unfinished(Unfinished(command_id=command_id)) if result is None else json(result)
 
     return router
 
 
-async def _result(client: Client, caller: Caller, command_id: str, waits: Waiting) -> Result:
+async def _result(client: Client, caller: Caller, command_id: str, waits: Waiting) -> Result | None:
+    """None: it waits to be done."""
     end = asyncio.get_running_loop().time() + waits.wait_s
     while True:
         result = await result_of(client, caller, command_id)
@@ -77,7 +82,9 @@ async def _result(client: Client, caller: Caller, command_id: str, waits: Waitin
         if result is not None and (left_s <= 0 or waits.wait_for == "applied" or not is_pending(result)):
             return result
         if left_s <= 0:
-            raise UnknownCommand(f"command {command_id!r} has no result: it is not finished (ask again), or unknown")
+            if not caller.namespaces and await client.is_waiting(command_id):
+                return None
+            raise UnknownCommand(f"there is no command {command_id!r}, or it is longer ago than results are kept")
         await asyncio.sleep(min(left_s, LOOK_INTERVAL_S))
 
 

@@ -96,6 +96,11 @@ async def test_what_waits_comes_first_and_is_pending(bus, client):
     assert ["c1"] == ids(await client.commands(status="succeeded"))
 
 
+async def test_a_command_is_known_to_wait_by_its_id(client):
+    await client.scale("web", 3, how=How(id="waits", wait_s=0))
+    assert (True, False) == (await client.is_waiting("waits"), await client.is_waiting("wait"))
+
+
 async def test_pages_go_on_from_what_waits_to_what_ended(bus, client):
     await write(bus, record(1), record(2))
     for number in range(3):

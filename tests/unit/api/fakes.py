@@ -58,6 +58,7 @@ class FakeClient(Client):
         self.traceparents = []
         self.outcome = a_result
         self.results = {}
+        self.waiting = set()
         self.state = {"services": (), "tasks": (), "nodes": (), "summaries": (), "parts": ()}
         self.asked = []
         self.found_health = Health(ok=True)
@@ -73,6 +74,9 @@ class FakeClient(Client):
 
     async def result(self, command_id):
         return self.results.get(command_id)
+
+    async def is_waiting(self, command_id):
+        return command_id in self.waiting
 
     async def health(self):
         return self.found_health

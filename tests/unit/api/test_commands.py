@@ -198,11 +198,18 @@ async def test_the_result_of_a_command_is_given_as_it_is_also_when_refused(http,
     assert (200, "refused") == (answer.status_code, answer.json()["status"])
 
 
-async def test_a_command_without_a_result_is_404(http):
+async def test_an_unknown_command_is_404(http):
     answer = await http.get("/v1/commands/abc")
 
     assert (404, "unknown-command") == (answer.status_code, answer.json()["code"])
-    assert "not finished" in answer.json()["detail"]
+
+
+async def test_a_command_that_waits_is_202(http, client):
+    client.waiting.add("abc")
+
+    answer = await http.get("/v1/commands/abc")
+
+    assert (202, {"command_id": "abc", "status": "accepted"}) == (answer.status_code, answer.json())
 
 
 async def test_a_result_can_be_waited_for(http, client):

@@ -116,9 +116,14 @@ def test_result_shows_how_a_command_ended(cli, done):
     assert cli.run("result", "c7").stdout == "succeeded: rollback web\n"
 
 
-def test_a_result_that_is_not_there_is_exit_code_3(cli):
-    cli.answers["result"] = None
-    assert cli.run("result", "c7").exit_code == 3
+@pytest.mark.parametrize(("waits", "exit_code", "text"), [(True, 3, "waits to be done"), (False, 1, "no command abc")])
+def test_a_result_that_is_not_there_is_waited_for_or_unknown(cli, waits, exit_code, text):
+    cli.answers |= {"result": None, "is_waiting": waits}
+
+    result = cli.run("result", "abc")
+
+    assert exit_code == result.exit_code
+    assert text in result.stderr
 
 
 def test_rm_removes_each(cli, done):
