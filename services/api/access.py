@@ -32,7 +32,7 @@ CHALLENGE: Final = 'Bearer realm="funswarm"'
 _CALLER: Final = "funswarm.caller"
 _OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", "/favicon.ico"})  # nothing of the Swarm
 _OPEN_BELOW: Final = ("/docs/files/",)
-_READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_READS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # what there is of these
 _SECRET: Final = ("/v1/dead",)  # whole commands, with the values of environment variables
 _OF_SERVICES: Final = ("/create", "/v1/services", "/v1/schedules", "/v1/batch")
 _FILTERED: Final = re.compile(
