@@ -11,6 +11,7 @@ no cost, however they ended.
 import asyncio
 import json
 import logging
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -93,6 +94,7 @@ class Deliveries:
         self._out: dict[int, Delivery] = {}  # by sequence: handed out and not finished
         self._ready: asyncio.Queue[Delivery | None] = asyncio.Queue()
         self._wanted = 0  # of the pull that is open
+        self._heard_at = 0.0  # of that pull, by the monotonic clock
         self._sound = True  # as far as we know, the consumer is there
         self._news: Answers | None = None  # ends the wait for something to happen
         self._reached: list[int] = []  # up to which sequence each of the last readers had come
@@ -132,7 +134,8 @@ class Deliveries:
     async def finish(self, delivery: Delivery, how: bytes) -> None:
         """It is out no more; also when NATS is away, which will hand it out again."""
         self._out.pop(delivery.sequence, None)
-        self._happened()
+        if self._wanted == 0:
+            self._happened()  # there is room for more
         await self.tell(delivery, how)
 
     async def tell(self, delivery: Delivery, what: bytes) -> None:
@@ -140,14 +143,17 @@ class Deliveries:
         await self._link.send(delivery._reply, what)  # noqa: SLF001
 
     async def _arrived(self, message: Msg) -> None:
-        self._happened()
+        self._heard_at = time.monotonic()
         code = status(message)
         if code is not None:
             if code != _HEARTBEAT:
                 self._wanted = 0  # the pull is over
                 self._sound = code == _PULL_EXPIRED  # else the consumer is deleted, or its leader gone
+                self._happened()
             return
         self._wanted = max(0, self._wanted - 1)
+        if self._wanted == 0:
+            self._happened()
         delivery = self._delivery(message)
         known = self._out.get(delivery.sequence)
         if known is not None:
@@ -205,21 +211,22 @@ class Deliveries:
             await asyncio.sleep(_RETRY_DELAY_S)
 
     async def _pull_once(self) -> None:
-        """Have a pull open for as many as may be out, and wait until something happens."""
+        """Have a pull open for as many as may be out, and wait until it is over, or silent for too long."""
         with self._link.inbox.expect(self._stream, lambda _: True) as self._news:
             free = self._limit - len(self._out)
             if self._wanted == 0 and free > 0:
                 await self._ask(free)
+            silent_s = time.monotonic() - self._heard_at
             try:
-                await self._news.wait(_SILENCE_S)
+                await self._news.wait(max(0.0, _SILENCE_S - silent_s) if self._wanted else _SILENCE_S)
             except NoAnswer:
-                self._sound = self._wanted == 0  # nothing was asked for, or nothing is heard of what was
+                self._sound = self._wanted == 0 or time.monotonic() - self._heard_at < _SILENCE_S
 
     async def _ask(self, batch: int) -> None:
         ask = {"batch": batch, "expires": _PULL_S * _NS, "idle_heartbeat": _HEARTBEAT_S * _NS}
         subject = f"$JS.API.CONSUMER.MSG.NEXT.{self._stream}.{self._name}"
+        self._wanted, self._heard_at = batch, time.monotonic()
         await self._link.send(subject, json.dumps(ask).encode(), self._reply)
-        self._wanted = batch
 
     def _consumer(self) -> dict[str, Any]:
         config = self._config | {"metadata": {_REACHED: json.dumps(self._reached)}}
