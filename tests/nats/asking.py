@@ -40,7 +40,7 @@ class Asking:
         verb, target = chance.choices(VERBS, WEIGHTS)[0], chance.choice(self.services)
         replicas, image = chance.randint(0, 3), chance.choice(self.images)
         spec = self._spec(target, image) | {"replicas": replicas, "update_config": QUICK, "rollback_config": QUICK}
-        fields = {
+        fields: dict[str, dict[str, Any]] = {
             "create": {"service": spec}, "scale": {"replicas": replicas, "force": True},
             "update": {"changes": {"image": image}, "force": True}, "restart": {"force": True},
         }  # fmt: skip

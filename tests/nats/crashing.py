@@ -78,7 +78,7 @@ class _Engine:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._engine, name)
 
-    async def service_json(self, name_or_id: str) -> dict[str, Any] | None:
+    async def service_json(self, name_or_id):
         return await self._do("look", self._engine.service_json, name_or_id, is_effect=False)
 
     async def create_service(self, spec, registry_auth=None):
@@ -135,9 +135,9 @@ class _Store(NatsStore):
 
 
 class _Writer(SafeWriter):
-    async def attempt(self, command, traceparent):
+    async def attempt(self, command, traceparent, *, foresee=True):
         _trying.set(command.id)
-        return await super().attempt(command, traceparent)
+        return await super().attempt(command, traceparent, foresee=foresee)
 
 
 class _Delivery:

@@ -7,13 +7,13 @@ import os
 import signal
 
 from services.runtime import run
-from services.scheduler import worker
+from services.scheduler import reading, worker
 from services.scheduler.__main__ import main
 from services.scheduler.safe_write import SafeWriter
 
 KILLS_READER, KILLS_WRITER = "kills-reader", "kills-writer"
 
-_read, _attempt = worker.read, SafeWriter.attempt
+_read, _attempt = reading.read, SafeWriter.attempt
 
 
 def _die() -> None:
@@ -33,6 +33,6 @@ async def _trying(self, command, *others, **named):
 
 
 if __name__ == "__main__":
-    worker.read = _reading
-    SafeWriter.attempt = _trying
+    setattr(worker, "read", _reading)  # noqa: B010  it is not the worker's own
+    setattr(SafeWriter, "attempt", _trying)  # noqa: B010  mypy takes no method for a variable
     run("scheduler", main)

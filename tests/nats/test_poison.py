@@ -37,11 +37,11 @@ async def test_a_command_that_kills_the_scheduler_each_time_is_given_up(poison):
             gone = asyncio.create_task(process.wait())
             await until(partial(_ended_or_gone, swarm, one[1].command_id, gone), "its death, or the result")
             deaths += gone.done()
-        results = [await swarm.client.result(accepted.command_id) for accepted in one]
-        codes = [result.code for result in results if result]
+        results = [await until(partial(swarm.client.result, each.command_id), "each result") for each in one]
+        codes = [result and result.code for result in results]
         letters = await swarm.client.dead_letters()
     assert [Code.UNKNOWN_SERVICE, Code.INTERNAL, Code.UNKNOWN_SERVICE] == codes
-    assert (ResultStatus.FAILED, 1, 3) == (results[1].status, len(letters.items), deaths)
+    assert (ResultStatus.FAILED, 1, 3) == (results[1] and results[1].status, len(letters.items), deaths)
 
 
 async def _ended_or_gone(swarm, command_id, gone) -> bool:

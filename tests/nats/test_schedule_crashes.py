@@ -98,7 +98,7 @@ async def test_what_was_missed_while_no_scheduler_was_there_is_fired_once(runnin
 
 
 def restarts(swarm: Scene) -> int:
-    return swarm.service("web").spec["TaskTemplate"].get("ForceUpdate", 0)
+    return int(swarm.service("web").spec["TaskTemplate"].get("ForceUpdate", 0))
 
 
 @pytest.mark.parametrize("write", [1, 2, 3, 4, 5], ids=["alarm", "command", "end", "clear", "cleared"])
@@ -141,7 +141,8 @@ async def test_schedulers_that_are_killed_one_after_the_other_fire_each_time_onc
 async def test_two_schedulers_that_do_the_same_at_once_fire_each_time_once(running, bus):
     """As when the old active copy is not dead yet: nothing but the stream keeps them apart."""
     deliveries = await bus.consume_schedules()
-    first, second = asyncio.Queue(), asyncio.Queue()
+    first: asyncio.Queue[Delivery] = asyncio.Queue()
+    second: asyncio.Queue[Delivery] = asyncio.Queue()
 
     async def tell_both() -> None:
         async for delivery in deliveries:

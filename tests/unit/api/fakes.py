@@ -53,7 +53,7 @@ class FakeClient(Client):
         """Be as new."""
         vars(self).clear()
         super().__init__()
-        self.commands = []
+        self.submitted = []
         self.waits_s = []
         self.traceparents = []
         self.outcome = a_result
@@ -67,7 +67,7 @@ class FakeClient(Client):
 
     async def submit(self, command, how=DEFAULT):
         self._check()
-        self.commands.append(command)
+        self.submitted.append(command)
         self.waits_s.append(how.wait_s)
         self.traceparents.append(how.traceparent)
         return self.outcome(command)

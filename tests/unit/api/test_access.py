@@ -166,33 +166,33 @@ def test_the_role_that_a_request_needs(method, path, expected):
 
 async def test_a_reader_changes_nothing(http, client):
     answer = await http.post("/v1/services/web/scale", json={"replicas": 2}, headers=as_("reader"))
-    assert (403, "forbidden", []) == (answer.status_code, answer.json()["code"], client.commands)
+    assert (403, "forbidden", []) == (answer.status_code, answer.json()["code"], client.submitted)
     assert "needs the role operate" in answer.json()["detail"]
 
 
 async def test_a_reader_does_not_create_by_a_link(http, client):
-    assert (403, []) == ((await http.get("/create", headers=as_("reader"))).status_code, client.commands)
+    assert (403, []) == ((await http.get("/create", headers=as_("reader"))).status_code, client.submitted)
 
 
 async def test_an_operator_changes_services(http, client):
     await http.post("/v1/services/web/scale", json={"replicas": 2}, headers=as_("operator"))
-    assert [("operator", ())] == [(command.requested_by, command.namespaces) for command in client.commands]
+    assert [("operator", ())] == [(command.requested_by, command.namespaces) for command in client.submitted]
 
 
 async def test_an_operator_does_not_change_nodes(http, client):
     answer = await http.post("/v1/nodes/n1/drain", headers=as_("operator"))
-    assert (403, []) == (answer.status_code, client.commands)
+    assert (403, []) == (answer.status_code, client.submitted)
 
 
 async def test_an_admin_changes_nodes(http, client):
     await http.post("/v1/nodes/n1/drain", headers=as_("admin"))
-    assert ["drain"] == [command.verb for command in client.commands]
+    assert ["drain"] == [command.verb for command in client.submitted]
 
 
 # Namespaces.
 async def test_the_scheduler_is_told_the_namespaces(http, client):
     await http.delete("/v1/services/other_web", headers=as_("shop"))
-    assert [("shop", ("shop",))] == [(command.requested_by, command.namespaces) for command in client.commands]
+    assert [("shop", ("shop",))] == [(command.requested_by, command.namespaces) for command in client.submitted]
 
 
 async def test_services_of_others_are_not_listed(http, client):
@@ -243,7 +243,7 @@ async def test_what_concerns_the_whole_swarm_is_not_theirs(http, path):
 async def test_results_of_others_are_not_theirs(http, client):
     client.state["services"] = SERVICES
     command = (await http.delete("/v1/services/shop_web", headers=as_("shop"))).json()
-    mine = a_result(client.commands[0], requested_by="shop")
+    mine = a_result(client.submitted[0], requested_by="shop")
     client.results = {"mine": mine, "theirs": mine.model_copy(update={"requested_by": "operator"})}
     assert command["status"] == "succeeded"
     statuses = [(await http.get(f"/v1/commands/{which}", headers=as_("shop"))).status_code for which in client.results]
@@ -252,7 +252,7 @@ async def test_results_of_others_are_not_theirs(http, client):
 
 async def test_a_link_creates_inside(http, client):
     await http.get("/create", headers=as_("shop"))
-    assert ["shop_service-1"] == [command.target for command in client.commands]
+    assert ["shop_service-1"] == [command.target for command in client.submitted]
 
 
 async def told(client, states: list[Any]) -> list[str]:
@@ -304,4 +304,4 @@ def test_openapi_says_that_a_token_is_needed(secured):
 async def test_a_batch_needs_what_its_commands_need(http, client, who, verb, status):
     body = {"commands": [{"name": "a", "command": {"verb": verb, "target": "shop_web"}}]}
     answer = await http.post("/v1/batch", json=body, headers=as_(who))
-    assert (status, status == 200) == (answer.status_code, bool(client.commands))
+    assert (status, status == 200) == (answer.status_code, bool(client.submitted))

@@ -19,7 +19,7 @@ async def test_each_fault_of_a_body_has_its_pointer(http, client):
 
     assert (400, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
     assert "/ports/0/target" == problem["errors"][0]["pointer"]
-    assert [] == client.commands
+    assert [] == client.submitted
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ async def test_replicas_are_a_number(http, client, replicas):
     answer, _ = await post(http, f'{{"replicas": {replicas}}}', "/v1/services/web/scale")
 
     assert 400 == answer.status_code
-    assert [] == client.commands
+    assert [] == client.submitted
 
 
 @pytest.mark.parametrize("body", ["[]", "null", '"web"', "7", ""])
@@ -146,7 +146,7 @@ async def test_a_misspelt_parameter_is_refused_and_nothing_done(http, client, pa
 
     assert (400, "invalid") == (answer.status_code, answer.json()["code"])
     assert answer.json()["detail"].startswith(told)
-    assert ([], []) == (client.commands, client.asked)
+    assert ([], []) == (client.submitted, client.asked)
 
 
 async def test_the_parameters_of_a_route_below_a_name_are_known(http, client):

@@ -17,7 +17,7 @@ async def test_a_created_service_answers_201_with_its_place(http, client):
     answer = await http.post("/v1/services", json=SPEC)
 
     assert (201, "/v1/services/web") == (answer.status_code, answer.headers["location"])
-    assert ("create", "web") == (client.commands[0].verb, client.commands[0].target)
+    assert ("create", "web") == (client.submitted[0].verb, client.submitted[0].target)
     assert "succeeded" == answer.json()["status"]
 
 
@@ -39,22 +39,22 @@ async def test_each_route_hands_over_its_command(http, client, request_line, bod
     answer = await http.request(*request_line.split(), json=body)
 
     assert 200 == answer.status_code
-    wanted = COMMANDS.validate_python({"id": client.commands[0].id, "target": "web", **expected})
-    assert wanted.digest == client.commands[0].digest
+    wanted = COMMANDS.validate_python({"id": client.submitted[0].id, "target": "web", **expected})
+    assert wanted.digest == client.submitted[0].digest
 
 
 async def test_a_command_without_a_key_has_a_new_id_each_time(http, client):
     await http.post("/v1/services/web/restart")
     await http.post("/v1/services/web/restart")
 
-    assert client.commands[0].id != client.commands[1].id
+    assert client.submitted[0].id != client.submitted[1].id
 
 
 @pytest.mark.parametrize("header", ["key-1", '"key-1"'])
 async def test_the_idempotency_key_is_the_commands_id(http, client, header):
     await http.post("/v1/services/web/restart", headers={"Idempotency-Key": header})
 
-    assert "key-1" == client.commands[0].id
+    assert "key-1" == client.submitted[0].id
 
 
 async def test_a_key_that_cannot_be_an_id_is_refused_with_the_rule(http, client):
@@ -62,7 +62,7 @@ async def test_a_key_that_cannot_be_an_id_is_refused_with_the_rule(http, client)
 
     assert 400 == answer.status_code
     assert "Idempotency-Key" in answer.json()["detail"]
-    assert [] == client.commands
+    assert [] == client.submitted
 
 
 async def test_an_unfinished_command_answers_202_and_where_to_ask(http, client):
@@ -97,7 +97,7 @@ async def test_a_refusal_is_a_problem_with_its_code(http, client, code, status):
 
     assert (status, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
     assert (code, "the reason", status) == tuple(answer.json()[member] for member in ("code", "detail", "status"))
-    assert client.commands[0].id == answer.json()["command_id"]
+    assert client.submitted[0].id == answer.json()["command_id"]
 
 
 async def test_every_code_has_a_status():
@@ -129,7 +129,7 @@ async def test_query_parameters_become_the_commands_conditions(http, client):
         json={"replicas": 3},
     )
 
-    (command,) = client.commands
+    (command,) = client.submitted
     assert (True, True, 7, 2) == (command.dry_run, command.force, command.expect.version, command.expect.replicas)
     assert 2030 == command.deadline.year
 
@@ -137,13 +137,13 @@ async def test_query_parameters_become_the_commands_conditions(http, client):
 async def test_if_match_is_the_expected_version(http, client):
     await http.delete("/v1/services/web", headers={"If-Match": '"7"'})
 
-    assert 7 == client.commands[0].expect.version
+    assert 7 == client.submitted[0].expect.version
 
 
 async def test_if_none_match_expects_absence(http, client):
     await http.post("/v1/services", json=SPEC, headers={"If-None-Match": "*"})
 
-    assert client.commands[0].expect.absent is True
+    assert client.submitted[0].expect.absent is True
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ async def test_if_none_match_expects_absence(http, client):
 async def test_a_precondition_that_is_not_understood_is_refused(http, client, header):
     answer = await http.post("/v1/services/web/restart", headers=header)
 
-    assert (400, []) == (answer.status_code, client.commands)
+    assert (400, []) == (answer.status_code, client.submitted)
 
 
 async def test_two_expected_versions_are_refused(http):
@@ -191,7 +191,7 @@ async def test_the_trace_context_is_carried_on(http, client):
 
 async def test_the_result_of_a_command_is_given_as_it_is_also_when_refused(http, client):
     await http.post("/v1/services/web/restart")
-    client.results["abc"] = refused(Code.ROLLOUT)(client.commands[0])
+    client.results["abc"] = refused(Code.ROLLOUT)(client.submitted[0])
 
     answer = await http.get("/v1/commands/abc")
 
@@ -214,7 +214,7 @@ async def test_a_command_that_waits_is_202(http, client):
 
 async def test_a_result_can_be_waited_for(http, client):
     await http.post("/v1/services/web/restart")
-    answers = [None, a_result(client.commands[0])]
+    answers = [None, a_result(client.submitted[0])]
 
     async def result(command_id):
         return answers.pop(0)
@@ -267,7 +267,7 @@ async def test_who_waits_for_the_result_alone_is_told_that_it_is_applied(http, c
 async def test_a_wait_for_something_else_is_refused_with_the_words_there_are(http, client):
     answer = await http.post("/v1/services/web/restart?wait=forever")
 
-    assert (400, []) == (answer.status_code, client.commands)
+    assert (400, []) == (answer.status_code, client.submitted)
     assert "`converged`" in answer.json()["detail"]
 
 
@@ -278,7 +278,7 @@ async def test_a_batch_is_handed_over_as_one_command(http, client):
 
     assert 200 == answer.status_code
     assert ("batch", "shop", ["web"]) == (
-        client.commands[0].verb, client.commands[0].target, [item.name for item in client.commands[0].commands],
+        client.submitted[0].verb, client.submitted[0].target, [item.name for item in client.submitted[0].commands],
     )  # fmt: skip
 
 
@@ -287,7 +287,7 @@ async def test_a_batch_without_an_order_is_refused_with_which(http, client):
 
     answer = await http.post("/v1/batch", json={"commands": commands})
 
-    assert (400, []) == (answer.status_code, client.commands)
+    assert (400, []) == (answer.status_code, client.submitted)
     assert "a -> a depend on each other in a circle" in answer.json()["detail"]
 
 

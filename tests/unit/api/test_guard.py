@@ -42,7 +42,7 @@ def test_the_names_come_from_the_settings():
 async def test_a_page_whose_name_was_bent_to_this_machine_is_refused(app, http, client, monkeypatch, path):
     monkeypatch.setattr(app, "_hosts", known_hosts("127.0.0.1", ()))
     answer = await http.get(path, headers={"Sec-Fetch-Site": "same-origin"})
-    assert (403, "unknown-host", []) == (answer.status_code, answer.json()["code"], client.commands)
+    assert (403, "unknown-host", []) == (answer.status_code, answer.json()["code"], client.submitted)
     assert "FUNSWARM_HTTP_HOSTS" in answer.json()["detail"]
 
 

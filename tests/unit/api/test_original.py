@@ -33,7 +33,7 @@ async def test_bad_health_is_503_with_the_reasons(http, client):
 async def test_create_without_arguments_creates_nginx_as_the_original_did(http, client):
     answer = await http.get("/create")
 
-    (command,) = client.commands
+    (command,) = client.submitted
     assert 201 == answer.status_code
     assert ("service-1", "nginx:latest") == (command.service.name, command.service.image)
     assert ["fun-swarm"] == [network.name for network in command.service.networks]
@@ -44,7 +44,7 @@ async def test_create_takes_the_first_free_number(http, client):
 
     await http.get("/create")
 
-    assert "service-2" == client.commands[0].target
+    assert "service-2" == client.submitted[0].target
 
 
 async def test_create_takes_the_next_number_where_another_was_faster(http, client):
@@ -55,24 +55,24 @@ async def test_create_takes_the_next_number_where_another_was_faster(http, clien
     answer = await http.get("/create")
 
     assert (201, "/v1/services/service-2") == (answer.status_code, answer.headers["location"])
-    assert 2 == len({command.id for command in client.commands})
+    assert 2 == len({command.id for command in client.submitted})
 
 
 async def test_a_repeated_key_answers_with_the_service_it_created(http, client):
     await http.get("/create", headers={"Idempotency-Key": "abc"})
-    client.results["abc"] = a_result(client.commands[0])
+    client.results["abc"] = a_result(client.submitted[0])
     client.state["summaries"] = (a_summary("service-1"),)
 
     answer = await http.get("/create", headers={"Idempotency-Key": "abc"})
 
     assert (201, "/v1/services/service-1") == (answer.status_code, answer.headers["location"])
-    assert 1 == len(client.commands)
+    assert 1 == len(client.submitted)
 
 
 async def test_create_by_link_takes_name_image_and_replicas(http, client):
     await http.get("/create?name=web&image=redis:7&replicas=4")
 
-    service = client.commands[0].service
+    service = client.submitted[0].service
     assert ("web", "redis:7", 4) == (service.name, service.image, service.replicas)
 
 
@@ -80,19 +80,19 @@ async def test_create_by_link_refuses_what_cannot_be_a_name(http, client):
     answer = await http.get("/create?name=no%20name")
 
     assert 400 == answer.status_code
-    assert [] == client.commands
+    assert [] == client.submitted
 
 
 async def test_create_by_post_takes_a_whole_service(http, client):
     await http.post("/create", json={"name": "web", "image": "nginx", "env": {"A": "1"}})
 
-    assert {"A": "1"} == client.commands[0].service.env
+    assert {"A": "1"} == client.submitted[0].service.env
 
 
 async def test_head_creates_nothing(http, client):
     await http.head("/create")
 
-    assert [] == client.commands
+    assert [] == client.submitted
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ async def test_another_sites_page_creates_nothing(http, client, headers):
     answer = await http.get("/create", headers=headers)
 
     assert (403, "application/problem+json") == (answer.status_code, answer.headers["content-type"])
-    assert [] == client.commands
+    assert [] == client.submitted
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ async def test_another_sites_page_cannot_restart_with_a_form_either(http, client
     answer = await http.post("/v1/services/web/restart", headers={"Origin": "http://evil.test"})
 
     assert 403 == answer.status_code
-    assert [] == client.commands
+    assert [] == client.submitted
 
 
 def test_the_free_name_fills_gaps():

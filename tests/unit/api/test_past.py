@@ -1,5 +1,7 @@
 """The routes about what was asked and what could not be done: what they ask of the client, and their answers."""
 
+from typing import Any
+
 import pytest
 
 from funswarm.dead import KeptLetter, LetterPage
@@ -19,7 +21,7 @@ RESULT = Result(command_id="new", verb="scale", target="web", status=ResultStatu
 @pytest.fixture
 def asked(client, monkeypatch):
     """What the client was asked; it answers as a real one."""
-    calls = []
+    calls: list[Any] = []
 
     def answers(name, answer):
         async def call(*arguments, **named):

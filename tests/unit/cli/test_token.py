@@ -6,6 +6,7 @@ from funswarm.tokens import Role, find, read_tokens
 def test_a_new_token_is_told_and_its_line_too(cli):
     made = cli.run("token", "new", "--name", "ci", "--role", "operate", "--namespace", "shop")
     token = find(read_tokens(made.stderr), made.stdout.strip())
+    assert token is not None
     assert ("ci", Role.OPERATE, ("shop",)) == (token.name, token.role, token.namespaces)
 
 

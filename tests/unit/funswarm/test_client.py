@@ -13,10 +13,10 @@ from funswarm.spec import ServicePatch, ServiceSpec
 class Submitting(Client):
     def __init__(self):
         super().__init__(name="me")
-        self.commands = []
+        self.submitted = []
 
     async def submit(self, command, how=None):
-        self.commands.append(command)
+        self.submitted.append(command)
 
 
 @pytest.fixture
@@ -34,14 +34,14 @@ async def test_every_verb_becomes_its_command(client):
 
     verbs = ["create", "update", "scale", "restart", "rollback", "remove"]
     assert [(verb, "web", "me") for verb in verbs] == [
-        (one.verb, one.target, one.requested_by) for one in client.commands
+        (one.verb, one.target, one.requested_by) for one in client.submitted
     ]
 
 
 async def test_how_it_is_to_be_done_goes_along(client):
     await client.scale("web", 3, force=True, how=How(id="abc", dry_run=True, expect=Expect(version=7)))
 
-    (command,) = client.commands
+    (command,) = client.submitted
     assert ("abc", True, True, 7) == (command.id, command.force, command.dry_run, command.expect.version)
 
 
@@ -49,7 +49,7 @@ async def test_ids_are_new_where_none_is_given(client):
     await client.restart("web")
     await client.restart("web")
 
-    assert client.commands[0].id != client.commands[1].id
+    assert client.submitted[0].id != client.submitted[1].id
 
 
 @pytest.mark.parametrize(("arguments", "where"), [((1, How(id="no good")), "id"), ((-1, How()), "replicas")])
