@@ -13,7 +13,8 @@ DURATION_MAX_S: Final = 10 * 366 * 86_400.0  # Swarm's own limit is some 292 yea
 SIZE_MAX_BYTES: Final = 2**53  # what JSON numbers carry exactly
 
 _UNITS_S: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_DURATION_PART = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)(h|ms|us|µs|ns|m|s)")
+_SECONDS = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
+_DURATION_PART = re.compile(rf"({_SECONDS.pattern})(h|ms|us|µs|ns|m|s)")
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
 _SIZE = re.compile(r"(\d{1,16}(?:\.\d{1,9})?)\s?([bkmgtp]?)(?:i?b)?", re.IGNORECASE)
 
@@ -26,7 +27,7 @@ def duration_s(value: Any) -> Any:
     """
     if not isinstance(value, str):
         return value
-    if re.fullmatch(r"\d{1,15}(\.\d{1,15})?", value):
+    if _SECONDS.fullmatch(value):
         return float(value)
     if not _DURATION.fullmatch(value):
         raise ValueError(f"{value!r} is no duration: write '10s', '1m30s', '500ms' or seconds as a number")
@@ -58,7 +59,13 @@ Duration = Annotated[
     BeforeValidator(duration_s),
     Field(ge=0, le=DURATION_MAX_S, allow_inf_nan=False),
     WithJsonSchema(
-        {"anyOf": [{"type": "number", "minimum": 0}, {"type": "string"}], "description": "'10s', '1m30s' or seconds"}
+        {
+            "anyOf": [
+                {"type": "number", "minimum": 0, "maximum": DURATION_MAX_S},
+                {"type": "string", "pattern": f"^(?:{_SECONDS.pattern}|{_DURATION.pattern})$"},
+            ],
+            "description": "'10s', '1m30s' or seconds",
+        }
     ),
 ]
 Size = Annotated[
@@ -66,6 +73,12 @@ Size = Annotated[
     BeforeValidator(size_bytes),
     Field(ge=0, le=SIZE_MAX_BYTES),
     WithJsonSchema(
-        {"anyOf": [{"type": "integer", "minimum": 0}, {"type": "string"}], "description": "'64M', '1.5G' or bytes"}
+        {
+            "anyOf": [
+                {"type": "integer", "minimum": 0, "maximum": SIZE_MAX_BYTES},
+                {"type": "string", "pattern": "^[0-9]{1,16}([.][0-9]{1,9})?[ ]?[bkmgtpBKMGTP]?([iI]?[bB])?$"},
+            ],
+            "description": "'64M', '1.5G' or bytes",
+        }
     ),
 ]

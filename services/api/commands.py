@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, Path, Query, Response
+from fastapi import APIRouter, Body, Depends, Path, Query, Response
 from pydantic import Field
 
 from funswarm.client import Client
@@ -14,9 +14,17 @@ from funswarm.state import Value
 from services.api.asked import Unfinished, answer, asked
 from services.api.documented import ETAG, LOCATION, PROBLEMS
 
-Name = Annotated[str, Path(min_length=1, max_length=128, description="The service's name, or its id")]
+Name = Annotated[str, Path(min_length=1, max_length=128, description="The service's name, or its id", examples=["web"])]
 Asked = Annotated[How, Depends(asked)]
 Force = Annotated[bool, Query(description="Also in the middle of a rollout, which ends its way back")]
+
+Spec = Annotated[
+    ServiceSpec,
+    Body(
+        examples=[{"name": "web", "image": "nginx:1.29", "replicas": 2, "ports": ["8080:80"], "env": {"LEVEL": "info"}}]
+    ),
+]
+Changes = Annotated[ServicePatch, Body(examples=[{"image": "nginx:1.30", "env": {"LEVEL": None}}])]
 
 ANSWERS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"model": Result, **ETAG},
@@ -29,7 +37,7 @@ CREATED: Final[dict[int | str, dict[str, Any]]] = {201: {"model": Result, **LOCA
 class Scale(Value):
     """How many replicas there shall be."""
 
-    replicas: int = Field(ge=0, le=REPLICAS_MAX, strict=True)
+    replicas: int = Field(ge=0, le=REPLICAS_MAX, strict=True, examples=[3])
 
 
 def routes(client: Client) -> APIRouter:
@@ -37,11 +45,11 @@ def routes(client: Client) -> APIRouter:
     router = APIRouter(prefix="/v1/services", tags=["services"])
 
     @router.post("", status_code=201, responses=CREATED, summary="Create a service", response_model=None)
-    async def create_service(spec: ServiceSpec, how: Asked) -> Response:
+    async def create_service(spec: Spec, how: Asked) -> Response:
         return created(await client.create(spec, how=how), spec.name, how)
 
     @router.patch("/{name}", responses=ANSWERS, summary="Change fields of a service", response_model=None)
-    async def update_service(name: Name, changes: ServicePatch, how: Asked, force: Force = False) -> Response:
+    async def update_service(name: Name, changes: Changes, how: Asked, force: Force = False) -> Response:
         return answer(await client.update(name, changes, force=force, how=how), how)
 
     @router.post("/{name}/scale", responses=ANSWERS, summary="Set the replicas", response_model=None)

@@ -8,7 +8,9 @@ from funswarm.client import Client
 from services.api.asked import answer
 from services.api.commands import ANSWERS, Asked
 
-Name = Annotated[str, Path(min_length=1, max_length=128, description="The node's hostname, or its id")]
+Name = Annotated[
+    str, Path(min_length=1, max_length=128, description="The node's hostname, or its id", examples=["node-1"])
+]
 
 
 def routes(client: Client) -> APIRouter:

@@ -12,9 +12,9 @@ from funswarm.explain import explain
 from funswarm.how import How
 from funswarm.messages import Code, Health
 from funswarm.outcome import Accepted
-from funswarm.spec import REPLICAS_MAX, ServiceSpec
+from funswarm.spec import REPLICAS_MAX, Image, ServiceName, ServiceSpec
 from services.api.access import Asking, Caller
-from services.api.commands import CREATED, Asked, created
+from services.api.commands import CREATED, Asked, Spec, created
 from services.api.seen import health_of, result_of
 from services.api.settings import ApiSettings
 
@@ -38,8 +38,8 @@ def routes(client: Client, settings: ApiSettings) -> APIRouter:
     async def create_by_get(
         caller: Asking,
         how: Asked,
-        name: Annotated[str | None, Query(description="Left out: the next free `service-<number>`")] = None,
-        image: Annotated[str | None, Query(description="Left out: nginx, or as the setting says")] = None,
+        name: Annotated[ServiceName | None, Query(description="Left out: the next free `service-<number>`")] = None,
+        image: Annotated[Image | None, Query(description="Left out: nginx, or as the setting says")] = None,
         replicas: Annotated[int | None, Query(ge=0, le=REPLICAS_MAX)] = None,
     ) -> Response:
         given = {"name": name, "image": image, "replicas": replicas}
@@ -49,7 +49,7 @@ def routes(client: Client, settings: ApiSettings) -> APIRouter:
         return created(await client.create(spec, how=how), spec.name, how)
 
     @router.post("/create", status_code=201, responses=CREATED, summary="Create a service", response_model=None)
-    async def create(spec: ServiceSpec, how: Asked) -> Response:
+    async def create(spec: Spec, how: Asked) -> Response:
         return created(await client.create(spec, how=how), spec.name, how)
 
     return router

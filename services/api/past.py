@@ -18,7 +18,7 @@ from services.api.waiting import Waiting, waiting
 
 Text = Annotated[str | None, Query(min_length=1, max_length=256)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
-Sequence = Annotated[int, Path(ge=1, lt=2**63, description="The letter's place in the stream")]
+Sequence = Annotated[int, Path(ge=1, lt=2**63, description="The letter's place in the stream", examples=[1])]
 
 AFTER: Final = {"pattern": "^p?[0-9]{1,18}$"}
 

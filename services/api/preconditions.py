@@ -38,16 +38,22 @@ async def expected(
     Raises:
         InvalidRequest: it cannot be meant.
     """
-    version = expect_version if if_match is None else _version(if_match)
-    if expect_version not in (None, version):
+    version = _version(if_match)
+    if None not in (version, expect_version) and version != expect_version:
         raise InvalidRequest(f"If-Match says version {version}, and expect_version {expect_version}: give one of them")
     if if_none_match not in (None, "*"):
         raise InvalidRequest("If-None-Match: only * is understood: there must be no such service")
-    return Expect(version=version, replicas=expect_replicas, absent=True if if_none_match else expect_absent)
+    return Expect(
+        version=expect_version if version is None else version,
+        replicas=expect_replicas,
+        absent=True if if_none_match else expect_absent,
+    )
 
 
-def _version(if_match: str) -> int | None:
-    if if_match.strip() == "*":  # it must be there: else every command but a creation is refused anyhow
+def _version(if_match: str | None) -> int | None:
+    if (
+        if_match is None or if_match.strip() == "*"
+    ):  # it must be there: else every command but a creation is refused anyhow
         return None
     match = _ETAG.fullmatch(if_match.strip())
     if match is None:

@@ -17,7 +17,9 @@ from services.api.preconditions import etag
 from services.api.seen import result_of, service_of, services_of, tasks_of
 from services.api.waiting import SETTLING_WAIT_S, TimeoutQuery, Waiting, WaitQuery, waiting_of
 
-Name = Annotated[str, Path(min_length=1, max_length=128)]
+Name = Annotated[str, Path(min_length=1, max_length=128, description="Its name or id", examples=["web"])]
+Hostname = Annotated[str, Path(min_length=1, max_length=128, description="Its hostname or id", examples=["node-1"])]
+CommandId = Annotated[str, Path(min_length=1, max_length=128, description="As the answer to the command says")]
 Filter = Annotated[str | None, Query(min_length=1, max_length=128, description="By name or id")]
 
 LOOK_INTERVAL_S: Final = 0.25
@@ -51,14 +53,14 @@ def routes(client: Client) -> APIRouter:
         return json(NodePage(items=await client.nodes()))
 
     @router.get("/nodes/{name}", tags=["nodes"], responses=gives(NodeState, ETAG), response_model=None)
-    async def get_node(name: Name) -> Response:
+    async def get_node(name: Hostname) -> Response:
         """One node, by hostname or id."""
         found = await client.node(name)
         return json(found, etag(found.version))
 
     @router.get("/commands/{command_id}", tags=["commands"], responses=result_or_wait, response_model=None)
     async def get_command(
-        command_id: Name,
+        command_id: CommandId,
         caller: Asking,
         wait: WaitQuery = 0,
         timeout: TimeoutQuery = SETTLING_WAIT_S,  # noqa: ASYNC109  the query's word

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Body, Path, Response
 from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
@@ -17,7 +17,19 @@ from services.api.documented import PROBLEMS
 from services.api.queries import gives, lists
 from services.redaction import redacted_command
 
-Name = Annotated[str, Path(pattern=NAME, description="The schedule's name")]
+Name = Annotated[str, Path(pattern=NAME, description="The schedule's name", examples=["nightly"])]
+Put = Annotated[
+    Plan,
+    Body(
+        examples=[
+            {
+                "command": {"verb": "scale", "target": "web", "replicas": 1},
+                "cron": "0 22 * * *",
+                "time_zone": "Europe/Berlin",
+            }
+        ]
+    ),
+]
 GIVES: Final = {**gives(Scheduled), **PROBLEMS}
 
 
@@ -43,7 +55,7 @@ def routes(client: Client) -> APIRouter:
         return JSONResponse(_shown(await client.scheduled(name, namespaces=caller.namespaces)))
 
     @router.put("/{name}", responses=GIVES, summary="Put a schedule, or another in its place", response_model=None)
-    async def put_schedule(name: Name, plan: Plan, caller: Asking) -> Response:
+    async def put_schedule(name: Name, plan: Put, caller: Asking) -> Response:
         check_verbs(caller, _verbs(plan.command))  # what is for admins when it is done at once is so later, too
         try:
             asked = Schedule.model_validate({"name": name, **plan.model_dump()})

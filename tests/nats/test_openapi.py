@@ -5,14 +5,21 @@ right is taken; no way in without a token; no method that is not there; what was
 is gone.
 """
 
+import asyncio
 import os
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from funswarm.commands import ScaleCommand
+from funswarm.messages import Code, DeadLetter
 from funswarm.tokens import Role, new_token
+from services.bus.connection import Bus
+from services.bus.settings import NatsSettings
+from services.scheduler.store import NatsStore
 from tests.nats.run_scene import Run
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
@@ -28,12 +35,27 @@ def token(tmp_path):
 
 @pytest.fixture
 def running(tmp_path, token):
-    run = Run(tmp_path / "run", FUNSWARM_HTTP_TOKENS_FILE=str(tmp_path / "tokens"))
+    """With a policy, or it would be asked for a hundred thousand tasks."""
+    policy = tmp_path / "policy.yml"
+    policy.write_text("modes: [replicated, replicated-job]\nreplicas_max: 5\n")
+    files = {"FUNSWARM_HTTP_TOKENS_FILE": str(tmp_path / "tokens"), "FUNSWARM_ADMISSION_FILE": str(policy)}
+    run = Run(tmp_path / "run", **files)
     try:
         run.wait_for(r"ready: ")
+        asyncio.run(have_dead_letters(run))
         yield run
     finally:
         run.end()
+
+
+async def have_dead_letters(run):
+    bus = await Bus.connect(NatsSettings(url=f"nats://127.0.0.1:{run.nats_port}"), "test")
+    for number in range(1, 5):
+        command = ScaleCommand(id=f"dead-{number}", target="web", replicas=number)
+        fields = {"subject": bus.subjects.command("scale", "web"), "body": command.model_dump_json()}
+        letter = DeadLetter(reason="a bug", code=Code.INTERNAL, at=datetime.now(UTC), **fields)
+        await NatsStore(bus).bury(letter, "scale", "web", number)
+    await bus.close()
 
 
 def test_schemathesis_finds_nothing(running, token, tmp_path):

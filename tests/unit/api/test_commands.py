@@ -303,3 +303,9 @@ async def test_a_result_can_be_waited_for_until_it_has_settled(http, client):
 
     answers = [first, in_vain, await waiting]
     assert ["pending", "pending", "converged"] == [answer.json()["convergence"]["status"] for answer in answers]
+
+
+async def test_any_etag_goes_with_a_version(http, client):
+    await http.post("/v1/services/web/restart?expect_version=7", headers={"If-Match": "*"})
+
+    assert 7 == client.commands[0].expect.version
