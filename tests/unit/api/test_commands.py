@@ -308,4 +308,4 @@ async def test_a_result_can_be_waited_for_until_it_has_settled(http, client):
 async def test_any_etag_goes_with_a_version(http, client):
     await http.post("/v1/services/web/restart?expect_version=7", headers={"If-Match": "*"})
 
-    assert 7 == client.commands[0].expect.version
+    assert 7 == client.submitted[0].expect.version
