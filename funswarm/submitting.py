@@ -43,9 +43,7 @@ async def submit(link: Link, subjects: Subjects, command: Command, how: How) -> 
         try:
             ack = await _publish(link, subjects, command, traceparent_or_new(how.traceparent))
         except Unavailable as error:
-            way_out = (
-                f"ask again with the same id, {command.id!r}: it is done once, also where NATS has it already"
-            )
+            way_out = f"ask again with the same id, {command.id!r}: it is done once, also where NATS has it already"
             raise Unavailable(f"{error}; {way_out}", error.delay_s) from error
         if ack.duplicate:
             await _refuse_another(link, subjects, command, ack)

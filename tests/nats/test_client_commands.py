@@ -10,7 +10,6 @@ from funswarm.errors import InvalidRequest, PermanentError, Refused, Unavailable
 from funswarm.how import How
 from funswarm.messages import Code, Convergence
 from funswarm.outcome import Accepted, check, is_pending
-from funswarm.spec import ServiceSpec
 from tests.nats.client_scene import a_result, publish_result, scheduling
 from tests.servers import free_port, nats_server
 from tests.waiting import PATIENCE_S, until
@@ -181,10 +180,8 @@ async def test_a_missing_permission_is_named_at_once(tmp_path):
 
 
 async def test_a_text_that_is_no_unicode_is_refused(client):
-    spec = ServiceSpec.model_validate({"name": "web", "image": "nginx", "env": {"A": "\ud800"}})
-
-    with pytest.raises(InvalidRequest, match=r"create web.*Unicode"):
-        await client.create(spec)
+    with pytest.raises(InvalidRequest, match=r"(?i)unicode"):
+        await client.scale("web", 3, how=How(requested_by="\ud800"))
 
 
 async def test_a_wrong_password_is_said(tmp_path):
