@@ -120,8 +120,8 @@ class Access:
         return self._tokens
 
 
-def caller_of(request: Request) -> Caller:
-    """Who asks, as `Access.admit` noted it; for routes, by FastAPI's Depends."""
+async def caller_of(request: Request) -> Caller:
+    """Who asks, as `Access.admit` noted it, by FastAPI's Depends: async, else each request would cost a thread."""
     caller: Caller = request.scope[_CALLER]
     return caller
 
