@@ -10,12 +10,14 @@ from funswarm.how import How
 from funswarm.messages import Result, ResultStatus
 from funswarm.outcome import Accepted, is_pending
 from funswarm.state import Value
-from services.api.access import Asking
+from services.api.access import Asking, Caller
 from services.api.moments import Moment
 from services.api.preconditions import etag, expected
 from services.api.problems import of_convergence, of_result
+from services.api.settings import WAIT_S
 from services.api.waiting import Waiting, waiting
 
+SAYING_HEADERS: Final = ("idempotency-key", "traceparent", "if-match", "if-none-match")
 _KEY: Final = {"pattern": f'^({COMMAND_ID.pattern}|"{COMMAND_ID.pattern}")$'}
 
 
@@ -51,6 +53,11 @@ async def asked(  # noqa: PLR0917  FastAPI calls it by name, and a plain functio
     return How(
         key, expect, deadline, dry_run, caller.name, waits.wait_s, traceparent, waits.wait_for, caller.namespaces
     )
+
+
+def unasked(caller: Caller) -> How:
+    """The same of a request without any of them."""
+    return How(requested_by=caller.name, wait_s=WAIT_S, namespaces=caller.namespaces)
 
 
 def answer(outcome: Result | Accepted, how: How, done_status: int = 200, location: str | None = None) -> Response:

@@ -13,6 +13,7 @@ from funswarm.spec import REPLICAS_MAX, ServicePatch, ServiceSpec
 from funswarm.state import Value
 from services.api.asked import Unfinished, answer, asked
 from services.api.documented import ETAG, LOCATION, PROBLEMS
+from services.api.quick import BodyRoute
 
 Name = Annotated[str, Path(min_length=1, max_length=128, description="The service's name, or its id", examples=["web"])]
 Asked = Annotated[How, Depends(asked)]
@@ -44,9 +45,13 @@ def routes(client: Client) -> APIRouter:
     """All commands but GET /create."""
     router = APIRouter(prefix="/v1/services", tags=["services"])
 
-    @router.post("", status_code=201, responses=CREATED, summary="Create a service", response_model=None)
     async def create_service(spec: Spec, how: Asked) -> Response:
         return created(await client.create(spec, how=how), spec.name, how)
+
+    router.add_api_route(
+        "", create_service, methods=["POST"], status_code=201, responses=CREATED, summary="Create a service",
+        response_model=None, route_class_override=BodyRoute,
+    )  # fmt: skip
 
     @router.patch("/{name}", responses=ANSWERS, summary="Change fields of a service", response_model=None)
     async def update_service(name: Name, changes: Changes, how: Asked, force: Force = False) -> Response:
