@@ -17,10 +17,10 @@ venv:  ## Make .venv with all tools
 	@.ci/venv dev
 
 test: venv  ## Everything, against a real nats-server and real Swarms; installs what is missing
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup
 
 test-fast: venv  ## The tests without engines, servers and processes
-	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/unit tests/test_*.py
+	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup tests/unit tests/test_*.py
 
 check: lint test-fast  ## lint and test-fast
 

@@ -16,6 +16,7 @@ from tests.nats.scheduler_scene import Scene, done, scene
 from tests.waiting import PATIENCE_S, until
 
 QUICK = Patience(stable_s=0.5, stalled_s=1.0, settle_s=PATIENCE_S)
+FAILING = Patience(stable_s=PATIENCE_S, stalled_s=1.0, settle_s=PATIENCE_S)  # between two crashes it is not well
 SLOW = Patience(stable_s=PATIENCE_S, stalled_s=PATIENCE_S, settle_s=PATIENCE_S)
 SETTLED = How(wait_for="converged", wait_s=PATIENCE_S)
 
@@ -91,7 +92,7 @@ async def test_a_missing_image_is_a_failure_with_the_engines_text(swarm):
 
 
 async def test_a_crash_loop_is_a_failure_with_the_exit(swarm):
-    await _with(swarm, QUICK)
+    await _with(swarm, FAILING)
     crashing = _web(command=["sh", "-c", "sleep 0.2; exit 3"])
     status, reason = _how(done(await swarm.client.create(crashing, how=SETTLED)))
     assert ("failed", True) == (status, "task: non-zero exit (3)" in (reason or ""))
