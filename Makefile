@@ -17,7 +17,7 @@ venv:  ## Make .venv with all tools
 	@.ci/venv dev
 
 test: venv  ## Everything, against a real nats-server and real Swarms; installs what is missing
-	@$(PYTHON) -m pytest --numprocesses 2 --dist loadgroup
+	@$(PYTHON) -m pytest
 
 test-fast: venv  ## The tests without engines, servers and processes
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist loadgroup tests/unit tests/test_*.py

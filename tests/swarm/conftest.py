@@ -122,5 +122,8 @@ def pytest_runtest_makereport(item: pytest.Item):
     report = yield
     stack = getattr(item, "funcargs", {}).get("stack")
     if report.failed and isinstance(stack, Stack):
-        report.sections.append(("the stack", health.explain(stack.swarm)))
+        try:
+            report.sections.append(("the stack", health.explain(stack.swarm)))
+        except SetupError as error:  # it is taken down already
+            report.sections.append(("the stack", str(error)))
     return report
