@@ -17,6 +17,7 @@ from tests.report import ran_against
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 SECTIONS = {part.partition("\n")[0]: part for part in re.split(r"^## ", README, flags=re.MULTILINE)}
+RELEASE = "commands: [{name: more, command: {verb: scale, target: web, replicas: 4}}]"
 CURL_TIMED_OUT = 28  # how a feed without an end ends here
 
 
@@ -36,7 +37,7 @@ def commands(title):
     return [line for line in lines.replace("\\\n", " ").splitlines() if line.strip()]
 
 
-def shell(running, command):
+def shell(running, command, at=None):
     folder = Path(sys.executable).parent
     environment = {
         **os.environ,
@@ -44,7 +45,7 @@ def shell(running, command):
         "NATS_URL": f"nats://127.0.0.1:{running.nats_port}",
     }
     return subprocess.run(
-        ["sh", "-c", command], env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        ["sh", "-c", command], cwd=at, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
     )
 
 
@@ -57,10 +58,11 @@ def test_each_line_of_curl_works(running, command):
     assert (CURL_TIMED_OUT if endless else 0) == done.returncode, done.stdout + done.stderr
 
 
-def test_the_lines_of_the_command_line_work_one_after_the_other(running):
+def test_the_lines_of_the_command_line_work_one_after_the_other(running, tmp_path):
+    (tmp_path / "release.yaml").write_text(RELEASE)
     for command in commands("Command line"):
         limited = command + (" --limit 3" if " watch " in command else "")
-        done = shell(running, limited.partition("#")[0])
+        done = shell(running, limited.partition("#")[0], tmp_path)
         assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
 
 
