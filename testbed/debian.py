@@ -37,7 +37,7 @@ def install(needs: dict[str, str]) -> None:
         return
     with locked("apt"):
         missing = _missing(needs)
-        way_out = f"install {', '.join(missing)} yourself, or start Docker and set DOCKER_HOST"
+        way_out = f"install {', '.join(missing)} yourself"
         if os.geteuid() != 0:
             raise SetupError(f"not root, so packages cannot be installed: {way_out}")
         if shutil.which("apt-get") is None:
