@@ -16,6 +16,7 @@ from funswarm.state import AnyState, TaskState
 from services.engine.asking import Asking
 from services.engine.connection import Request
 from services.engine.elements import Misunderstood
+from services.engine.errors import is_ambiguous
 from services.engine.events import CONTAINER, SERVICE_LABEL, EventStream
 from services.engine.objects import Objects
 from services.engine.settings import EngineSettings
@@ -130,6 +131,10 @@ class Engine:
             raw: dict[str, Any] = await self._threads.run(lambda: self._asking.get(path, what))
         except UnknownObject:
             return None
+        except Failed as error:
+            if not is_ambiguous(str(error)):
+                raise
+            return None  # it begins several ids; a name or an id that it is itself would have been found before
         if not (raw.get("ID") and _object(raw, "Version") and _object(raw, "Spec")):
             raise Unavailable(f"{what}: the engine's answer is no service")
         exact = name_or_id in (raw.get("ID"), _object(raw, "Spec").get("Name"))  # the engine takes prefixes too
@@ -149,7 +154,7 @@ class Engine:
         except UnknownObject:
             return None
         except Failed as error:
-            if "is ambiguous" not in str(error):
+            if not is_ambiguous(str(error)):
                 raise
             raise Refused(f"several nodes go by {hostname_or_id!r}: give the id of one", Code.UNKNOWN_NODE) from error
         if not (raw.get("ID") and _object(raw, "Version") and _object(raw, "Spec")):

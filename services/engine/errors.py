@@ -23,6 +23,7 @@ _AWAY = re.compile(
 )
 _ALREADY_THERE = re.compile(r"already part of a swarm", re.IGNORECASE)
 _OTHER_API_VERSION = re.compile(r"client version \S+ is too (old|new)", re.IGNORECASE)
+_AMBIGUOUS = re.compile(r" is ambiguous \(\d+ matches found\)")  # daemon/cluster/helpers.go
 _AWAY_STATUSES: Final = frozenset({429, 502, 503, 504})
 
 
@@ -39,6 +40,11 @@ def engine_text(body: bytes) -> str:
 def is_other_api_version(text: str) -> bool:
     """Whether the engine was replaced by one that no longer (or not yet) speaks the negotiated API version."""
     return _OTHER_API_VERSION.search(text) is not None
+
+
+def is_ambiguous(text: str) -> bool:
+    """Whether what was asked for begins the ids of several objects, or several nodes have that hostname."""
+    return _AMBIGUOUS.search(text) is not None
 
 
 def engine_error(status: int, body: bytes, what: str) -> FunswarmError:

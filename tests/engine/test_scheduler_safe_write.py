@@ -58,6 +58,16 @@ async def test_a_name_that_only_begins_another_is_none(engine, attempt):
     assert service_id == engine.service(f"{engine.name}-2")["ID"]
 
 
+async def test_a_name_that_begins_several_ids_is_none(engine, attempt):
+    shared, seen = "", set()
+    while not shared and len(seen) < 37:  # ids begin with one of 36 characters
+        first = engine.create(engine.spec(suffix=f"-{len(seen)}", replicas=0))[0]
+        shared = first if first in seen else ""
+        seen.add(first)
+    with pytest.raises(UnknownObject):
+        await attempt("scale", target=shared, replicas=2)
+
+
 async def test_a_write_in_between_is_kept(engine, attempt, client, monkeypatch):
     running(engine)
     real, foreign = client.update_service, [{"foreign": "1"}]
