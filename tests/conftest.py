@@ -1,13 +1,12 @@
 """Ends a run with a line per suite: how many passed, in how long, against what. In CI a skip counts as a failure."""
 
 import os
-from collections.abc import Generator
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from tests.report import lines, ran_against, skips_fail, suite_of, suites
+from tests.report import lines, skips_fail, suite_of, suites
 
 # What makes rich and typer colour what goes to no terminal, as some CI systems set it.
 for colours in ("FORCE_COLOR", "PY_COLORS", "CLICOLOR_FORCE", "GITHUB_ACTIONS", "TTY_COMPATIBLE"):
@@ -25,27 +24,8 @@ structlog.configure(
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Where several processes share the tests, one has all that share an engine; of the others each has whole files."""
-    for item in items:
-        on_engine = suite_of(item.nodeid) in {"engine", "swarm"}
-        item.add_marker(pytest.mark.xdist_group("engines" if on_engine else item.nodeid.partition("::")[0]))
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note what it ran against, for the process that tells."""
-    report = yield
-    against = list(suites[suite_of(item.nodeid)].against)
-    report.user_properties = [*item.user_properties, ("against", against)]
-    return report
-
-
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    name = suite_of(report.nodeid)
-    for what in dict(report.user_properties).get("against", ()):  # type: ignore[attr-defined]
-        ran_against(name, what)
-    suite = suites[name]
+    suite = suites[suite_of(report.nodeid)]
     suite.duration_s += report.duration
     if report.when == "call" or report.outcome != "passed":
         suite.outcomes[report.outcome] += 1
