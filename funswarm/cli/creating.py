@@ -71,6 +71,6 @@ def create(
         }
         spec = asked.described(ServiceSpec, file, wanted)
         outcome = await client.create(spec, how=How(command_id, dry_run=dry_run))
-        return await finish(client, outcome, Manner(json, None if detach or dry_run else timeout))
+        return await finish(client, outcome, Manner.of(timeout, json=json, detach=detach, dry_run=dry_run))
 
     run(context, work)

@@ -61,6 +61,6 @@ def update(
             raise InvalidRequest("nothing to change: name it with options, or with --file; see --help")
         how = How(command_id, Expect(version=expect_version), dry_run=dry_run)
         outcome = await client.update(service, patch, force=force, how=how)
-        return await finish(client, outcome, Manner(json, None if detach or dry_run else timeout))
+        return await finish(client, outcome, Manner.of(timeout, json=json, detach=detach, dry_run=dry_run))
 
     run(context, work)

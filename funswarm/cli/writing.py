@@ -29,6 +29,11 @@ class Manner:
     json: bool
     wait_s: float | None
 
+    @classmethod
+    def of(cls, timeout_s: float, *, json: bool, detach: bool, dry_run: bool) -> "Manner":
+        """Wait, unless told not to, or where nothing was done."""
+        return cls(json, None if detach or dry_run else timeout_s)
+
 
 def scale(
     context: typer.Context,
@@ -43,7 +48,7 @@ def scale(
 
     async def work(client: Client) -> int:
         wanted = [_replicas(target) for target in targets]  # all of them understood before any is done
-        manner = Manner(json, None if detach or dry_run else timeout)
+        manner = Manner.of(timeout, json=json, detach=detach, dry_run=dry_run)
 
         async def one(name: str, replicas: int) -> int:
             return await finish(
@@ -71,7 +76,7 @@ def restart(
     submit_and_finish(
         context,
         lambda client: client.restart(service, force=force, how=how),
-        Manner(json, None if detach or dry_run else timeout),
+        Manner.of(timeout, json=json, detach=detach, dry_run=dry_run),
     )
 
 
@@ -88,7 +93,9 @@ def rollback(
     """Go back to the previous description of a service."""
     how = How(command_id, Expect(version=expect_version), dry_run=dry_run)
     submit_and_finish(
-        context, lambda client: client.rollback(service, how=how), Manner(json, None if detach or dry_run else timeout)
+        context,
+        lambda client: client.rollback(service, how=how),
+        Manner.of(timeout, json=json, detach=detach, dry_run=dry_run),
     )
 
 
@@ -105,7 +112,9 @@ def run_again(
     """Run a job once more; tasks of the run before that still run are stopped."""
     how = How(command_id, Expect(version=expect_version), dry_run=dry_run)
     submit_and_finish(
-        context, lambda client: client.run(service, how=how), Manner(json, None if detach or dry_run else timeout)
+        context,
+        lambda client: client.run(service, how=how),
+        Manner.of(timeout, json=json, detach=detach, dry_run=dry_run),
     )
 
 
