@@ -72,10 +72,6 @@ class Delivery:
         """It can never be done: remove it from the queue."""
         await self._owner.finish(self, _TERM)
 
-    async def in_progress(self) -> None:
-        """It is being worked on. Said every second or so for all deliveries anyway."""
-        await self._owner.tell(self, _PROGRESS)
-
 
 class Deliveries:
     """`async for delivery in deliveries`, in the order of the queue, until `close`.
