@@ -9,7 +9,7 @@ from typing import Final
 
 from funswarm.commands import VERBS, Command
 from funswarm.errors import InvalidRequest, Refused, Unavailable
-from funswarm.messages import MSG_ID_HEADER, Code, Result
+from funswarm.messages import Code, Result
 from services.bus.connection import Bus
 from services.bus.serving import Handler
 from services.scheduler.reading import Malformed, read_body
@@ -48,11 +48,10 @@ class Requests:
             Refused: another command had this id.
             Unavailable: NATS does not keep it, or it has not ended within `WAIT_MAX_S`.
         """
-        subjects, loop = self._bus.subjects, asyncio.get_running_loop()
-        subject, body = subjects.command(command.verb, command.target), command.model_dump_json().encode()
+        loop = asyncio.get_running_loop()
         end = loop.time() + WAIT_MAX_S
         with self._store.waiting(command.id) as stored:
-            await self._bus.publish(subject, body, {MSG_ID_HEADER: command.id}, subjects.commands_stream)
+            await self._store.submit(command, None)
             while loop.time() < end and not self._store.closed:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_INTERVAL_S):
@@ -61,7 +60,7 @@ class Requests:
                 if result is not None:
                     return _same(command, result)
         why = "this scheduler stops" if self._store.closed else f"not ended within {WAIT_MAX_S:g} s"
-        raise Unavailable(f"accepted, but {why}: the result will be on {subjects.result(command.id)}")
+        raise Unavailable(f"accepted, but {why}: the result will be on {self._bus.subjects.result(command.id)}")
 
 
 def _same(command: Command, result: Result) -> Result:

@@ -71,11 +71,7 @@ class NatsStore:
 
     async def store(self, result: Result) -> None:
         """Make a result durable."""
-        subject, body = self._subjects.result(result.command_id), result.model_dump_json().encode()
-        headers = {MSG_ID_HEADER: result.command_id}
-        self._will_keep(subject)
-        await self._bus.publish(subject, body, headers, self._subjects.results_stream)
-        self._tell(result)
+        await self._keep_result(result, result.command_id)
 
     async def submit(self, command: Command, traceparent: str | None) -> None:
         """Hand over a command, as a client does."""
@@ -85,12 +81,10 @@ class NatsStore:
 
     async def settle(self, result: Result) -> None:
         """Take the place of the command's first result, now that its service has settled."""
-        subject, body = self._subjects.result(result.command_id), result.model_dump_json().encode()
-        headers = {MSG_ID_HEADER: f"{result.command_id}/settled"}  # no command's id has a slash
-        await self._bus.publish(subject, body, headers, self._subjects.results_stream)
-        self._tell(result)
+        await self._keep_result(result, f"{result.command_id}/settled")  # no command's id has a slash
 
-    def _tell(self, result: Result) -> None:
+    async def _keep_result(self, result: Result, message_id: str) -> None:
+        await self._keep(self._subjects.result(result.command_id), result.model_dump_json().encode(), message_id)
         for event in self._waiting.get(result.command_id, ()):
             event.set()
         self.on_result(result)
@@ -126,9 +120,7 @@ class NatsStore:
     async def note_deaths(self, sequence: int, count: int) -> None:
         """Make that durable."""
         subject = self._deaths_subject(sequence)
-        self._will_keep(subject)
-        headers = {MSG_ID_HEADER: f"{subject}-{secrets.token_hex(8)}"}
-        await self._bus.publish(subject, str(count).encode(), headers, self._subjects.results_stream)
+        await self._keep(subject, str(count).encode(), f"{subject}-{secrets.token_hex(8)}")
 
     def _deaths_subject(self, sequence: int) -> str:
         return self._subjects.intent(f"@{sequence}")  # no command's id has an @
@@ -140,19 +132,18 @@ class NatsStore:
 
     async def note(self, command_id: str, intent: Intent) -> None:
         """Make durable what is about to be done."""
-        subject, body = self._subjects.intent(command_id), intent.model_dump_json().encode()
-        headers = {MSG_ID_HEADER: f"intent-{command_id}-{intent.service_id}-{intent.version}"}
-        self._will_keep(subject)
-        await self._bus.publish(subject, body, headers, self._subjects.results_stream)
+        message_id = f"intent-{command_id}-{intent.service_id}-{intent.version}"
+        await self._keep(self._subjects.intent(command_id), intent.model_dump_json().encode(), message_id)
 
     async def _last(self, subject: str) -> bytes | None:
         if self._kept is not None and hash(subject) not in self._kept:
             return None
         return await self._bus.last(self._subjects.results_stream, subject)
 
-    def _will_keep(self, subject: str) -> None:
-        """Before it is stored: it may be although we are never told."""
+    async def _keep(self, subject: str, body: bytes, message_id: str) -> None:
+        """Known as kept before it is stored: it may be stored although we are never told."""
         if self._kept is not None:
             self._kept.add(hash(subject))
             if len(self._kept) > KEPT_MAX:
                 self._kept = None
+        await self._bus.publish(subject, body, {MSG_ID_HEADER: message_id}, self._subjects.results_stream)
