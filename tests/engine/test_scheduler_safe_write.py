@@ -59,7 +59,7 @@ async def test_a_name_that_only_begins_another_is_none(engine, attempt):
 
 
 async def test_a_name_that_begins_several_ids_is_none(engine, attempt):
-    shared, seen = "", set()
+    shared, seen = "", set[str]()
     while not shared and len(seen) < 37:  # ids begin with one of 36 characters
         first = engine.create(engine.spec(suffix=f"-{len(seen)}", replicas=0))[0]
         shared = first if first in seen else ""
