@@ -93,6 +93,12 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
         (schedules.Schedule, schedules.Scheduled, schedules.Firing, schedules.Cancelled),
     ),
     (
+        "Problems",
+        "What is wrong with the labels of a service, as one who reads them says: on `<p>.problem.<source>.<service>` in "
+        "the stream `<P>_REPORTS`, whose last message holds. `/health` lists them all.",
+        (messages.Problems, messages.Problem),
+    ),
+    (
         "Descriptions of services",
         "In `create` and `update`, and in HTTP's bodies.",
         (
@@ -122,7 +128,7 @@ _SCHEMAS: Final[dict[str, TypeAdapter[Any]]] = {
         for model in (
             messages.Event, messages.Result, messages.DeadLetter, messages.Query, messages.SummaryPage,
             messages.ServicePage, messages.TaskPage, messages.NodePage, messages.PartHealth, messages.Health,
-            spec.ServiceSpec, spec.ServicePatch, records.CommandRecord, records.CommandPage,
+            messages.Problems, spec.ServiceSpec, spec.ServicePatch, records.CommandRecord, records.CommandPage,
             dead.KeptLetter, dead.LetterPage, schedules.Schedule, schedules.Scheduled, schedules.Cancelled,
         )
     },

@@ -195,7 +195,7 @@ class PartHealth(Published):
     `active`: it holds the lease (the api: always). `data_age_s`: since it last knew all to be so.
     """
 
-    part: Literal["poller", "scheduler", "api"]
+    part: Literal["poller", "scheduler", "api", "notifier"]
     instance: str
     version: str
     started_at: datetime
@@ -221,8 +221,27 @@ class ServiceSummary(Published):
     condition: Condition
 
 
+class Problem(Published):
+    """A label of a service that is not followed, and why. Other labels of the service are."""
+
+    source: str = Field(description="Who reads it: `traefik`, `docker-flow`, `autoscale`, `cron` …")
+    service: str
+    label: str | None = Field(None, description="None: not one label, but several that do not go together")
+    value: str | None = None
+    reason: str = Field(description="What is wrong, and the way out")
+
+
+class Problems(Published):
+    """All that `source` finds wrong with one service now, on `<p>.problem.<source>.<service>`; none: all is well."""
+
+    source: str
+    service: str
+    told_at: datetime
+    problems: tuple[Problem, ...] = ()
+
+
 class Health(Published):
-    """`ok` False comes with `reasons`. `services`: all that Swarm has, by name."""
+    """`ok` False comes with `reasons`. `services`: all that Swarm has, by name. `problems` make nothing unhealthy."""
 
     ok: bool
     reasons: tuple[str, ...] = ()
@@ -230,6 +249,7 @@ class Health(Published):
     simulator: bool = False
     parts: tuple[PartHealth, ...] = ()
     services: tuple[ServiceSummary, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 class Query(Value):

@@ -89,8 +89,18 @@ class Subjects:
         return self._stream("SCHEDULES")
 
     @property
+    def reports_stream(self) -> str:
+        """Limits, some per subject: what is wrong with labels, and what policies decided."""
+        return self._stream("REPORTS")
+
+    @property
+    def hooks_bucket(self) -> str:
+        """Key-value: the webhooks, by name."""
+        return self._stream("HOOKS")
+
+    @property
     def lease_bucket(self) -> str:
-        """Key-value: who is the active copy of `poller` and `scheduler`."""
+        """Key-value: who is the active copy of `poller`, `scheduler` and `notifier`."""
         return self._stream("LEASES")
 
     # Events and state.
@@ -165,6 +175,23 @@ class Subjects:
     @property
     def all_audited(self) -> str:
         return f"{self.prefix}.audit.>"
+
+    # Reports.
+    def problem(self, source: str, service: str) -> str:
+        """What is wrong with a service's labels as `source` reads them; the last of a subject holds."""
+        return f"{self.prefix}.problem.{source}.{token(service)}"
+
+    @property
+    def all_problems(self) -> str:
+        return f"{self.prefix}.problem.>"
+
+    def decision(self, policy: str, service: str) -> str:
+        """What a policy decided for a service, and why."""
+        return f"{self.prefix}.decision.{policy}.{token(service)}"
+
+    @property
+    def all_decisions(self) -> str:
+        return f"{self.prefix}.decision.>"
 
     # Schedules; a name of one is a token.
     def schedule(self, name: str) -> str:

@@ -15,6 +15,7 @@ COMMANDS_LIMIT: Final = 500
 COMMANDS_MAX: Final = 100_000
 SCHEDULES_CONSUMER: Final = "scheduler"
 SCHEDULES_LIMIT: Final = 100
+REPORTS_PER_SUBJECT: Final = 100  # decisions about one service
 ACK_WAIT_S: Final = 5.0  # a dead scheduler's commands come to its successor about when it takes over
 
 _NS: Final = 10**9
@@ -53,13 +54,18 @@ def streams(subjects: Subjects, settings: NatsSettings) -> list[dict[str, Any]]:
     dead = _stream(subjects.dead_stream, [subjects.all_dead], settings)
     dead |= {"max_age": _ns(30 * _DAY_S), "max_bytes": 2**26, "duplicate_window": _ns(5 * _MINUTE_S)}
 
+    reports = _stream(subjects.reports_stream, [subjects.all_problems, subjects.all_decisions], settings)
+    reports |= {"max_age": _ns(30 * _DAY_S), "max_bytes": 2**26, "max_msgs_per_subject": REPORTS_PER_SUBJECT}
+    reports |= {"duplicate_window": _ns(2 * _MINUTE_S)}
+
     on_schedules = [subjects.all_schedules, subjects.all_alarms, subjects.all_firings, subjects.all_fired]
     schedules = _stream(subjects.schedules_stream, on_schedules, settings)
     schedules |= {"max_msgs_per_subject": 1, "allow_msg_schedules": True, "allow_msg_ttl": True}
     schedules |= {"duplicate_window": _ns(5 * _MINUTE_S)}
 
     state = _bucket(subjects.state_bucket, settings) | {"allow_atomic": True}
-    return [events, commands, results, audit, dead, schedules, state, _bucket(subjects.lease_bucket, settings)]
+    buckets = [_bucket(bucket, settings) for bucket in (subjects.lease_bucket, subjects.hooks_bucket)]
+    return [events, commands, results, audit, dead, schedules, reports, state, *buckets]
 
 
 def commands_consumer(limit: int) -> dict[str, Any]:
