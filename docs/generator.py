@@ -94,8 +94,8 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
     ),
     (
         "Problems",
-        "What is wrong with the labels of a service, as one who reads them says: on `<p>.problem.<source>.<service>` in "
-        "the stream `<P>_REPORTS`, whose last message holds. `/health` lists them all.",
+        "What is wrong with a service's labels, as one who reads them says: on `<p>.problem.<source>.<service>` in the "
+        "stream `<P>_REPORTS`, whose last message holds. `/health` lists them all.",
         (messages.Problems, messages.Problem),
     ),
     (
