@@ -11,12 +11,14 @@ from pydantic import ValidationError
 
 from funswarm.errors import FunswarmError
 from funswarm.link import Link
-from funswarm.messages import Health, PartHealth, Query, ServiceSummary, SummaryPage
+from funswarm.messages import Health, PartHealth, Problem, Query, ServiceSummary, SummaryPage
 from funswarm.metrics import merge
+from funswarm.problems import read_problems
 from funswarm.querying import ask_pages
 from funswarm.subjects import Subjects
 
 GATHER_TIMEOUT_S = 1.0
+PROBLEMS_MAX = 200
 NEEDED_PARTS = ("poller", "scheduler")
 
 
@@ -49,12 +51,13 @@ async def ask_health(link: Link, subjects: Subjects) -> Health:
     """How all is; what cannot be asked is among the reasons."""
     try:
         await link.open()
-        parts, (services, cluster, why_not) = await asyncio.gather(
-            gather_parts(link, subjects), _summaries(link, subjects)
+        parts, (services, cluster, why_not), (problems, why_none) = await asyncio.gather(
+            gather_parts(link, subjects), _summaries(link, subjects), _problems(link, subjects)
         )
     except FunswarmError as error:
         return Health(ok=False, reasons=(str(error),))
-    return assess(parts, services, cluster, why_not)
+    health = assess(parts, services, cluster, [*why_not, *why_none])
+    return health.model_copy(update={"problems": problems})
 
 
 async def gather_parts(link: Link, subjects: Subjects) -> list[PartHealth]:
@@ -92,6 +95,14 @@ async def _summaries(link: Link, subjects: Subjects) -> tuple[tuple[ServiceSumma
         return await ask_pages(link, subjects.query("summary"), Query(limit=1000), page), cluster, []
     except FunswarmError as error:
         return (), cluster, [f"the services are not known: {error}"]
+
+
+async def _problems(link: Link, subjects: Subjects) -> tuple[tuple[Problem, ...], list[str]]:
+    """The problems with labels, and why these are not known."""
+    try:
+        return await read_problems(link, subjects, PROBLEMS_MAX), []
+    except FunswarmError as error:
+        return (), [f"the problems with labels are not known: {error}"]
 
 
 def _part(body: bytes) -> PartHealth | None:

@@ -7,7 +7,17 @@ from typing import Final
 from rich.table import Table
 from rich.text import Text
 
-from funswarm.messages import BatchItemResult, Change, Health, PartHealth, Preview, Result, ResultStatus, ServiceSummary
+from funswarm.messages import (
+    BatchItemResult,
+    Change,
+    Health,
+    PartHealth,
+    Preview,
+    Problem,
+    Result,
+    ResultStatus,
+    ServiceSummary,
+)
 from funswarm.state import Condition, NodeState, Port, TaskState
 
 STYLES: Final = {
@@ -21,7 +31,7 @@ NODES_SHOWN: Final = 20
 
 
 def health(answer: Health) -> Iterator[Table | Text]:
-    """The verdict, the parts, the services."""
+    """The verdict, the parts, the services, what is wrong with labels."""
     verdict = Text("healthy" if answer.ok else "NOT HEALTHY", style="green" if answer.ok else "red")
     if answer.cluster:
         verdict.append(f"  cluster {answer.cluster}", style="default")
@@ -33,6 +43,8 @@ def health(answer: Health) -> Iterator[Table | Text]:
         table.add_row(part.part, _part_state(part), part.instance, part.version, f"{part.started_at:%Y-%m-%d %H:%M:%S}")
     yield table
     yield services(answer.services)
+    if answer.problems:
+        yield problems(answer.problems)
 
 
 def services(found: Iterable[ServiceSummary]) -> Table:
@@ -47,6 +59,14 @@ def services(found: Iterable[ServiceSummary]) -> Table:
             image(service.image),
             ports(service.ports),
         )
+    return table
+
+
+def problems(found: Iterable[Problem]) -> Table:
+    """The labels that are not followed, and why."""
+    table = plain_table("SERVICE", "FOR", "LABEL", "VALUE", "PROBLEM")
+    for problem in found:
+        table.add_row(problem.service, problem.source, problem.label or "", problem.value or "", problem.reason)
     return table
 
 

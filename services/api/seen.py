@@ -56,10 +56,13 @@ async def tasks_of(client: Client, caller: Caller, service: str | None, node: st
 async def health_of(client: Client, caller: Caller) -> Health:
     """How all is, with the services that the caller sees."""
     health = await client.health()
-    if not caller.namespaces or not health.services:
+    if not caller.namespaces or not (health.services or health.problems):
         return health
-    ids = {service.id for service in await services_of(client, caller)}
-    return health.model_copy(update={"services": tuple(one for one in health.services if one.id in ids)})
+    seen = await services_of(client, caller)
+    ids, names = {service.id for service in seen}, {service.name for service in seen}
+    services = tuple(one for one in health.services if one.id in ids)
+    problems = tuple(one for one in health.problems if one.service in names)
+    return health.model_copy(update={"services": services, "problems": problems})
 
 
 async def result_of(client: Client, caller: Caller, command_id: str) -> Result | None:

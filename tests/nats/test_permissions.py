@@ -9,11 +9,13 @@ import pytest
 from funswarm.changes import Changed
 from funswarm.client import Client
 from funswarm.errors import PermanentError
+from funswarm.messages import Problem
 from funswarm.records import CommandRecord, RecordStatus
 from services.bus.audit import write_records
 from services.bus.connection import Bus
 from services.bus.journal import Journal, Outgoing
 from services.bus.lease import Lease
+from services.bus.problems import ProblemTeller
 from services.bus.reading import read_stream
 from services.bus.settings import NatsSettings
 from services.bus.state import StateBucket, load_bucket
@@ -138,6 +140,19 @@ async def test_only_the_scheduler_writes_records_and_the_api_what_it_denied(secu
     record = CommandRecord(verb="POST", target="/v1/services", status=RecordStatus(status))
     with nullcontext() if may else pytest.raises(PermanentError, match="refuses publishing"):
         await write_records(writer, [record])
+
+
+@pytest.mark.parametrize(
+    ("writer", "reader"), [("api", "reader"), ("scheduler", "client"), ("client", None), ("reader", None)]
+)
+async def test_who_reads_labels_tells_what_is_wrong_with_them_and_all_read_it(secured, writer, reader):
+    bus = await secured(writer)
+    problem = Problem(source="traefik", service="web", label="traefik.enable", reason="no boolean")
+    with nullcontext() if reader else pytest.raises(PermanentError, match="refuses publishing"):
+        await ProblemTeller(bus, "traefik").tell("web", [problem])
+    if reader:
+        async with Client(bus.settings.url, user=reader, password=PASSWORDS[reader]) as client:
+            assert (problem,) == (await client.health()).problems
 
 
 async def test_a_poller_answers_a_client(secured):

@@ -10,7 +10,7 @@ import pytest
 
 from funswarm.changes import Snapshotted
 from funswarm.errors import Failed
-from funswarm.messages import Health, ServiceSummary
+from funswarm.messages import Health, Problem, ServiceSummary
 from funswarm.namespaces import STACK_LABEL
 from funswarm.tokens import Role, new_token
 from services.api.access import Caller, role_needed
@@ -229,6 +229,14 @@ async def test_health_lists_their_services_only(http, client):
     client.found_health = Health(ok=True, services=summaries)
     answer = await http.get("/health", headers=as_("shop"))
     assert ["shop_web"] == [service["name"] for service in answer.json()["services"]]
+
+
+async def test_health_lists_the_problems_of_their_services_only(http, client):
+    client.state["services"] = SERVICES
+    problems = tuple(Problem(source="traefik", service=one.name, reason="why") for one in SERVICES)
+    client.found_health = Health(ok=True, problems=problems)
+    answer = await http.get("/health", headers=as_("shop"))
+    assert ["shop_web"] == [problem["service"] for problem in answer.json()["problems"]]
 
 
 @pytest.mark.parametrize(
