@@ -75,13 +75,6 @@ async def read_stream(
             await asyncio.sleep(_RETRY_DELAY_S)
 
 
-async def read_newest(bus: "Bus", stream: str, count: int, subject: str | None = None) -> AsyncIterator[Stored]:
-    """As `read_stream`, of the newest `count` places of the stream."""
-    last = await last_sequence(bus.link, stream)
-    async for stored in read_stream(bus, stream, last - count + 1, subject):
-        yield stored
-
-
 class _Batch:
     """One batched get: `messages` without a gap from `next_sequence` as it was at first; `ended`: there are no more."""
 

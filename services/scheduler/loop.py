@@ -182,10 +182,10 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
 
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
+        await store.open()
         view = View(client, services, copy.metrics, copy.standing.troubles)
         for follow in (view.run(on_change), settling.run()):
             stack.push_async_callback(_end, asyncio.create_task(follow))
-        await store.open()
         deliveries = await bus.consume_commands(IN_HAND_MAX)
         stack.push_async_callback(deliveries.close)
         schedules = await bus.consume_schedules()

@@ -89,12 +89,16 @@ class Settling:
                     self._look(service_id)
 
     async def _recall(self) -> None:
-        """Take up what an earlier active copy has left pending."""
-        try:
-            async for result in self._store.pending():
-                self.watch(result)
-        except FunswarmError as error:
-            log.warning("cannot take up what is pending: it stays so", reason=str(error))
+        """Take up all that earlier active copies have left pending."""
+        while True:
+            try:
+                async for result in self._store.pending():
+                    self.watch(result)
+            except FunswarmError as error:
+                log.warning("cannot take up what is pending: trying again", reason=str(error))
+                await asyncio.sleep(RETRY_S)
+            else:
+                return
 
     def _look(self, service_id: str) -> None:
         watch, service, now = self._watches[service_id], self._services.seen(service_id), datetime.now(UTC)

@@ -14,11 +14,11 @@ from funswarm.outcome import is_pending
 from funswarm.records import CommandRecord
 from services.bus.audit import write_records
 from services.bus.connection import Bus
-from services.bus.reading import read_newest
+from services.bus.reading import read_stream
+from services.scheduler.pendings import Pendings
 from services.scheduler.plan import Intent
 
 KEPT_MAX: Final = 50_000
-RECALLED_MAX: Final = 20_000  # results that a new active copy looks through
 PENDING: Final = b'"pending"'
 PLACE_MAX: Final = 128  # characters of a dead letter's target in its subject; the letter has the whole
 
@@ -30,6 +30,7 @@ class NatsStore:
         self._bus = bus
         self._subjects = bus.subjects
         self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._pendings = Pendings(bus)
         self._kept: set[int] | None = None  # hashes of the subjects that may have something; None: any may
         self.on_result: Callable[[Result], None] = lambda _: None
         self.closed = False
@@ -40,6 +41,7 @@ class NatsStore:
         """
         kept = await self._bus.subjects_in(self._subjects.results_stream, KEPT_MAX)
         self._kept = None if kept is None else {hash(subject) for subject in kept}
+        await self._pendings.take_over()
 
     def close(self) -> None:
         """Nothing more is going to be stored here: wake all who wait."""
@@ -84,20 +86,26 @@ class NatsStore:
         await self._keep_result(result, f"{result.command_id}/settled")  # no command's id has a slash
 
     async def _keep_result(self, result: Result, message_id: str) -> None:
-        await self._keep(self._subjects.result(result.command_id), result.model_dump_json().encode(), message_id)
+        self._pendings.expect(result)
+        body = result.model_dump_json().encode()
+        place = await self._keep(self._subjects.result(result.command_id), body, message_id)
+        self._pendings.stored(result, place)
         for event in self._waiting.get(result.command_id, ()):
             event.set()
         self.on_result(result)
+        await self._pendings.note()
 
     async def pending(self) -> AsyncIterator[Result]:
-        """The results that wait for their services to settle, the newest of those that RESULTS keeps; oldest first."""
+        """All results that wait for their services to settle, oldest first; after `open`."""
         stream, subject = self._subjects.results_stream, self._subjects.all_results
-        async for stored in read_newest(self._bus, stream, RECALLED_MAX, subject):
+        async for stored in read_stream(self._bus, stream, self._pendings.start, subject):
             if PENDING in stored.body:  # to understand all of them would take seconds
                 with suppress(ValidationError):
                     result = Result.model_validate_json(stored.body)
                     if is_pending(result):
+                        self._pendings.stored(result, stored.sequence)
                         yield result
+        self._pendings.complete()
 
     async def bury(self, letter: DeadLetter, verb: str, target: str, sequence: int) -> None:
         """Keep what could not be done, by its place in the queue.
@@ -140,10 +148,10 @@ class NatsStore:
             return None
         return await self._bus.last(self._subjects.results_stream, subject)
 
-    async def _keep(self, subject: str, body: bytes, message_id: str) -> None:
-        """Known as kept before it is stored: it may be stored although we are never told."""
+    async def _keep(self, subject: str, body: bytes, message_id: str) -> int:
+        """Its place. Known as kept before it is stored: it may be stored although we are never told."""
         if self._kept is not None:
             self._kept.add(hash(subject))
             if len(self._kept) > KEPT_MAX:
                 self._kept = None
-        await self._bus.publish(subject, body, {MSG_ID_HEADER: message_id}, self._subjects.results_stream)
+        return await self._bus.publish(subject, body, {MSG_ID_HEADER: message_id}, self._subjects.results_stream)

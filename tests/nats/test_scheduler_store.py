@@ -4,7 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from funswarm.messages import Result, ResultStatus
+from funswarm.messages import Convergence, ConvergenceStatus, Result, ResultStatus
+from services.scheduler import pendings
 from services.scheduler import store as stores
 from services.scheduler.plan import Intent
 from services.scheduler.store import NatsStore
@@ -12,9 +13,13 @@ from services.scheduler.store import NatsStore
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def a_result(command_id):
+def a_result(command_id, how=None):
     done = {"verb": "scale", "target": "web", "status": ResultStatus.SUCCEEDED, "finished_at": NOW}
-    return Result(command_id=command_id, **done)
+    convergence = None if how is None else Convergence(status=how)
+    return Result(command_id=command_id, convergence=convergence, **done)
+
+
+PENDING, CONVERGED = ConvergenceStatus.PENDING, ConvergenceStatus.CONVERGED
 
 
 @pytest.fixture
@@ -77,3 +82,68 @@ async def test_a_store_that_grows_beyond_what_can_be_known_looks_again(opened, l
     await store.store(a_result("second"))
     assert await store.find("new") is None
     assert 1 == len(looks)
+
+
+async def pending_in(store):
+    return [result.command_id async for result in store.pending()]
+
+
+async def noted(bus):
+    """From which place on the next copy looks for those that are pending."""
+    note = await bus.newest(bus.subjects.results_stream, bus.subjects.intent("@pending"))
+    return int(note.body.split()[0])
+
+
+async def place_of(bus, command_id):
+    return (await bus.newest(bus.subjects.results_stream, bus.subjects.result(command_id))).sequence
+
+
+@pytest.fixture
+def noting_all(monkeypatch):
+    monkeypatch.setattr(pendings, "NOTE_EVERY", 1)
+
+
+async def test_what_is_pending_is_found_behind_any_number_of_newer_results(opened, bus, noting_all):
+    store = await opened()
+    assert [] == await pending_in(store)
+    await store.store(a_result("old", PENDING))
+    for number in range(20):
+        await store.store(a_result(f"new-{number}"))
+    assert 1 < await noted(bus) <= await place_of(bus, "old")
+    assert ["old"] == await pending_in(await opened())
+
+
+async def test_what_has_settled_is_not_looked_through_again(opened, bus, noting_all):
+    store = await opened()
+    assert [] == await pending_in(store)
+    await store.store(a_result("old", PENDING))
+    await store.settle(a_result("old", CONVERGED))
+    assert await noted(bus) > await place_of(bus, "old")
+
+
+async def test_what_was_pending_under_two_copies_before_is_found(opened, noting_all):
+    first = await opened()
+    assert [] == await pending_in(first)
+    await first.store(a_result("old", PENDING))
+    second = await opened()
+    assert ["old"] == await pending_in(second)
+    await second.store(a_result("new", PENDING))
+    assert ["old", "new"] == await pending_in(await opened())
+
+
+async def test_a_copy_that_died_before_it_knew_all_forgets_none(opened, noting_all):
+    first = await opened()
+    assert [] == await pending_in(first)
+    await first.store(a_result("old", PENDING))
+    second = await opened()  # and it never looks for those that are pending
+    await second.store(a_result("new"))
+    assert ["old"] == await pending_in(await opened())
+
+
+async def test_a_copy_that_was_frozen_does_not_move_the_note_of_its_successor(opened, noting_all):
+    frozen, successor = await opened(), await opened()
+    assert [] == await pending_in(frozen)
+    assert [] == await pending_in(successor)
+    await successor.store(a_result("old", PENDING))
+    await frozen.store(a_result("late"))
+    assert ["old"] == await pending_in(await opened())
