@@ -104,6 +104,11 @@ class Client(Past):
         """
         await self._link.open()
 
+    @property
+    def connected(self) -> bool:
+        """Whether NATS was there when we last heard of it; it is reconnected to for ever."""
+        return self._link.connected
+
     async def close(self) -> None:
         """Ends the connection, within seconds also where NATS is away."""
         await self._link.close()

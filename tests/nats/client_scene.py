@@ -26,6 +26,12 @@ def an_event(before: AnyState | None, after: AnyState | None, action: str = "upd
     )  # fmt: skip
 
 
+def a_changed(before: AnyState | None, after: AnyState | None, action: str = "updated", sequence: int = 2) -> Changed:
+    """As the feed gives an event."""
+    event = an_event(before, after, action)
+    return Changed(sequence, event.kind, event.action, event.model_dump_json().encode())
+
+
 async def publish_event(bus: Bus, before: AnyState | None, after: AnyState | None, action: str = "updated") -> int:
     """Its sequence."""
     event = an_event(before, after, action)
