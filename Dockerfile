@@ -1,4 +1,4 @@
-# One image for poller, scheduler and api; stack.yml picks which by its command. `python -m services` runs all of them
+# One image for poller, scheduler, notifier and api; stack.yml picks which by its command. `python -m services` runs all of them
 # with a NATS of their own, as `make run` does.
 # PYTHON_IMAGE: any Debian image with Python 3.11 or newer; the build stages need its venv and pip.
 ARG PYTHON_IMAGE=python:3.13-slim

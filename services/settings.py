@@ -92,6 +92,13 @@ class Settings(BaseSettings):
         None, description="The path of admission's policy, YAML or TOML; default: no access to hosts, all else free"
     )
 
+    hooks_file: Path | None = Field(
+        None, description="The path of a file of webhooks, YAML or JSON; besides those that are put over HTTP"
+    )
+    hooks_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="The hosts that webhooks may go to, as patterns (*.example.com), joined by commas; default: any"
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Logs from this level on")
     simulator: bool = Field(False, description="The engine is the simulator; `make run`: use it in any case")
     alive_file: Path | None = Field(None, description="A file to touch every few seconds, for the health check")
@@ -119,7 +126,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{kind!r} cannot be watched: choose from {', '.join(OPTIONAL_KINDS)}")
         return tuple(kinds)
 
-    @field_validator("http_hosts", mode="before")
+    @field_validator("http_hosts", "hooks_allow", mode="before")
     @classmethod
     def _names(cls, value: Any) -> Any:
         return tuple(_parts(value)) if isinstance(value, str) else value

@@ -19,7 +19,7 @@ from testbed.shell import run, say
 from testbed.swarm import NETWORK, Swarm, load
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("poller", "scheduler", "api")
+PARTS = ("poller", "scheduler", "notifier", "api")
 WEB = "web"
 _BUILD_S = 900
 # Says which task answers.

@@ -9,7 +9,7 @@ import secrets
 
 from testbed.shell import cache_folder, locked
 
-USERS = ("poller", "scheduler", "api", "client", "reader")
+USERS = ("poller", "scheduler", "notifier", "api", "client", "reader")
 HTTP = "http"  # stands for the token among the passwords
 
 

@@ -1,1 +1,1 @@
-"""Everything on one machine: a NATS, an engine or the simulator, and the three services as child processes."""
+"""Everything on one machine: a NATS, an engine or the simulator, and the services as child processes."""

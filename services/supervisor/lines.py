@@ -5,7 +5,7 @@ import re
 from typing import Any, Final
 
 WIDTH: Final = 9  # "scheduler"
-COLOURS: Final = {"funswarm": 1, "nats": 35, "simulator": 33, "poller": 36, "scheduler": 32, "api": 34}
+COLOURS: Final = {"funswarm": 1, "nats": 35, "simulator": 33, "poller": 36, "scheduler": 32, "api": 34, "notifier": 31}
 _NATS_LINE: Final = re.compile(r"\[\d+\] \S+ (?P<time>\S+?)(?:\.\d+)? \[(?P<level>[A-Z]{3})\] (?P<text>.*)")
 _NATS_LEVELS: Final = {"WRN": "warning", "ERR": "error", "FTL": "error"}
 

@@ -15,7 +15,7 @@ from services.supervisor.ground import CannotRun, must_be_free, take_folder
 from services.supervisor.lines import of_service, prefixed
 from services.supervisor.ready import wait_until_ready
 
-PARTS: Final = ("poller", "scheduler", "api")
+PARTS: Final = ("poller", "scheduler", "notifier", "api")
 NAME: Final = "funswarm"
 WITHOUT_NETWORK: Final = '{"name": "service", "image": "nginx:latest"}'
 NETWORK_WAY_OUT: Final = f"docker network create --driver overlay --attachable {engines.NETWORK}"
@@ -81,7 +81,7 @@ def _own_nats(settings: Settings) -> bool:
 
 
 class Everything:
-    """NATS, the engine or the simulator, and the three services: started from the ground up, stopped the other way."""
+    """NATS, the engine or the simulator, and the services: started from the ground up, stopped the other way."""
 
     def __init__(
         self, settings: Settings, found: engines.Found | engines.Nothing, http_host: str, lock: int, sockets: Path

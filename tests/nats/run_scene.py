@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.servers import free_port
 
 PATIENCE_S = 120
-PROGRAMS = ("nats-server", "services.simulator", "services.poller", "services.scheduler", "services.api")
+PROGRAMS = ("nats-server", "services.simulator", "services.poller", "services.scheduler", "services.notifier", "services.api")
 
 
 class Run:

@@ -23,7 +23,7 @@ from services.scheduler.firings import Firings
 from tests.nats.schedule_scene import schedule
 from tests.servers import nats_server
 
-PASSWORDS = {user: f"p-{user}" for user in ("poller", "scheduler", "api", "client", "reader")}
+PASSWORDS = {user: f"p-{user}" for user in ("poller", "scheduler", "notifier", "api", "client", "reader")}
 
 
 def command(bus, number: int):
@@ -162,12 +162,12 @@ async def test_a_poller_answers_a_client(secured):
 
 
 async def test_every_part_answers_for_its_health(secured):
-    for user in ("poller", "scheduler", "api"):
+    for user in ("poller", "scheduler", "notifier", "api"):
         part = await secured(user)
         await part.answer_all(part.subjects.part_health, lambda _, user=user: asyncio.sleep(0, user.encode()))
     client = await secured("client")
-    answers = await client.gather(client.subjects.part_health, b"", 60.0, lambda all_: len(all_) == 3)
-    assert {b"poller", b"scheduler", b"api"} == set(answers)
+    answers = await client.gather(client.subjects.part_health, b"", 60.0, lambda all_: len(all_) == 4)
+    assert {b"poller", b"scheduler", b"notifier", b"api"} == set(answers)
 
 
 async def test_a_client_does_not_hear_the_answers_to_others(secured):

@@ -102,16 +102,16 @@ class Protected(Section):
     `networks`, which would get to hear the passwords of those who look for them there.
     """
 
-    services: Patterns = ("funswarm_nats", "funswarm_poller", "funswarm_scheduler", "funswarm_api")
+    services: Patterns = ("funswarm_nats", "funswarm_poller", "funswarm_scheduler", "funswarm_notifier", "funswarm_api")
     labels: Patterns = ("funswarm.protected",)
     secrets: Patterns = (
         "funswarm-nats-passwords", "funswarm-poller-password", "funswarm-scheduler-password", "funswarm-api-password",
-        "funswarm-http-tokens",
+        "funswarm-notifier-password", "funswarm-http-tokens",
     )  # fmt: skip
     configs: Patterns = ("funswarm-nats-*",)
     volumes: Patterns = ("funswarm_nats",)
     networks: Patterns = ("fun-swarm",)
-    hosts: Patterns = ("nats", "poller", "scheduler", "api", "funswarm_*")
+    hosts: Patterns = ("nats", "poller", "scheduler", "notifier", "api", "funswarm_*")
 
 
 class Quota(Section):

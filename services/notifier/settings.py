@@ -1,0 +1,23 @@
+"""What the notifier needs to know; built from services.settings in its `__main__`. Pure."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from services.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class NotifierSettings:
+    """`hooks_file`: webhooks that are not to be changed over HTTP. `hooks_allow`: globs of hosts; none: any host."""
+
+    instance: str
+    version: str
+    hooks_file: Path | None = None
+    hooks_allow: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, settings: "Settings", instance: str, version: str) -> "NotifierSettings":
+        """The part of all settings that the notifier needs."""
+        return cls(instance, version, settings.hooks_file, settings.hooks_allow)
