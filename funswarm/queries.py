@@ -1,12 +1,18 @@
 """What can be asked of Funswarm's parts: health, services, tasks, nodes, metrics. I/O by `Link`."""
 
-from funswarm.errors import UnknownNode
+from typing import Final
+
+from funswarm.errors import UnknownNode, UnknownObject
 from funswarm.health import ask_health, gather_metrics, gather_parts
 from funswarm.link import Link
 from funswarm.messages import Health, NodePage, PartHealth, Query, ServicePage, ServiceSummary, SummaryPage, TaskPage
+from funswarm.places import TaskPlace, place_of
 from funswarm.querying import ask, ask_pages
 from funswarm.state import NodeState, ServiceState, TaskState
 from funswarm.subjects import Subjects
+from funswarm.task_routes import TaskRouting
+
+NO_ROUTING: Final = TaskRouting()
 
 
 class Queries:
@@ -45,10 +51,30 @@ class Queries:
         understand = ServiceState.model_validate_json
         return await ask(self._link, self._subjects.query("service"), Query(name=name), understand)
 
-    async def tasks(self, service: str | None = None, node: str | None = None) -> tuple[TaskState, ...]:
-        """All tasks; only those of a service, only those on a node, each by name or id."""
-        query = Query(service=service, node=node, limit=1000)
+    async def tasks(
+        self, service: str | None = None, node: str | None = None, name: str | None = None
+    ) -> tuple[TaskState, ...]:
+        """All tasks; only those of a service, only those on a node, only those that are called so, by name or id."""
+        query = Query(service=service, node=node, name=name, limit=1000)
         return await ask_pages(self._link, self._subjects.query("tasks"), query, TaskPage.model_validate_json)
+
+    async def task(self, name: str, routing: TaskRouting = NO_ROUTING) -> TaskPlace:
+        """One task, where it is and how it is reached: by its slot (`web.1`), its node (`agent.node-1`), or its id.
+
+        `routing`: as the api is told by FUNSWARM_TASKS_EXPOSE and FUNSWARM_TASKS_DOMAIN.
+
+        Raises:
+            UnknownObject: there is none; the text says which there are.
+        """
+        of, dot, _ = name.partition(".")  # a service's name has no dot
+        if not dot:
+            called = await self.tasks(name=name) or [one for one in await self.tasks() if one.id.startswith(name)]
+            if not called:
+                raise UnknownObject(f"there is no task {name!r}: `funswarm ps SERVICE` lists the tasks of a service")
+            of = called[0].service_id
+        service = await self.service(of)
+        tasks = await self.tasks(service=service.id)
+        return place_of(name, service, tasks, await self.nodes(), routing)
 
     async def nodes(self) -> tuple[NodeState, ...]:
         """All nodes, by name."""

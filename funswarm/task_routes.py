@@ -4,14 +4,15 @@ A *place* is a slot of a replicated service, or a node of a global one. Its rout
 own route ends with the task.
 """
 
+import itertools
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 from funswarm.messages import Problem
-from funswarm.state import ENDED_STATES, Published, ServiceState, TaskState
+from funswarm.state import ENDED_STATES, Port, Published
 
 EXPOSE: Final = "funswarm.tasks.expose"
 PORT: Final = "funswarm.tasks.port"
@@ -23,6 +24,44 @@ _SERVER: Final = re.compile(r"traefik\.http\.services\.([^.]+)\.loadbalancer\.se
 _SAFE: Final = re.compile(r"[A-Za-z0-9._-]+")  # what a rule can quote; a node names itself
 _YES_OR_NO: Final = {"true": True, "1": True, "false": False, "0": False}
 _SCHEMES: Final = ("http", "https", "h2c")
+
+
+class ServiceLike(Protocol):
+    """What is read of a service: a ServiceState has it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def mode(self) -> str: ...
+    @property
+    def replicas(self) -> int | None: ...
+    @property
+    def labels(self) -> Mapping[str, str]: ...
+    @property
+    def ports(self) -> tuple[Port, ...]: ...
+
+
+class TaskLike(Protocol):
+    """What is read of a task: a TaskState has it."""
+
+    @property
+    def id(self) -> str: ...
+    @property
+    def slot(self) -> int | None: ...
+    @property
+    def node_id(self) -> str | None: ...
+    @property
+    def node_name(self) -> str | None: ...
+    @property
+    def created_at(self) -> str: ...
+    @property
+    def state(self) -> str: ...
+    @property
+    def desired_state(self) -> str: ...
+
+
+Place = tuple[int, str]  # the slot, or 0 and the node's id
+S = TypeVar("S", bound=TaskLike)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +98,14 @@ class TaskRoutes:
     problems: tuple[Problem, ...] = ()
 
 
-def task_routes(service: ServiceState, tasks: Iterable[TaskState], routing: TaskRouting) -> TaskRoutes:
+def is_ready(task: TaskLike) -> bool:
+    """Whether it takes requests: it runs (with a health check: and is healthy), and is to go on running."""
+    return task.state == task.desired_state == "running"
+
+
+def task_routes(
+    service: ServiceLike, tasks: Iterable[S], routing: TaskRouting, ready: Callable[[S], bool] = is_ready
+) -> TaskRoutes:
     """The routes to the tasks of a service, by place. Jobs have none.
 
     A service that is exposed by the setting alone, and has no port to choose, has no routes and no problem.
@@ -72,27 +118,44 @@ def task_routes(service: ServiceState, tasks: Iterable[TaskState], routing: Task
     server = _server(service)
     if isinstance(server, Problem):
         return TaskRoutes(problems=(server,) if EXPOSE in service.labels or PORT in service.labels else ())
-    places = places_of(tasks)
-    on_node = Counter(held[0].node_name for held in places.values())
-    return TaskRoutes(
-        tuple(
-            _route(service, server, routing.domain, held, names)
-            for held in places.values()
-            if (names := place_names(held[0], unique=on_node[held[0].node_name] == 1))
-        )
-    )
+    places = places_of(tasks, 0 if service.mode == "global" else service.replicas or 0)
+    on_node = Counter(held[0].node_name for held in places.values() if held)
+    routes = []
+    for place, held in places.items():
+        names = place_names(place, held[0].node_name if held and on_node[held[0].node_name] == 1 else None)
+        if names:
+            ids = tuple(task.id for task in held if ready(task))
+            routes.append(_route(service, server, routing.domain, names, ids))
+    return TaskRoutes(tuple(routes))
+
+
+def places_of(tasks: Iterable[S], replicas: int = 0) -> dict[Place, tuple[S, ...]]:
+    """The tasks of each place: the ready ones first, then those that are to run, then those that ended.
+
+    Of each the newest first. A place that Swarm takes away (its tasks' desired state is `remove`) is none any more.
+    With `replicas` there are at least so many slots, the lowest without tasks: what runs there is yet to be made.
+    """
+    found: dict[Place, list[S]] = {}
+    for task in sorted(tasks, key=_rank, reverse=True):
+        if task.desired_state != "remove":
+            found.setdefault((task.slot, "") if task.slot else (0, task.node_id or ""), []).append(task)
+    free = (slot for slot in range(1, replicas + 1) if (slot, "") not in found)
+    for slot in list(itertools.islice(free, max(0, replicas - len(found)))):
+        found[slot, ""] = []
+    return {place: tuple(held) for place, held in sorted(found.items())}
+
+
+def place_names(place: Place, node_name: str | None) -> tuple[str, ...]:
+    """What follows the service's name and a dot: the slot; else the node's id and, where it is no other's, its name."""
+    slot, node_id = place
+    return tuple(name for name in ((str(slot),) if slot else (node_id, node_name)) if name and _SAFE.fullmatch(name))
 
 
 def _route(
-    service: ServiceState,
-    server: tuple[int, str],
-    domain: str | None,
-    held: tuple[TaskState, ...],
-    names: tuple[str, ...],
+    service: ServiceLike, server: tuple[int, str], domain: str | None, names: tuple[str, ...], ready: tuple[str, ...]
 ) -> TaskRoute:
-    ready = [task.id for task in held if is_ready(task)]
     return TaskRoute(
-        place=held[0].name,
+        place=f"{service.name}.{names[0]}",
         task_id=ready[0] if ready else None,
         paths=tuple(f"/tasks/{service.name}.{name}" for name in names),
         hosts=tuple(f"{name}.{service.name}.{domain}".lower() for name in names if domain),
@@ -104,37 +167,12 @@ def _route(
     )
 
 
-def places_of(tasks: Iterable[TaskState]) -> dict[str, tuple[TaskState, ...]]:
-    """The tasks of each place, by its name: the ready ones first, then those that are to run, then those that ended.
-
-    Of each the newest first. A place that Swarm takes away (its tasks' desired state is `remove`) is none any more.
-    """
-    found: dict[str, list[TaskState]] = {}
-    for task in sorted(tasks, key=_rank, reverse=True):
-        found.setdefault(task.name, []).append(task)
-    return {
-        name: tuple(held) for name, held in sorted(found.items()) if any(one.desired_state != "remove" for one in held)
-    }
-
-
-def place_names(task: TaskState, *, unique: bool = True) -> tuple[str, ...]:
-    """The second part of its place's names: the slot; else the node's id and, where it is `unique`, its name."""
-    if task.slot:
-        return (str(task.slot),)
-    return tuple(name for name in (task.node_id, task.node_name if unique else None) if name and _SAFE.fullmatch(name))
-
-
-def is_ready(task: TaskState) -> bool:
-    """Whether it takes requests: it runs (with a health check: and is healthy), and is to go on running."""
-    return task.state == task.desired_state == "running"
-
-
-def _rank(task: TaskState) -> tuple[bool, bool, str]:
+def _rank(task: TaskLike) -> tuple[bool, bool, str]:
     to_run = task.state not in ENDED_STATES and task.desired_state not in ENDED_STATES
     return (is_ready(task), to_run, task.created_at.rstrip("Z"))  # "…05.1" sorts before "…05.12"
 
 
-def _server(service: ServiceState) -> tuple[int, str] | Problem:
+def _server(service: ServiceLike) -> tuple[int, str] | Problem:
     """The port and scheme that tasks are asked at: the label's, else Traefik's, else that of the only one there is."""
     if PORT in service.labels:
         port = _port(service.labels[PORT])
@@ -159,9 +197,9 @@ def _port(text: str) -> int | None:
     return number if 1 <= number <= 65535 else None
 
 
-def _listed(service: ServiceState, label: str) -> tuple[str, ...]:
+def _listed(service: ServiceLike, label: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in service.labels.get(label, "").split(",") if part.strip())
 
 
-def _problem(service: ServiceState, label: str, reason: str) -> Problem:
+def _problem(service: ServiceLike, label: str, reason: str) -> Problem:
     return Problem(source=SOURCE, service=service.name, label=label, value=service.labels.get(label), reason=reason)

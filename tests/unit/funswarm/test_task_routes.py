@@ -10,10 +10,12 @@ PORT = "traefik.http.services.web.loadbalancer.server.port"
 BY_LABEL = TaskRouting()
 
 
-def exposed(*, mode="replicated", ports=(), **labels):
+def exposed(*, mode="replicated", ports=(), replicas=1, **labels):
     named = {key.replace("_", "."): value for key, value in labels.items()}
     named = {"funswarm.tasks.expose": "true", "funswarm.tasks.port": "80"} | named
-    return a_service(labels={key: value for key, value in named.items() if value}, mode=mode, ports=ports)
+    return a_service(
+        labels={key: value for key, value in named.items() if value}, mode=mode, ports=ports, replicas=replicas
+    )
 
 
 def routes(service, *tasks, routing=BY_LABEL):
@@ -54,7 +56,7 @@ def test_two_nodes_of_one_name_are_told_apart_by_their_ids_alone():
 
 
 def test_a_nodes_name_that_a_rule_cannot_quote_is_not_used():
-    assert ("n1",) == place_names(a_task(slot=None, node_id="n1", node_name="`) || PathPrefix(`/"))
+    assert ("n1",) == place_names((0, "n1"), "`) || PathPrefix(`/")
 
 
 def test_a_slot_follows_to_the_task_that_replaces_its_own():
@@ -78,7 +80,17 @@ def test_a_slot_whose_tasks_have_all_ended_keeps_its_route_to_nowhere():
 
 
 def test_a_slot_that_is_taken_away_has_no_route():
-    assert () == routes(exposed(), a_task(desired_state="remove"))
+    (route,) = routes(exposed(), a_task(slot=1), a_task(slot=2, desired_state="remove"))
+    assert "web.1" == route.place
+
+
+def test_a_slot_whose_task_is_yet_to_be_made_has_its_route():
+    found = routes(exposed(replicas=3), a_task(slot=2))
+    assert [("web.1", None), ("web.2", "task-web-2"), ("web.3", None)] == [(one.place, one.task_id) for one in found]
+
+
+def test_slots_need_not_begin_with_the_first():
+    assert ["web.7"] == [route.place for route in routes(exposed(), a_task(slot=7))]
 
 
 def test_the_port_is_the_labels_own_first():
@@ -144,4 +156,4 @@ def test_entry_points_and_middlewares_are_listed_by_commas():
 def test_the_tasks_of_a_place_come_newest_first():
     times = ("2026-11-01T08:00:05.1Z", "2026-11-01T08:00:05.12Z")
     ended = [a_task(id=time, state="failed", desired_state="shutdown", created_at=time) for time in times]
-    assert list(reversed(times)) == [task.id for task in places_of(ended)["web.1"]]
+    assert list(reversed(times)) == [task.id for task in places_of(ended)[1, ""]]
