@@ -125,7 +125,10 @@ class TaskState(State):
 
 
 class NodeState(State):
-    """A node; `name` is its hostname. `drained`: availability is drain and no task is left running on it."""
+    """A node; `name` is its hostname. `engine_labels`: of its engine's configuration.
+
+    `drained`: availability is drain and no task is left running on it.
+    """
 
     kind: Literal["node"] = "node"
     role: Literal["manager", "worker"]
@@ -136,6 +139,7 @@ class NodeState(State):
     leader: bool = False
     reachability: str | None = None
     labels: dict[str, str] = {}
+    engine_labels: dict[str, str] = {}
     engine_version: str = ""
     os: str = ""
     architecture: str = ""

@@ -9,7 +9,7 @@ def node_state(raw: Raw) -> NodeState:
     spec, status = raw["Spec"], raw.get("Status") or {}
     description = raw.get("Description") or {}
     platform, resources = description.get("Platform") or {}, description.get("Resources") or {}
-    manager = raw.get("ManagerStatus") or {}
+    manager, engine = raw.get("ManagerStatus") or {}, description.get("Engine") or {}
     return NodeState(
         id=raw["ID"],
         name=description.get("Hostname") or spec.get("Name") or raw["ID"],
@@ -22,7 +22,8 @@ def node_state(raw: Raw) -> NodeState:
         leader=bool(manager.get("Leader")),
         reachability=manager.get("Reachability") or None,
         labels=spec.get("Labels") or {},
-        engine_version=(description.get("Engine") or {}).get("EngineVersion") or "",
+        engine_labels=engine.get("Labels") or {},
+        engine_version=engine.get("EngineVersion") or "",
         os=platform.get("OS") or "",
         architecture=platform.get("Architecture") or "",
         cpu_nano=resources.get("NanoCPUs") or 0,
