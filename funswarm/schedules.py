@@ -5,10 +5,8 @@ Each firing is a command of its own, whose id is made of the schedule's name and
 """
 
 from datetime import UTC, datetime, timedelta
-from difflib import get_close_matches
-from functools import cache
 from typing import Annotated, Any, Final, Literal, Self
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 from pydantic import (
     AwareDatetime,
@@ -25,6 +23,7 @@ from funswarm.cron import SECOND, UTC_ZONE, Cron
 from funswarm.explain import explain
 from funswarm.messages import Result
 from funswarm.state import Published, Value
+from funswarm.timetable import zone_of
 from funswarm.units import Duration, duration_s
 
 NAME: Final = r"^[A-Za-z0-9_-]{1,46}$"  # with the time behind it, it is a command's id
@@ -104,10 +103,8 @@ class Plan(Value):
     @field_validator("time_zone")
     @classmethod
     def _is_zone(cls, name: str | None) -> str | None:
-        if name is not None and name not in _zones():
-            near = get_close_matches(name, _zones(), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else "write one as 'Europe/Berlin'"
-            raise ValueError(f"there is no time zone {name!r}: {hint}")
+        if name is not None:
+            zone_of(name)
         return name
 
     @model_validator(mode="after")
@@ -223,8 +220,3 @@ class Cancelled(Published):
 
     name: str
     underway: Firing | None = None
-
-
-@cache
-def _zones() -> frozenset[str]:
-    return frozenset(available_timezones())
