@@ -1,7 +1,5 @@
 """What can be asked of Funswarm's parts: health, services, tasks, nodes, metrics. I/O by `Link`."""
 
-from typing import Final
-
 from funswarm.errors import UnknownNode, UnknownObject
 from funswarm.health import ask_health, gather_metrics, gather_parts
 from funswarm.link import Link
@@ -10,9 +8,7 @@ from funswarm.places import TaskPlace, place_of
 from funswarm.querying import ask, ask_pages
 from funswarm.state import NodeState, ServiceState, TaskState
 from funswarm.subjects import Subjects
-from funswarm.task_routes import TaskRouting
-
-NO_ROUTING: Final = TaskRouting()
+from funswarm.task_routes import NO_ROUTING, TaskRouting
 
 
 class Queries:

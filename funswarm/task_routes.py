@@ -72,6 +72,9 @@ class TaskRouting:
     domain: str | None = None
 
 
+NO_ROUTING: Final = TaskRouting()
+
+
 class TaskRoute(Published):
     """How one place is reached through the proxy.
 

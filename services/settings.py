@@ -88,6 +88,14 @@ class Settings(BaseSettings):
         repr=False,
         description="What GET /create creates: a description in JSON, or the path of a file; default: an nginx",
     )
+    tasks_expose: bool = Field(
+        False, description="Single tasks have routes in the proxy's document, where their service does not say"
+    )
+    tasks_domain: str | None = Field(
+        None,
+        pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$",
+        description="They have host names too, as `1.web.<domain>`; default: paths only, as `/tasks/web.1/`",
+    )
     admission_file: Path | None = Field(
         None, description="The path of admission's policy, YAML or TOML; default: no access to hosts, all else free"
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from funswarm.cli import batching, creating, nodes, past, reading, scheduling, token, updating, watching, writing
+from funswarm.cli import batching, creating, nodes, past, reading, scheduling, task, token, updating, watching, writing
 from funswarm.cli.session import Access
 from funswarm.subjects import DEFAULT_PREFIX
 
@@ -58,7 +58,7 @@ def _options(
 
 app.command("health")(reading.health)
 app.command("ps")(reading.services)
-app.command("task")(reading.task)
+app.command("task")(task.task)
 app.command("nodes")(reading.nodes)
 app.command("result")(reading.result)
 app.command("create", context_settings={"allow_interspersed_args": False})(creating.create)

@@ -1,4 +1,4 @@
-"""`funswarm health | ps | task | nodes | result`: what there is."""
+"""`funswarm health | ps | nodes | result`: what there is."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from pydantic import TypeAdapter
 from funswarm.cli import options, tables
 from funswarm.cli.session import ExitCode, console, run
 from funswarm.client import Client
-from funswarm.errors import Unavailable, UnknownCommand, UnknownObject
+from funswarm.errors import Unavailable, UnknownCommand
 from funswarm.messages import Health, Result, ResultStatus, ServiceSummary
 from funswarm.state import NodeState, TaskState
 
@@ -56,27 +56,6 @@ def services(
         else:
             say_simulator(answer)
             console().print(tables.services(answer.services))
-        return ExitCode.OK
-
-    run(context, work)
-
-
-def task(
-    context: typer.Context,
-    name: Annotated[str, typer.Argument(help="As web.1, or a task's id.", show_default=False)],
-    json: options.Json = False,
-) -> None:
-    """One place of a service: its task now, and those before it."""
-
-    async def work(client: Client) -> int:
-        service = name.rpartition(".")[0] or None
-        found = tuple(task for task in await client.tasks(service=service) if name in (task.name, task.id))
-        if not found:
-            raise UnknownObject(f"there is no task {name!r}: `funswarm ps SERVICE` lists the tasks of a service")
-        if json:
-            print(_TASKS.dump_json(found).decode())
-        else:
-            console().print(tables.tasks(found))
         return ExitCode.OK
 
     run(context, work)

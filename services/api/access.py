@@ -36,7 +36,7 @@ _READS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # what there is 
 _SECRET: Final = ("/v1/dead",)  # whole commands, with the values of environment variables
 _OF_SERVICES: Final = ("/create", "/v1/services", "/v1/schedules", "/v1/batch")
 _FILTERED: Final = re.compile(
-    r"/create|/health|/v1/(tasks|events|(services|schedules)(/[^/]+)?|commands/[^/]+)"
+    r"/create|/health|/v1/(events|(services|tasks|schedules)(/[^/]+)?|commands/[^/]+)"
 )  # by namespaces
 
 _log = structlog.get_logger()

@@ -47,7 +47,7 @@ def build(client: Client, settings: ApiSettings, figures: Figures, stopping: asy
         batching.routes(client),
         node_commands.routes(client),
         schedules.routes(client),
-        queries.routes(client),
+        queries.routes(client, settings.tasks),
         past.routes(client),
         events.routes(client, settings, figures, stopping),
     )

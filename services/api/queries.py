@@ -9,24 +9,35 @@ from funswarm.client import Client
 from funswarm.errors import UnknownCommand
 from funswarm.messages import NodePage, Result, ServicePage, TaskPage
 from funswarm.outcome import is_pending
+from funswarm.places import TaskPlace
 from funswarm.state import NodeState, ServiceState, Value
+from funswarm.task_routes import TaskRouting
 from services.api.access import Asking, Caller
 from services.api.asked import Unfinished, unfinished
 from services.api.documented import ETAG, LISTING, READING
 from services.api.preconditions import etag
-from services.api.seen import result_of, service_of, services_of, tasks_of
+from services.api.seen import result_of, service_of, services_of, task_of, tasks_of
 from services.api.waiting import SETTLING_WAIT_S, TimeoutQuery, Waiting, WaitQuery, waiting_of
 
 Name = Annotated[str, Path(min_length=1, max_length=128, description="Its name or id", examples=["web"])]
 Hostname = Annotated[str, Path(min_length=1, max_length=128, description="Its hostname or id", examples=["node-1"])]
 CommandId = Annotated[str, Path(min_length=1, max_length=128, description="As the answer to the command says")]
+TaskName = Annotated[
+    str,
+    Path(
+        min_length=1,
+        max_length=512,
+        description="Its slot as web.1, of a global service its node as web.node-1, or its id",
+        examples=["web.1"],
+    ),
+]
 Filter = Annotated[str | None, Query(min_length=1, max_length=128, description="By name or id")]
 
 LOOK_INTERVAL_S: Final = 0.25
 WAITS: Final[dict[str, Any]] = {"model": Unfinished, "description": "It waits to be done: ask again"}
 
 
-def routes(client: Client) -> APIRouter:
+def routes(client: Client, routing: TaskRouting) -> APIRouter:
     """All reads of /v1 but the events."""
     router = APIRouter(prefix="/v1")
     result_or_wait = gives(Result) | {202: WAITS}
@@ -46,6 +57,11 @@ def routes(client: Client) -> APIRouter:
     async def list_tasks(caller: Asking, service: Filter = None, node: Filter = None) -> Response:
         """All tasks, of a service, on a node."""
         return json(TaskPage(items=await tasks_of(client, caller, service, node)))
+
+    @router.get("/tasks/{task}", tags=["tasks"], responses=gives(TaskPlace), response_model=None)
+    async def get_task(task: TaskName, caller: Asking) -> Response:
+        """One task: where it runs, its addresses, its routes through a proxy, and those before it at its place."""
+        return json(await task_of(client, caller, task, routing))
 
     @router.get("/nodes", tags=["nodes"], responses=lists(NodePage), response_model=None)
     async def list_nodes() -> Response:

@@ -10,7 +10,9 @@ from funswarm.changes import Changed, Changes, Item, Snapshotted
 from funswarm.client import Client
 from funswarm.errors import Failed, UnknownObject
 from funswarm.messages import Health, Result
+from funswarm.places import TaskPlace
 from funswarm.state import AnyState, ServiceState, TaskState
+from funswarm.task_routes import TaskRouting
 from services.api.access import Caller
 
 
@@ -51,6 +53,22 @@ async def tasks_of(client: Client, caller: Caller, service: str | None, node: st
         return tasks
     ids = {one.id for one in await services_of(client, caller)}
     return tuple(task for task in tasks if task.service_id in ids)
+
+
+async def task_of(client: Client, caller: Caller, name: str, routing: TaskRouting) -> TaskPlace:
+    """One task of a service that the caller sees, by slot, node or id.
+
+    Raises:
+        UnknownObject: there is none; said of others' tasks in the same words.
+    """
+    try:
+        found = await client.task(name, routing)
+        await service_of(client, caller, found.task.service_id)
+    except UnknownObject as error:
+        if not caller.namespaces:
+            raise
+        raise UnknownObject(f"there is no task {name!r}") from error  # what there is instead may be others'
+    return found
 
 
 async def health_of(client: Client, caller: Caller) -> Health:

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from funswarm.errors import InvalidRequest
 from funswarm.explain import explain
 from funswarm.spec import ServiceSpec
+from funswarm.task_routes import NO_ROUTING, TaskRouting
 from services.api.hosts import known_hosts
 from services.settings import Settings
 
@@ -33,6 +34,7 @@ class ApiSettings:
 
     `hosts`: the names under which the api may be asked for; None: any. `tokens_file`: who may; None: whoever reaches
     it, and so it listens on this machine's loopback only, unless it is told another address. `tls_cert`: speak HTTPS.
+    `tasks`: which tasks have routes of their own in a proxy's document.
     """
 
     host: str = LOOPBACK
@@ -45,6 +47,7 @@ class ApiSettings:
     tls_key: Path | None = None
     keep_alive_s: float = KEEP_ALIVE_S
     streams_max: int = STREAMS_MAX
+    tasks: TaskRouting = NO_ROUTING
 
     @classmethod
     def of(cls, settings: Settings) -> "ApiSettings":
@@ -70,4 +73,5 @@ class ApiSettings:
             settings.http_tokens_file,
             settings.http_tls_cert,
             settings.http_tls_key,
+            tasks=TaskRouting(settings.tasks_expose, settings.tasks_domain),
         )

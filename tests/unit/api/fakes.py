@@ -93,9 +93,9 @@ class FakeClient(Client):
     async def service(self, name):
         return self._one("service", name)
 
-    async def tasks(self, service=None, node=None):
+    async def tasks(self, service=None, node=None, name=None):
         self.asked.append({"service": service, "node": node})
-        return self._state("tasks")
+        return tuple(task for task in self._state("tasks") if name in (None, task.id))
 
     async def nodes(self):
         return self._state("nodes")

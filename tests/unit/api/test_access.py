@@ -217,6 +217,13 @@ async def test_tasks_of_others_are_not_listed(http, client):
     assert ["shop_web.1"] == [task["name"] for task in answer.json()["items"]]
 
 
+async def test_a_task_of_others_is_as_if_it_were_not_there(http, client):
+    client.state |= {"services": SERVICES, "tasks": (a_task("other_web"),)}
+    names = ("other_web.1", "other_web.2", "other_xyz.1")
+    answers = [(await http.get(f"/v1/tasks/{name}", headers=as_("shop"))).json() for name in names]
+    assert [f"there is no task '{name}'" for name in names] == [answer["detail"] for answer in answers]
+
+
 async def test_health_lists_their_services_only(http, client):
     client.state["services"] = SERVICES
     summaries = tuple(

@@ -53,6 +53,23 @@ async def test_tasks_are_asked_for_by_service_and_node(http, client):
     assert ["web.1"] == [item["name"] for item in answer.json()["items"]]
 
 
+@pytest.mark.parametrize("name", ["web.1", "task-web-1"])
+async def test_one_task_is_found_by_slot_and_by_id(http, client, name):
+    client.state |= {"services": (a_service("web"),), "tasks": (a_task("web"),), "nodes": (a_node("alpha"),)}
+
+    found = (await http.get(f"/v1/tasks/{name}")).json()
+
+    assert ("task-web-1", "ssh://alpha") == (found["task"]["id"], found["docker_host"])
+
+
+async def test_a_slot_that_is_not_there_is_404_with_those_that_are(http, client):
+    client.state |= {"services": (a_service("web"),), "tasks": (a_task("web"),)}
+
+    answer = await http.get("/v1/tasks/web.2")
+
+    assert (404, True) == (answer.status_code, "web has web.1" in answer.json()["detail"])
+
+
 async def test_nodes_are_listed_and_given_one_by_one(http, client):
     client.state["nodes"] = (a_node("alpha"),)
 

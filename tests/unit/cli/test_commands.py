@@ -32,12 +32,6 @@ def test_ps_of_a_service_lists_its_tasks(cli):
     assert "web.1" in cli.run("ps", "web").stdout
 
 
-def test_task_shows_one_place_of_a_service(cli):
-    cli.answers["tasks"] = (a_task("web", slot=1), a_task("web", slot=2))
-    shown = cli.run("task", "web.2").stdout
-    assert ("web.1" in shown, "web.2" in shown) == (False, True)
-
-
 def test_the_simulator_is_said_loudly(cli):
     cli.answers["health"] = Health(ok=True, simulator=True)
     assert "SIMULATED" in cli.run("ps").stderr
