@@ -10,7 +10,7 @@ from sys import intern
 
 from funswarm.changes import Item, Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.messages import Event
-from funswarm.state import ENDED_STATES, Address, AnyState, NodeState, ServiceState, TaskState
+from funswarm.state import ENDED_STATES, Address, AnyState, NodeState, Port, ServiceState, TaskState
 
 _LEAVING = frozenset({"shutdown", "remove"})  # desired states of tasks that nothing is to be sent to any more
 
@@ -36,6 +36,7 @@ class Service:
     labels: Mapping[str, str]
     networks: tuple[str, ...]
     virtual_ips: tuple[Reach, ...]
+    ports: tuple[Port, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +229,7 @@ def _service(state: ServiceState) -> Service:
         labels=state.labels,
         networks=tuple(one["Target"] for one in attached if one.get("Target")),
         virtual_ips=_reaches(state.virtual_ips),
+        ports=state.ports,
     )
 
 
