@@ -99,6 +99,11 @@ class Subjects:
         return self._stream("HOOKS")
 
     @property
+    def notified_bucket(self) -> str:
+        """Key-value: what Docker Flow's receivers were told last."""
+        return self._stream("NOTIFIED")
+
+    @property
     def lease_bucket(self) -> str:
         """Key-value: who is the active copy of `poller`, `scheduler` and `notifier`."""
         return self._stream("LEASES")
@@ -239,6 +244,11 @@ class Subjects:
     def part_health(self) -> str:
         """Asked of all copies of all parts at once; each answers with its `PartHealth`."""
         return f"{self.prefix}.part.health"
+
+    @property
+    def part_docker_flow(self) -> str:
+        """Asked of the active notifier: to tell Docker Flow's receivers of services again, by name; `all`: of all."""
+        return f"{self.prefix}.part.docker-flow"
 
     @property
     def part_metrics(self) -> str:

@@ -107,6 +107,16 @@ class Settings(BaseSettings):
         (), description="The hosts that webhooks may go to, as patterns (*.example.com), joined by commas; default: any"
     )
 
+    docker_flow: bool = Field(
+        False, description="The notifier serves Docker Flow's API, also where no variable DF_… names a receiver"
+    )
+    docker_flow_port: int = Field(8080, ge=0, le=65535, description="The port of that API")
+    docker_flow_connect_timeout_s: float = Field(5.0, gt=0, description="How long a receiver may take to be connected to")
+    docker_flow_timeout_s: float = Field(60.0, gt=0, description="How long a receiver may take to answer")
+    docker_flow_retry_max_s: float = Field(
+        60.0, gt=0, description="The longest pause before a notification is tried again, where DF_RETRY_INTERVAL is shorter"
+    )
+
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Logs from this level on")
     simulator: bool = Field(False, description="The engine is the simulator; `make run`: use it in any case")
     alive_file: Path | None = Field(None, description="A file to touch every few seconds, for the health check")
