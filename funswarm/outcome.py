@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from funswarm.commands import Command
 from funswarm.errors import Failed, Refused, Unavailable
 from funswarm.messages import Code, ConvergenceStatus, Result, ResultStatus
 
@@ -16,6 +17,14 @@ class Accepted:
 def is_pending(result: Result) -> bool:
     """Whether a second result is to follow, with what the Swarm made of the command."""
     return result.convergence is not None and result.convergence.status is ConvergenceStatus.PENDING
+
+
+def id_taken(command_id: str, first: Command | Result) -> str:
+    """Why a command is not done whose id `first` has, which asks for something else."""
+    return (
+        f"another command ({first.verb} {first.target}) has had the id {command_id!r}: nothing was done; repeat the "
+        "same command with an id, and take a new id for another one"
+    )
 
 
 def check(outcome: Result | Accepted) -> Result:

@@ -157,6 +157,10 @@ class Subjects:
         """What the scheduler is about to do where the effect itself leaves no mark (remove, rollback)."""
         return f"{self.prefix}.intent.{token(command_id)}"
 
+    def turned_away(self, command_id: str, digest: str) -> str:
+        """The result of another command that came with the same id, by what it asks: it was not done."""
+        return f"{self.result(command_id)}.{digest}"
+
     @property
     def all_intents(self) -> str:
         return f"{self.prefix}.intent.>"

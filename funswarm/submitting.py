@@ -20,7 +20,7 @@ from funswarm.inbox import Inbox
 from funswarm.jetstream import Ack, last_message, message, publish
 from funswarm.link import Link
 from funswarm.messages import MSG_ID_HEADER, TRACEPARENT_HEADER, Code, Result
-from funswarm.outcome import Accepted, is_pending
+from funswarm.outcome import Accepted, id_taken, is_pending
 from funswarm.subjects import Subjects
 from funswarm.tracing import traceparent_or_new
 
@@ -94,7 +94,7 @@ async def _refuse_another(link: Link, subjects: Subjects, command: Command, ack:
     except ValidationError:
         first = None
     if first is not None and first.digest != command.digest:
-        raise _conflict(command, f"{first.verb} {first.target}")
+        raise Refused(id_taken(command.id, first), Code.CONFLICT)
 
 
 async def _news(link: Link, subjects: Subjects, command: Command, inbox: Inbox) -> AsyncIterator[Result]:
@@ -109,6 +109,14 @@ async def _news(link: Link, subjects: Subjects, command: Command, inbox: Inbox) 
         with contextlib.suppress(Unavailable):  # the command is safe with NATS: go on waiting
             if (result := await read_result(link, subjects, command.id)) is not None:
                 yield _same(command, result)
+            await _raise_turned_away(link, subjects, command)
+
+
+async def _raise_turned_away(link: Link, subjects: Subjects, command: Command) -> None:
+    """Another command of the same id is not done yet, and NATS has taken this one: later than it knows ids."""
+    place = subjects.turned_away(command.id, command.digest)
+    if (body := await last_message(link, subjects.results_stream, place)) is not None:
+        raise Refused(Result.model_validate_json(body).reason or "", Code.CONFLICT)
 
 
 def _is_final(outcome: Result | Accepted, how: How) -> bool:
@@ -118,13 +126,5 @@ def _is_final(outcome: Result | Accepted, how: How) -> bool:
 
 def _same(command: Command, result: Result) -> Result:
     if result.digest is not None and result.digest != command.digest:
-        raise _conflict(command, f"{result.verb} {result.target}")
+        raise Refused(id_taken(command.id, result), Code.CONFLICT)
     return result
-
-
-def _conflict(command: Command, first: str) -> Refused:
-    return Refused(
-        f"another command ({first}) has had the id {command.id!r}: nothing was done; repeat the same command with an"
-        " id, and take a new id for another one",
-        Code.CONFLICT,
-    )

@@ -21,5 +21,7 @@ async def write_records(bus: Bus, records: Sequence[CommandRecord]) -> None:
 
 
 def _message(bus: Bus, record: CommandRecord) -> Outgoing:
-    message_id = secrets.token_hex(8) if record.command_id is None else f"audit-{record.command_id}"
+    message_id = secrets.token_hex(8)
+    if record.command_id is not None and record.finished_at is not None:  # another of the same id may have been refused
+        message_id = f"audit-{record.command_id}-{record.finished_at.timestamp():f}"
     return Outgoing(subject_of(bus.subjects, record), body_of(record), {MSG_ID_HEADER: message_id})

@@ -25,8 +25,8 @@ class Item:
     """One command in hand, and what came of it so far.
 
     `until`: how long it may wait. `held`: why it waits for a rollout. `tries`: in vain, since the engine or NATS
-    answered last. `faults`: of our own. `refusal`: why it is not even tried. `result`: done, and only yet to be stored,
-    unless it `was_stored` by an earlier try.
+    answered last. `faults`: of our own. `refusal`: why it is not even tried. `first`: another command that has its id,
+    where there is one. `result`: done, and only yet to be stored, unless it `was_stored` by an earlier try.
     """
 
     command: Command
@@ -37,6 +37,7 @@ class Item:
     tries: int = 0
     faults: int = 0
     refusal: Refused | None = None
+    first: Command | Result | None = None
     result: Result | None = None
     was_stored: bool = False
 

@@ -10,6 +10,7 @@ from typing import Final
 from funswarm.commands import VERBS, Command
 from funswarm.errors import InvalidRequest, Refused, Unavailable
 from funswarm.messages import Code, Result
+from funswarm.outcome import id_taken
 from services.bus.connection import Bus
 from services.bus.serving import Handler
 from services.scheduler.reading import Malformed, read_body
@@ -59,12 +60,13 @@ class Requests:
                 result = await self._store.find(command.id)
                 if result is not None:
                     return _same(command, result)
+                if (result := await self._store.turned_away(command)) is not None:
+                    raise Refused(result.reason or "", Code.CONFLICT)
         why = "this scheduler stops" if self._store.closed else f"not ended within {WAIT_MAX_S:g} s"
         raise Unavailable(f"accepted, but {why}: the result will be on {self._bus.subjects.result(command.id)}")
 
 
 def _same(command: Command, result: Result) -> Result:
     if result.digest not in (None, command.digest):
-        reason = f"another command ({result.verb} {result.target}) has had the id {command.id!r}: take a new one"
-        raise Refused(reason, Code.CONFLICT)
+        raise Refused(id_taken(command.id, result), Code.CONFLICT)
     return result

@@ -75,6 +75,18 @@ class NatsStore:
         """Make a result durable."""
         await self._keep_result(result, result.command_id)
 
+    async def turn_away(self, result: Result) -> None:
+        """Make durable that this was not done, because another command has its id, whose result stays as it is."""
+        subject = self._subjects.turned_away(result.command_id, result.digest or "")
+        await self._keep(subject, result.model_dump_json().encode(), subject)
+        for event in self._waiting.get(result.command_id, ()):
+            event.set()
+
+    async def turned_away(self, command: Command) -> Result | None:
+        """What `turn_away` stored of this very command; None: nothing."""
+        body = await self._last(self._subjects.turned_away(command.id, command.digest))
+        return None if body is None else Result.model_validate_json(body)
+
     async def submit(self, command: Command, traceparent: str | None) -> None:
         """Hand over a command, as a client does."""
         subject, body = self._subjects.command(command.verb, command.target), command.model_dump_json().encode()

@@ -16,6 +16,7 @@ import structlog
 from funswarm.commands import BatchCommand, Command
 from funswarm.errors import Failed, FunswarmError, PermanentError, Refused, TemporaryError
 from funswarm.messages import TRACEPARENT_HEADER, Code, Result
+from funswarm.outcome import id_taken
 from funswarm.records import record_of
 from funswarm.subjects import Subjects
 from services.scheduler.auditing import Auditor
@@ -76,6 +77,7 @@ class Worker:
         self._settling = settling
         self._batches = Batches(store, writer, settle_s)
         self._lanes: dict[str, Lane] = {}
+        self._by_id: dict[str, Item] = {}  # what is in the lanes
         self._slots = asyncio.Semaphore(PARALLEL_MAX)
         self._stop = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -129,7 +131,12 @@ class Worker:
                 continue
             now = datetime.now(UTC)
             item = Item(what, delivery, now, patience_ends(what, now))
-            self._enter(await self._lane_of(what), item)
+            first = self._by_id.setdefault(what.id, item).command
+            if first is not what and first.digest != what.digest:
+                item.first = first
+                self._spawn(self._work(None, Lane([item])))
+            else:
+                self._enter(await self._lane_of(what), item)
 
     async def _read(self, delivery: Delivery) -> Command | Malformed:
         subject, headers = delivery.subject, delivery.headers
@@ -174,6 +181,8 @@ class Worker:
             delay_s = await self._try(item, lane.overtaken(item))
             if delay_s is None:
                 lane.items.remove(item)
+                if self._by_id.get(item.command.id) is item:
+                    del self._by_id[item.command.id]
                 self._metrics.in_hand.dec()
             else:
                 await self._pause(lane, delay_s)
@@ -199,7 +208,9 @@ class Worker:
                         item.tries = 0
                         left_s = (item.until - datetime.now(UTC)).total_seconds()
                         return max(0.0, min(HELD_CHECK_S, left_s))
-                    if not item.was_stored:  # else a second result may have taken its place by now
+                    if item.first is not None:
+                        await self._store.turn_away(item.result)
+                    elif not item.was_stored:  # else a second result may have taken its place by now
                         await self._store.store(item.result)
             except Superseded:
                 self._stop.set()
@@ -222,10 +233,13 @@ class Worker:
             TemporaryError: to be tried again.
         """
         command = item.command
-        found = await self._store.find(command.id)
-        if found is not None:
+        found = None if item.first else await self._store.find(command.id)
+        if found is not None and found.digest in (None, command.digest):
             item.was_stored = True
             return found
+        item.first = item.first or found
+        if item.first is not None:
+            item.refusal = Refused(id_taken(command.id, item.first), Code.CONFLICT)
         if item.refusal is not None:
             return ended(command, item.refusal, item.delivery.accepted_at, datetime.now(UTC))
         try:
@@ -282,7 +296,8 @@ class Worker:
         while not self._stop.is_set():
             try:
                 await self._store.bury(letter, what.verb, what.target, delivery.sequence)
-                if result is not None and await self._store.find(result.command_id) is None:
+                is_first = result is not None and result.command_id not in self._by_id
+                if result is not None and is_first and await self._store.find(result.command_id) is None:
                     await self._store.store(result)
                 break
             except TemporaryError as error:

@@ -5,11 +5,14 @@ import json
 
 import pytest
 
-from funswarm.errors import PermanentError
+from funswarm.errors import FunswarmError, PermanentError
 from funswarm.how import How
 from funswarm.messages import MSG_ID_HEADER, Code, DeadLetter, Result, ResultStatus
+from funswarm.outcome import Accepted
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.state import COMMAND_LABEL
+from services.bus.connection import Bus
+from services.bus.jetstream import call
 from services.bus.reading import read_stream
 from tests.nats.scheduler_scene import Scene, done
 from tests.waiting import PATIENCE_S, until
@@ -61,6 +64,37 @@ async def test_a_job_runs_again_when_it_is_updated(swarm):
     await _web(swarm, mode="replicated-job", replicas=None, total=1)
     done(await swarm.client.update("web", ServicePatch(total=2)))
     assert 1 == swarm.service("web").job_status.iteration
+
+
+@pytest.mark.parametrize("way", ["stream", "request"])
+async def test_another_command_of_a_held_ones_id_is_a_conflict_when_nats_has_forgotten_the_id(swarm, swarm_bus, way):
+    await _web(swarm, update_config={"delay": "1h", "monitor": "10ms"})
+    await _web(swarm, name="api")
+    done(await swarm.client.update("web", ServicePatch(image="nginx:2")))
+    held = await swarm.client.scale("web", 5, how=How(id="c1", wait_s=0))
+    await _forget_ids(swarm_bus)
+    with pytest.raises(FunswarmError, match=r"another command \(scale web\) has had the id 'c1'"):
+        if way == "stream":
+            await swarm.client.scale("api", 9, how=How(id="c1", wait_s=PATIENCE_S))
+        else:
+            body = {"id": "c1", "verb": "scale", "target": "api", "replicas": 9}
+            await swarm_bus.request(swarm_bus.subjects.request("scale"), json.dumps(body).encode(), PATIENCE_S)
+    assert (Accepted("c1"), 2, None) == (held, swarm.replicas("api"), await swarm.client.result("c1"))
+
+
+async def _forget_ids(bus: Bus) -> None:
+    """As minutes later, when NATS does not know the commands' ids any more."""
+    name = bus.subjects.commands_stream
+    config = (await call(bus.link, f"STREAM.INFO.{name}"))["config"]
+    await call(bus.link, f"STREAM.UPDATE.{name}", {**config, "duplicate_window": 10**8})  # 0.1 s
+
+    message = (bus.subjects.command("scale", "web"), b"", {MSG_ID_HEADER: "later"}, name)
+    first = await bus.publish(*message)
+
+    async def forgotten() -> bool:
+        return await bus.publish(*message) > first
+
+    await until(forgotten, "NATS to forget an id", every_s=0.3)
 
 
 async def test_a_rollout_holds_a_scale_until_it_settles(swarm):

@@ -121,6 +121,7 @@ class FakeStore:
     """Results, intents and dead letters in memory. `before`: called at each call, may raise."""
 
     results: dict[str, Result] = field(default_factory=dict)
+    turned_away: list[Result] = field(default_factory=list)
     intents: dict[str, Intent] = field(default_factory=dict)
     letters: list[DeadLetter] = field(default_factory=list)
     records: list[CommandRecord] = field(default_factory=list)
@@ -137,6 +138,10 @@ class FakeStore:
         self.before("store")
         self.results[result.command_id] = result
         self.order.append(result.command_id)
+
+    async def turn_away(self, result: Result) -> None:
+        self.before("turn_away")
+        self.turned_away.append(result)
 
     async def submit(self, command: Command, traceparent: str | None) -> None:
         self.before("submit")

@@ -248,6 +248,47 @@ async def test_a_fault_of_ours_ends_in_a_dead_letter_and_a_result():
     assert (Code.INTERNAL, ["scale"]) == (result.code, [letter.subject.split(".")[2] for letter in scene.store.letters])
 
 
+async def test_another_command_with_the_id_of_a_held_one_is_turned_away():
+    async with working(service("paused"), _other("api")) as scene:
+        scene.feed.put(command("scale", "c1", replicas=4))
+        await until(lambda: scene.metrics.held._value.get() == 1, "the hold")
+        (other,) = scene.feed.put(command("scale", "c1", target="api", replicas=9))
+        await until(lambda: other.acked, "the ack")
+        assert ([], {}) == (scene.engine.writes, scene.store.results)
+    (refused,) = scene.store.turned_away
+    assert (ResultStatus.REFUSED, Code.CONFLICT, "api") == (refused.status, refused.code, refused.target)
+    assert "scale web" in refused.reason
+
+
+async def test_the_held_command_is_done_after_another_of_its_id_was_turned_away():
+    async with working(service("paused"), _other("api")) as scene:
+        scene.feed.put(command("scale", replicas=4), command("remove", target="web"), command("remove", target="api"))
+        await until(lambda: len(scene.store.turned_away) == 2, "the others to be turned away")
+        scene.settle()
+        assert (await scene.results(1))[0].changed
+    assert (4, ["update"]) == (scene.replicas, scene.engine.writes)
+
+
+async def test_another_command_with_the_id_of_one_that_is_done_is_turned_away():
+    async with working(service(), _other("api")) as scene:
+        scene.feed.put(command("scale", replicas=4))
+        await scene.results(1)
+        scene.feed.put(command("scale", target="api", replicas=9))
+        await until(lambda: scene.store.turned_away, "the other to be turned away")
+        await until(lambda: len(scene.store.records) == 2, "the records")
+    assert (["update"], ["web", "api"]) == (scene.engine.writes, [record.target for record in scene.store.records])
+
+
+async def test_what_is_malformed_does_not_end_a_held_command_of_its_id():
+    async with working(service("paused")) as scene:
+        scene.feed.put(command("scale", replicas=4))
+        await until(lambda: scene.metrics.held._value.get() == 1, "the hold")
+        malformed = scene.feed.put_raw(SUBJECTS.command("scale", "web"), b'{"id": "c1", "replicas": -1}')
+        await until(lambda: malformed.acked, "the ack")
+        scene.settle()
+        assert (await scene.results(1))[0].changed
+
+
 async def test_a_malformed_command_ends_in_a_dead_letter_and_a_result():
     async with working() as scene:
         delivery = scene.feed.put_raw(SUBJECTS.command("scale", "web"), b'{"id": "c1", "replicas": -1}')
