@@ -139,9 +139,12 @@ class Client(Past):
         """Removes the service."""
         return await self._do(RemoveCommand, name, how, {})
 
-    async def run(self, name: str, *, how: How = DEFAULT) -> Outcome:
-        """Runs a service in a job mode once more; tasks of the run before that still run are stopped."""
-        return await self._do(RunCommand, name, how, {})
+    async def run(self, name: str, replicas: int | None = None, *, force: bool = False, how: How = DEFAULT) -> Outcome:
+        """Runs a job once more, or a service whose tasks end by themselves; tasks of the run before are stopped.
+
+        `replicas`: how many tasks; None: as many as it has, at least one. `force`: also in the middle of a rollout.
+        """
+        return await self._do(RunCommand, name, how, {"replicas": replicas, "force": force})
 
     async def pause(self, node: str, *, how: How = DEFAULT) -> Outcome:
         """Gives a node (hostname or id) no new tasks; those that it has stay."""

@@ -117,9 +117,17 @@ class RemoveCommand(CommandBase):
 
 
 class RunCommand(CommandBase):
-    """Run a service in a job mode once more; tasks of the run before that still run are stopped."""
+    """Run a job once more, or a service whose tasks end by themselves; what still runs of the run before is stopped.
+
+    `replicas`: how many tasks, of a replicated job how many completions; None: as many as it has, at least one.
+    `token`: ForceUpdate of the run's tasks, by which they are told apart; None: of a service the next number.
+    `force`: also in the middle of a rollout.
+    """
 
     verb: Literal["run"] = "run"
+    replicas: int | None = Field(None, ge=0, le=REPLICAS_MAX)
+    token: int | None = Field(None, ge=1, lt=2**53)
+    force: bool = False
 
 
 class PauseCommand(CommandBase):

@@ -102,6 +102,10 @@ def rollback(
 def run_again(
     context: typer.Context,
     service: options.Name,
+    replicas: Annotated[
+        int | None, typer.Option(help="How many tasks; default: as many as it has, at least one", show_default=False)
+    ] = None,
+    force: options.Force = False,
     expect_version: options.ExpectVersion = None,
     command_id: options.CommandId = None,
     dry_run: options.DryRun = False,
@@ -109,11 +113,11 @@ def run_again(
     timeout: options.Timeout = TIMEOUT_S,
     json: options.Json = False,
 ) -> None:
-    """Run a job once more; tasks of the run before that still run are stopped."""
+    """Run a job once more, or a service whose tasks end; what still runs of the run before is stopped."""
     how = How(command_id, Expect(version=expect_version), dry_run=dry_run)
     submit_and_finish(
         context,
-        lambda client: client.run(service, how=how),
+        lambda client: client.run(service, replicas=replicas, force=force, how=how),
         Manner.of(timeout, json=json, detach=detach, dry_run=dry_run),
     )
 

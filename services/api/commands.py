@@ -19,6 +19,10 @@ Name = Annotated[str, Path(min_length=1, max_length=128, description="The servic
 Asked = Annotated[How, Depends(asked)]
 Force = Annotated[bool, Query(description="Also in the middle of a rollout, which ends its way back")]
 
+RunReplicas = Annotated[
+    int | None, Query(ge=0, le=REPLICAS_MAX, description="How many tasks; default: as many as it has, at least one")
+]
+
 Spec = Annotated[
     ServiceSpec,
     Body(
@@ -69,9 +73,9 @@ def routes(client: Client) -> APIRouter:
     async def rollback_service(name: Name, how: Asked) -> Response:
         return answer(await client.rollback(name, how=how), how)
 
-    @router.post("/{name}/run", responses=ANSWERS, summary="Run a job once more", response_model=None)
-    async def run_service(name: Name, how: Asked) -> Response:
-        return answer(await client.run(name, how=how), how)
+    @router.post("/{name}/run", responses=ANSWERS, summary="Run a job, or what ends, once more", response_model=None)
+    async def run_service(name: Name, how: Asked, replicas: RunReplicas = None, force: Force = False) -> Response:
+        return answer(await client.run(name, replicas, force=force, how=how), how)
 
     @router.delete("/{name}", responses=ANSWERS, summary="Remove the service", response_model=None)
     async def remove_service(name: Name, how: Asked) -> Response:

@@ -34,25 +34,6 @@ def check_mode(patch: ServicePatch, service: Json) -> None:
         )
 
 
-def check_run(service: Json) -> None:
-    """Refuse to run what is no job, or has nothing to run, with the way out.
-
-    Raises:
-        Refused: code wrong-mode.
-    """
-    is_mode = mode(service["Spec"])
-    if not is_mode.endswith("job"):
-        raise Refused(
-            f"{name(service)} is {is_mode}, not a job: `restart` replaces its tasks, `scale` sets how many run",
-            Code.WRONG_MODE,
-        )
-    if replicas(service["Spec"]) == 0:
-        raise Refused(
-            f"{name(service)} has a total of 0, nothing to run: set `total` in an update, which runs it",
-            Code.WRONG_MODE,
-        )
-
-
 def advice(command: CommandBase, service: Json, after: Json) -> tuple[str, ...]:
     """What the user may not expect of writing `after` to the service."""
     if mode(after).endswith("job"):

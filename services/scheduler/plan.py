@@ -6,7 +6,6 @@ in the same write, so that a redelivery sees it; a rollback and a removal leave 
 """
 
 from dataclasses import dataclass, field
-from typing import Final
 
 from funswarm.commands import (
     CreateCommand,
@@ -24,15 +23,14 @@ from funswarm.messages import Change, Code
 from funswarm.spec import ServicePatch
 from funswarm.state import NodeState, Value
 from services.scheduler.bounds import check_namespaces
-from services.scheduler.gates import advice, check_expectations, check_mode, check_run
+from services.scheduler.gates import advice, check_expectations, check_mode
 from services.scheduler.merge import merged
 from services.scheduler.names import Names
 from services.scheduler.plan_node import WriteNode, plan_node
+from services.scheduler.plan_run import FORCE_UPDATE_MAX, held_run, run_spec
 from services.scheduler.raw_service import ROLLING, ROLLING_BACK, Json, fingerprint, held, marked, name, version, wrote
 from services.scheduler.spec_changes import spec_changes
 from services.scheduler.to_engine import create_spec, patched_spec
-
-FORCE_UPDATE_MAX: Final = 2**63 - 1
 
 
 class Intent(Value):
@@ -132,9 +130,15 @@ def plan(command: SingleCommand, situation: Situation) -> Action:
         version=version(service),
         spec=marked(after, command, situation.traceparent),
         changes=spec_changes(before, after),
-        held=None if isinstance(command, RunCommand) or command.force else held(service, ROLLING),
+        held=_held(command, service),
         warnings=advice(command, service, after),
     )
+
+
+def _held(command: UpdateCommand | ScaleCommand | RestartCommand | RunCommand, service: Json) -> str | None:
+    if command.force:
+        return None
+    return held_run(service) if isinstance(command, RunCommand) else held(service, ROLLING)
 
 
 def _create(command: CreateCommand, situation: Situation) -> Action:
@@ -213,8 +217,7 @@ def _changed_spec(
 ) -> Json:
     spec: Json = service["Spec"]
     if isinstance(command, RunCommand):  # any write runs a job: that of the command's own label is the run
-        check_run(service)
-        return spec
+        return run_spec(command, service)
     if isinstance(command, UpdateCommand):
         check_mode(command.changes, service)
         return patched_spec(spec, command.changes, names)

@@ -18,6 +18,7 @@ from funswarm.commands import (
     RemoveCommand,
     RestartCommand,
     RollbackCommand,
+    RunCommand,
     ScaleCommand,
     SingleCommand,
     UpdateCommand,
@@ -33,6 +34,7 @@ from services.scheduler.lanes import deadline
 from services.scheduler.names import LOCAL_NETWORKS, Names, did_you_mean, kinds_needed
 from services.scheduler.plan import Action, Create, Nothing, Remove, Situation, Write, plan
 from services.scheduler.plan_node import WriteNode
+from services.scheduler.plan_run import is_run
 from services.scheduler.ports import EngineCalls, Store
 from services.scheduler.previews import NOTHING_MOVES, preview
 from services.scheduler.raw_service import Json, about_to_roll, name, version
@@ -143,9 +145,13 @@ class SafeWriter:
     async def _read(self, command: SingleCommand) -> Json | None:
         """The service; where a rollout may be about to begin that would hold the command, as it is a little later."""
         service = await self._engine.service_json(command.target)
-        if isinstance(command, UpdateCommand | ScaleCommand | RestartCommand) and not command.force:
+        if isinstance(command, UpdateCommand | ScaleCommand | RestartCommand | RunCommand) and not command.force:
             for _ in range(BEGIN_READS):
-                if service is None or not about_to_roll(service, datetime.now(UTC)):
+                if (
+                    service is None
+                    or not about_to_roll(service, datetime.now(UTC))
+                    or _is_run_after_run(command, service)
+                ):
                     break
                 await asyncio.sleep(BEGIN_S / BEGIN_READS)
                 service = await self._engine.service_json(command.target)
@@ -209,6 +215,11 @@ class SafeWriter:
                 )  # fmt: skip
             case Nothing():
                 return Outcome(changed=action.changed, service=situation.service, node=situation.node)
+
+
+def _is_run_after_run(command: SingleCommand, service: Json) -> bool:
+    """Whether it would not be held by the rollout that may begin: that is the run before it."""
+    return isinstance(command, RunCommand) and is_run(service.get("PreviousSpec") or {}, service["Spec"])
 
 
 def _can_create_unseen(command: SingleCommand) -> bool:

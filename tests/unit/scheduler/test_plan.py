@@ -232,17 +232,6 @@ def test_a_run_that_was_done_is_done():
     assert Nothing(changed=True) == plan(_command("run"), Situation(service(by="c1", **JOB)))
 
 
-@pytest.mark.parametrize("mode", [{"Replicated": {"Replicas": 1}}, {"Global": {}}])
-def test_a_run_of_what_is_no_job_is_refused_with_the_way_out(mode):
-    refused = _refused(_command("run"), service(Mode=mode))
-    assert (Code.WRONG_MODE, True) == (refused.code, "`restart`" in str(refused))
-
-
-def test_a_run_of_a_parked_job_is_refused_with_the_way_out():
-    refused = _refused(_command("run"), service(Mode={"ReplicatedJob": {"TotalCompletions": 0}}))
-    assert (Code.WRONG_MODE, True) == (refused.code, "`total`" in str(refused))
-
-
 def test_an_update_of_a_job_says_that_it_runs_it():
     write = _write(_command("update", changes={"labels": {"a": "1"}}), service(**JOB))
     assert "runs it again" in write.warnings[0]
