@@ -111,10 +111,14 @@ class Settings(BaseSettings):
         False, description="The notifier serves Docker Flow's API, also where no variable DF_… names a receiver"
     )
     docker_flow_port: int = Field(8080, ge=0, le=65535, description="The port of that API")
-    docker_flow_connect_timeout_s: float = Field(5.0, gt=0, description="How long a receiver may take to be connected to")
+    docker_flow_connect_timeout_s: float = Field(
+        5.0, gt=0, description="How long a receiver may take to be connected to"
+    )
     docker_flow_timeout_s: float = Field(60.0, gt=0, description="How long a receiver may take to answer")
     docker_flow_retry_max_s: float = Field(
-        60.0, gt=0, description="The longest pause before a notification is tried again, where DF_RETRY_INTERVAL is shorter"
+        60.0,
+        gt=0,
+        description="The longest pause before a notification is tried again; DF_RETRY_INTERVAL: the shortest",
     )
 
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Logs from this level on")

@@ -1,9 +1,11 @@
 """`python -m services.notifier`: wiring only."""
 
 import asyncio
+import os
 from importlib.metadata import version
 
 from services.bus.settings import NatsSettings
+from services.notifier.docker_flow.settings import DockerFlowSettings, read_secrets
 from services.notifier.loop import run_notifier
 from services.notifier.settings import NotifierSettings
 from services.runtime import instance, run
@@ -12,7 +14,9 @@ from services.settings import Settings
 
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Notify until `stop` is set."""
-    await run_notifier(NatsSettings.of(settings), NotifierSettings.of(settings, instance(), version("funswarm")), stop)
+    docker_flow = DockerFlowSettings.of(settings, os.environ, read_secrets())
+    notifier = NotifierSettings.of(settings, instance(), version("funswarm"), docker_flow)
+    await run_notifier(NatsSettings.of(settings), notifier, stop)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from funswarm.metrics import labelled
 from services.bus.connection import Bus
 from services.bus.lease import Lease
 from services.bus.settings import NatsSettings
+from services.notifier.docker_flow.listener import Listener
 from services.notifier.health import Standing
 from services.notifier.metrics import Metrics
 from services.notifier.settings import NotifierSettings
@@ -35,6 +36,7 @@ class Copy:
     settings: NotifierSettings
     standing: Standing
     metrics: Metrics
+    docker_flow: Listener | None
 
 
 async def run_notifier(nats: NatsSettings, settings: NotifierSettings, stop: asyncio.Event) -> None:
@@ -47,7 +49,7 @@ async def run_notifier(nats: NatsSettings, settings: NotifierSettings, stop: asy
     async with AsyncExitStack() as stack:
         bus = await Bus.connect(nats, f"{MICRO_NAME} {settings.instance}")
         stack.push_async_callback(bus.close)
-        copy = Copy(bus, settings, Standing(settings), Metrics())
+        copy = _copy(bus, settings)
 
         async def health(_: bytes) -> bytes:
             return copy.standing.health().model_dump_json().encode()
@@ -57,7 +59,8 @@ async def run_notifier(nats: NatsSettings, settings: NotifierSettings, stop: asy
 
         for subject, answer in ((bus.subjects.part_health, health), (bus.subjects.part_metrics, metrics)):
             stack.push_async_callback((await bus.answer_all(subject, answer)).stop)
-        tasks: set[asyncio.Task[Any]] = {asyncio.create_task(work) for work in (_live(copy), bus.watch(), stop.wait())}
+        works = [_live(copy), bus.watch(), stop.wait(), *([copy.docker_flow.run()] if copy.docker_flow else [])]
+        tasks: set[asyncio.Task[Any]] = {asyncio.create_task(work) for work in works}
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -66,6 +69,12 @@ async def run_notifier(nats: NatsSettings, settings: NotifierSettings, stop: asy
             await asyncio.wait(tasks)
         for task in done:
             await task
+
+
+def _copy(bus: Bus, settings: NotifierSettings) -> Copy:
+    standing, metrics, wanted = Standing(settings), Metrics(), settings.docker_flow
+    docker_flow = None if wanted is None else Listener(bus, wanted, standing, metrics.registry)
+    return Copy(bus, settings, standing, metrics, docker_flow)
 
 
 async def _live(copy: Copy) -> None:
@@ -103,6 +112,8 @@ async def run_active(copy: Copy) -> None:
     log.info("notifying", instance=copy.settings.instance)
     async with asyncio.TaskGroup() as ways:
         ways.create_task(asyncio.Event().wait())
+        if copy.docker_flow is not None:
+            ways.create_task(copy.docker_flow.run_active())
 
 
 def _set_active(copy: Copy, *, active: bool) -> None:

@@ -1,0 +1,51 @@
+"""One notification over HTTP: sent once, and judged. I/O: httpx.
+
+As docker-flow-swarm-listener: no body, redirects are followed; a creation is delivered with 200 or 409 (so answers
+Docker Flow Proxy for a service without a route), a removal with 200.
+"""
+
+import asyncio
+from typing import Final
+
+import httpx
+
+from services.notifier.docker_flow.news import with_query
+from services.notifier.docker_flow.settings import Call, DockerFlowSettings
+from services.notifier.docker_flow.told import Verb
+
+DELIVERED: Final[dict[Verb, frozenset[int]]] = {"create": frozenset({200, 409}), "remove": frozenset({200})}
+ANSWER_BYTES_MAX: Final = 500  # of a failure's answer, in its reason
+
+
+class Sender:
+    """Connections to all receivers; `close` it."""
+
+    def __init__(self, settings: DockerFlowSettings) -> None:
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)  # the lanes bound them by receiver
+        timeout = httpx.Timeout(settings.timeout_s, connect=settings.connect_timeout_s)
+        self._timeout_s = settings.timeout_s
+        self._client = httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=True)
+
+    async def close(self) -> None:
+        await self._client.aclose()
+
+    async def send(self, verb: Verb, call: Call, query: str) -> str | None:
+        """Why it is not delivered; None: it is."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                return await self._send(verb, call.method, with_query(call.url, query))
+        except TimeoutError:
+            return f"no answer within {self._timeout_s:g} s"
+        except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+            return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+    async def _send(self, verb: Verb, method: str, url: str) -> str | None:
+        async with self._client.stream(method, url) as answer:
+            if answer.status_code in DELIVERED[verb]:
+                return None
+            text = b""
+            async for chunk in answer.aiter_bytes(ANSWER_BYTES_MAX):
+                text += chunk
+                break
+            said = text.decode(errors="replace").strip()
+            return f"status {answer.status_code}" + (f": {said}" if said else "")
