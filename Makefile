@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 NODES ?= 3
 NAME ?= funswarm
 
-.PHONY: help run venv test test-fast check lint format bench bench-watch bench-commands image swarm-up swarm-down deploy update docs
+.PHONY: help run venv test test-fast check lint format bench bench-watch bench-commands image swarm-up swarm-down deploy deploy-proxy update docs
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -54,6 +54,9 @@ swarm-up: venv  ## A local Swarm of NODES=3 nodes with the network fun-swarm
 
 deploy: venv  ## Deploy the stack and a test service onto the local Swarm
 	@$(PYTHON) -m testbed deploy --name $(NAME)
+
+deploy-proxy: venv  ## Add Traefik and a site behind it to the local Swarm
+	@$(PYTHON) -m testbed proxy --name $(NAME)
 
 update: deploy  ## Build this checkout anew and roll it out
 

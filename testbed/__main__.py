@@ -56,6 +56,8 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_name(commands.add_parser("deploy", help="build this checkout, and deploy or update its stack on a Swarm"))
 
+    _add_name(commands.add_parser("proxy", help="add Traefik and a site behind it to a Swarm that has the stack"))
+
     commands.add_parser("build", help="build the image of this checkout, funswarm:build, on the host's engine")
     commands.add_parser("status", help="the engine and the Swarms that are there")
     commands.add_parser("images", help="pull or build the images that the tests need, where missing")
@@ -118,6 +120,11 @@ def _deploy(options: argparse.Namespace) -> int:
     return 0
 
 
+def _proxy(options: argparse.Namespace) -> int:
+    print("\n".join(deploy.deploy_proxy(_existing(options.name))))
+    return 0
+
+
 def _build(_: argparse.Namespace) -> int:
     found = engine.start()
     images.ensure(found, (images.PYTHON,))
@@ -158,6 +165,7 @@ _COMMANDS = {
     "env": _env,
     "load": _load,
     "deploy": _deploy,
+    "proxy": _proxy,
     "build": _build,
     "status": _status,
     "images": _images,

@@ -9,21 +9,24 @@ import json
 import os
 import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from testbed import engine as host_engine
 from testbed import health, images
 from testbed.engine import client_environment, docker
-from testbed.passwords import HTTP, http_tokens, kept_passwords, passwords_conf
-from testbed.shell import run, say
+from testbed.passwords import HTTP, PROXY, http_tokens, kept_passwords, passwords_conf
+from testbed.shell import run, say, wait_for
 from testbed.swarm import NETWORK, Swarm, load
 
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = ("poller", "scheduler", "notifier", "api")
 WEB = "web"
 _BUILD_S = 900
-# Says which task answers.
+_PROXY_S = 180
+# Each says which task answers; the site has its page where nginx has it.
 _WEB_SERVER = ("sh", "-c", "hostname >/tmp/index.html; exec httpd -f -h /tmp")
+_SITE = "mkdir -p /usr/share/nginx/html; cd /usr/share/nginx/html; hostname >index.html; exec httpd -f"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,30 @@ def update_local(swarm: Swarm, image: str, passwords: dict[str, str]) -> None:
     deploy(swarm.manager.host, image, passwords, environment)
 
 
+def deploy_proxy(swarm: Swarm) -> tuple[str, ...]:
+    """Traefik on each node of a testbed Swarm that has the stack, and `proxy_site`, two web servers with labels.
+
+    Returns Traefik's address on each node, once it leads to the site there.
+    """
+    images.ensure(host_engine.start(), (images.TRAEFIK, images.BUSYBOX))
+    say("loading the images onto the nodes")
+    load(swarm, (images.TRAEFIK.tag, images.BUSYBOX.tag))
+    make_secret(swarm.manager.host, "funswarm-traefik-token", kept_passwords(swarm.name)[PROXY])
+    conf = (ROOT / "services" / "traefik.yml").read_bytes()
+    variables = {
+        "TRAEFIK_IMAGE": images.TRAEFIK.tag,
+        "TRAEFIK_CONF_VERSION": hashlib.sha256(conf).hexdigest()[:12],
+        "SITE_IMAGE": images.BUSYBOX.tag,
+        "SITE_COMMAND": f"sh -c '{_SITE}'",
+    }
+    _deploy_stack(swarm.manager.host, "stack.traefik.yml", "proxy", variables)
+    say("waiting until each Traefik leads to the site")
+    urls = tuple(f"http://{node.address}" for node in swarm.nodes)
+    for url in urls:
+        wait_for(partial(health.answers, url), f"a page at {url}", _PROXY_S, 0.5)
+    return urls
+
+
 def _make_web(swarm: Swarm) -> None:
     """The service `web`, unless it is there."""
     if WEB not in swarm.manager.docker("service", "ls", "--format", "{{.Name}}").splitlines():
@@ -111,21 +138,29 @@ def deploy(host: str, image: str, passwords: dict[str, str], environment: dict[s
     choose_nats_node(host)
     conf = (ROOT / "services" / "nats.conf").read_bytes()
     variables = {"FUNSWARM_IMAGE": image, "NATS_CONF_VERSION": hashlib.sha256(conf).hexdigest()[:12], **environment}
-    arguments = (f"--compose-file={ROOT / 'stack.yml'}", "--resolve-image=never", health.STACK)
+    _deploy_stack(host, "stack.yml", health.STACK, variables)
+
+
+def _deploy_stack(host: str, file: str, name: str, variables: dict[str, str]) -> None:
+    arguments = (f"--compose-file={ROOT / file}", "--resolve-image=never", name)
     run("docker", "stack", "deploy", *arguments, timeout_s=120, env=client_environment(host, os.environ) | variables)
 
 
 def make_secrets(host: str, passwords: dict[str, str]) -> None:
     """Create the secrets that stack.yml names, where they are missing."""
-    have = set(docker(host, "secret", "ls", "--format", "{{.Name}}").splitlines())
     wanted = {f"funswarm-{user}-password": passwords[user] for user in PARTS}
     wanted |= {"funswarm-nats-passwords": passwords_conf(passwords), "funswarm-http-tokens": http_tokens(passwords)}
     for name, content in wanted.items():
-        if name not in have:
-            with tempfile.NamedTemporaryFile("w", prefix="funswarm-") as file:  # its mode is 600
-                file.write(content)
-                file.flush()
-                docker(host, "secret", "create", name, file.name)
+        make_secret(host, name, content)
+
+
+def make_secret(host: str, name: str, content: str) -> None:
+    """Create a secret, unless there is one of that name: Swarm cannot change it."""
+    if name not in docker(host, "secret", "ls", "--format", "{{.Name}}").splitlines():
+        with tempfile.NamedTemporaryFile("w", prefix="funswarm-") as file:  # its mode is 600
+            file.write(content)
+            file.flush()
+            docker(host, "secret", "create", name, file.name)
 
 
 def choose_nats_node(host: str) -> None:

@@ -50,6 +50,15 @@ def ask(http_url: str, token: str) -> Json:
     return found
 
 
+def answers(url: str) -> bool:
+    """Whether there is a page; `SetupError` with why not."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return bool(answer.status == 200)
+    except (OSError, HTTPException) as error:
+        raise SetupError(f"{url}: {error!r}") from error
+
+
 def wait_until_healthy(swarm: Swarm, token: str, timeout_s: float = _HEALTHY_S) -> None:
     """Wait until Swarm runs every service of the stack as it is specified now, and every node's api says: all is well.
 

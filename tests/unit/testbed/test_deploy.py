@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from funswarm.tokens import Role, find, read_tokens
-from testbed.passwords import HTTP, USERS, http_tokens, new_passwords, passwords_conf
+from testbed.passwords import HTTP, PROXY, USERS, http_tokens, new_passwords, passwords_conf
 
 STACK = yaml.safe_load((Path(__file__).parents[3] / "stack.yml").read_text(encoding="utf-8"))
 SERVICES = STACK["services"]
@@ -18,17 +18,18 @@ def test_nats_reads_a_variable_for_each_user() -> None:
     assert ['POLLER_PASSWORD: "p-poller"', len(USERS)] == [lines[0], len(lines)]
 
 
-def test_the_api_reads_the_admin_s_token() -> None:
-    token = find(read_tokens(http_tokens({HTTP: "p-1"})), "p-1")
+@pytest.mark.parametrize(("text", "role"), [("p-1", Role.ADMIN), ("p-2", Role.READ)])
+def test_the_api_reads_the_tokens_of_an_admin_and_of_a_proxy(text: str, role: Role) -> None:
+    token = find(read_tokens(http_tokens({HTTP: "p-1", PROXY: "p-2"})), text)
     assert token is not None
-    assert Role.ADMIN is token.role
+    assert role is token.role
 
 
 def test_a_password_begins_with_a_letter_and_is_like_no_other() -> None:
     made = new_passwords()
-    assert {*USERS, HTTP} == set(made)
+    assert {*USERS, HTTP, PROXY} == set(made)
     assert all(password[0].isalpha() for password in made.values())
-    assert len(USERS) + 1 == len(set(made.values()))
+    assert len(USERS) + 2 == len(set(made.values()))
 
 
 @pytest.mark.parametrize("name", SERVICES)
