@@ -1,4 +1,4 @@
-"""Durations and sizes as people write them: `10s`, `1m30s`, `64M`. Pure.
+"""Durations, sizes and flags as people write them: `10s`, `1m30s`, `64M`, `true`. Pure.
 
 Durations become seconds (float), sizes bytes (int). The words are Go's and Docker's own, so what is written for
 `docker service create` works here.
@@ -13,6 +13,8 @@ DURATION_MAX_S: Final = 10 * 366 * 86_400.0  # Swarm's own limit is some 292 yea
 SIZE_MAX_BYTES: Final = 2**53  # what JSON numbers carry exactly
 
 _UNITS_S: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})  # Go's strconv.ParseBool, as Docker's tools
+_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _SECONDS = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _DURATION_PART = re.compile(rf"({_SECONDS.pattern})(h|ms|us|µs|ns|m|s)")
 _DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
@@ -49,6 +51,19 @@ def size_bytes(value: Any) -> Any:
     return int(float(match[1]) * 1024**power)
 
 
+def flag(text: Any) -> Any:
+    """`true` and its kin as a bool; what is no text is left to pydantic.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(text, str):
+        return text
+    if text not in _TRUE | _FALSE:
+        raise ValueError(f"{text!r} is neither true nor false")
+    return text in _TRUE
+
+
 def nanoseconds(seconds: float) -> int:
     """Swarm's unit for durations."""
     return round(seconds * 1e9)
@@ -82,3 +97,4 @@ Size = Annotated[
         }
     ),
 ]
+Flag = Annotated[bool, BeforeValidator(flag)]

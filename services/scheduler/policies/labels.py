@@ -19,24 +19,6 @@ P = TypeVar("P", bound=BaseModel)
 
 PREFIX: Final = "funswarm."
 FRAME_KEYS: Final = frozenset({"dry-run", "pause"})
-_TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})  # Go's strconv.ParseBool, as Docker's tools
-_FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
-
-
-def flag(text: Any) -> Any:
-    """`true` and its kin as a bool.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not isinstance(text, str):
-        return text
-    if text not in _TRUE | _FALSE:
-        raise ValueError(f"{text!r} is neither true nor false")
-    return text in _TRUE
-
-
-Flag = Annotated[bool, BeforeValidator(flag)]
 
 
 def read(
