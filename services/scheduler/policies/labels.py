@@ -7,12 +7,13 @@ harm. A key that is unknown is told, and the rest is followed.
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Any, Final, TypeVar
+from typing import Final, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ValidationError
+from pydantic import BaseModel, ValidationError
 
 from funswarm.messages import Problem
 from funswarm.state import ServiceState
+from funswarm.units import flag
 from services.scheduler.policies.contract import Parsed
 
 P = TypeVar("P", bound=BaseModel)
