@@ -21,6 +21,7 @@ from funswarm.subjects import Subjects
 from services.bus.answers import Unfit
 from services.bus.journal import Journal, Outgoing, Superseded
 from services.bus.state import StateBucket
+from services.gathering import gathered
 from services.poller.derive import published, stub
 from services.poller.diff import EventContext, diff
 from services.poller.health import Troubles
@@ -34,7 +35,6 @@ from services.poller.view import View
 from services.poller.waking import Waking
 
 SLOW_S: Final = 5.0  # a write that is not answered for so long is told of
-GATHER_S: Final = 0.025  # a write to the bucket costs as much as one to the stream, and nobody waits for it
 KEYS_MAX: Final = 200  # in one write: NATS takes at most 1000 messages in a batch, a key gives up to 3
 
 _log = structlog.get_logger()
@@ -108,7 +108,7 @@ class Publisher:
         while True:
             while not self._behind:
                 await self._behind_woken.wait(None)
-            await asyncio.sleep(GATHER_S)
+            await gathered(lambda: len(self._behind), KEYS_MAX)  # a write costs as much as one to the stream
             batch = dict(islice(self._behind.items(), KEYS_MAX))
             await self._put(bucket, batch)
             for key, sequence in batch.items():

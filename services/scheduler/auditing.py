@@ -11,10 +11,10 @@ import structlog
 
 from funswarm.errors import TemporaryError
 from funswarm.records import CommandRecord
+from services.gathering import gathered
 from services.scheduler.ports import Delivery, Store
 
 BATCH_MAX: Final = 256
-LINGER_S: Final = 0.02  # for others to come, so that they are written at once
 RETRY_S: Final = 0.5
 
 log = structlog.get_logger(__name__)
@@ -40,7 +40,7 @@ class Auditor:
         """
         while True:
             await self._news.wait()
-            await asyncio.sleep(LINGER_S)
+            await gathered(lambda: len(self._waiting), BATCH_MAX)
             try:
                 await self.flush()
             except TemporaryError as error:

@@ -7,7 +7,7 @@ import pytest
 from funswarm.errors import PermanentError, Unavailable
 from services.bus.connection import Bus
 from services.bus.jetstream import call
-from services.bus.journal import BATCH_MAX, MARK_HEADER, Journal, Outgoing, Superseded
+from services.bus.journal import BATCH_MAX, MARK_HEADER, SINGLES_MAX, Journal, Outgoing, Superseded
 from services.bus.reading import read_stream
 from services.bus.settings import NatsSettings
 from tests.proxy import Proxy
@@ -49,7 +49,7 @@ async def test_a_write_returns_the_last_sequence(bus, journal):
     assert [1, 4] == [await journal.write(events(bus, 1)), await journal.write(events(bus, 2, 3, 4))]
 
 
-@pytest.mark.parametrize("size", [1, 4, 5, BATCH_MAX, BATCH_MAX + 1, 2 * BATCH_MAX + 7])
+@pytest.mark.parametrize("size", [1, SINGLES_MAX, SINGLES_MAX + 1, BATCH_MAX, BATCH_MAX + 1, 2 * BATCH_MAX + 7])
 async def test_messages_are_stored_in_order(bus, journal, size):
     await journal.write(events(bus, *range(size)))
     assert list(range(size)) == await stored(bus)
