@@ -39,7 +39,7 @@ class Asking:
         answer = self._connection.ask(Request(what, "GET", "/version", self.settings.timeout_s))
         if answer.status >= 300:
             raise engine_error(answer.status, answer.body, what)
-        raw = _decoded(answer, what)
+        raw = decoded(answer, what)
         if not isinstance(raw, dict):
             raise Unavailable(f"what answers at {self.settings.address} is no Docker engine: {str(raw)[:200]}")
         version = self._api_version = negotiated(raw.get("ApiVersion"), raw.get("MinAPIVersion"))
@@ -47,25 +47,21 @@ class Asking:
 
     def ask(self, request: Request) -> Answer:
         """A good answer to the request, whose path begins without the API version."""
-        answer = self._connection.ask(self._versioned(request))
+        return self.good(self._connection.ask(self._versioned(request)), request.what)
+
+    def good(self, answer: Answer, what: str) -> Answer:
+        """The answer, if it is no refusal."""
         if answer.status >= 300:
-            raise self._refusal(answer.status, answer.body, request.what)
+            raise self._refusal(answer.status, answer.body, what)
         return answer
 
     def json(self, request: Request) -> Any:
         """The answer decoded; an empty one is {}."""
-        return _decoded(self.ask(request), request.what)
+        return decoded(self.ask(request), request.what)
 
     def get(self, path: str, what: str, query: Mapping[str, str] | None = None) -> dict[str, Any]:
-        """One object.
-
-        Raises:
-            Unavailable: what answers is none: as from an engine that is broken, or is no engine.
-        """
-        raw = self.json(Request(what, "GET", path, self.settings.timeout_s, query or {}))
-        if not isinstance(raw, dict):
-            raise Unavailable(f"{what}: the engine's answer is no object but a {type(raw).__name__}")
-        return raw
+        """One object."""
+        return an_object(self.json(Request(what, "GET", path, self.settings.timeout_s, query or {})), what)
 
     def stream(self, request: Request) -> BaseHTTPResponse:
         """A good answer whose body is still to come; the caller closes it."""
@@ -79,7 +75,7 @@ class Asking:
         self._connection.close()
 
     def _versioned(self, request: Request) -> Request:
-        return replace(request, path=f"/v{self._api_version or self.negotiate()}{request.path}")
+        return versioned(request, self._api_version or self.negotiate())
 
     def _refusal(self, status: int, body: bytes, what: str) -> FunswarmError:
         error = engine_error(status, body, what)
@@ -109,8 +105,29 @@ def _number(version: Any) -> tuple[int, int]:
         raise Unavailable(f"what answers is no Docker engine: its API version is {version!r}") from None
 
 
-def _decoded(answer: Answer, what: str) -> Any:
+def versioned(request: Request, version: str) -> Request:
+    """The request to that version of the API."""
+    return replace(request, path=f"/v{version}{request.path}")
+
+
+def decoded(answer: Answer, what: str) -> Any:
+    """A good answer's JSON; {} where it is empty.
+
+    Raises:
+        Unavailable: it is none.
+    """
     try:
         return json.loads(answer.body) if answer.body else {}
     except (ValueError, RecursionError) as error:
         raise Unavailable(f"{what}: the engine's answer is no JSON: {error}") from error
+
+
+def an_object(raw: Any, what: str) -> dict[str, Any]:
+    """Decoded JSON that must be an object.
+
+    Raises:
+        Unavailable: it is none: as from an engine that is broken, or is no engine.
+    """
+    if not isinstance(raw, dict):
+        raise Unavailable(f"{what}: the engine's answer is no object but a {type(raw).__name__}")
+    return raw

@@ -1,4 +1,5 @@
-"""The Docker engine, as Funswarm asks it: states, hints, raw writes. The only way to it; async outside, threads inside.
+"""The Docker engine, as Funswarm asks it: states, hints, raw writes. The only way to it; async outside, mostly threads
+inside.
 
 Reads: engine → objects → states (the poller). Writes: raw JSON as the scheduler made it.
 """
@@ -13,11 +14,12 @@ from urllib.parse import quote
 from funswarm.errors import Failed, Refused, Unavailable, UnknownObject
 from funswarm.messages import Code
 from funswarm.state import AnyState, TaskState
-from services.engine.asking import Asking
-from services.engine.connection import Request
+from services.engine.asking import Asking, an_object, decoded, versioned
+from services.engine.connection import Request, socket_path
 from services.engine.elements import Misunderstood
 from services.engine.errors import is_ambiguous
 from services.engine.events import CONTAINER, SERVICE_LABEL, EventStream
+from services.engine.local import Local
 from services.engine.objects import Objects
 from services.engine.settings import EngineSettings
 from services.engine.threads import Threads
@@ -50,6 +52,8 @@ class Engine:
         self._asking = Asking(settings)
         self._objects = Objects(self._asking)
         self._threads = Threads(settings.threads)
+        path = socket_path(settings)
+        self._local = None if path is None else Local(path, settings)  # for what a command waits for
 
     @classmethod
     async def connect(cls, settings: EngineSettings) -> "Engine":
@@ -128,7 +132,7 @@ class Engine:
             return None
         path, what = f"/services/{quote(name_or_id, safe='')}", f"read service {name_or_id!r}"
         try:
-            raw: dict[str, Any] = await self._threads.run(lambda: self._asking.get(path, what))
+            raw = await self._get(path, what)
         except UnknownObject:
             return None
         except Failed as error:
@@ -150,7 +154,7 @@ class Engine:
             return None
         path, what = f"/nodes/{quote(hostname_or_id, safe='')}", f"read node {hostname_or_id!r}"
         try:
-            raw = await self._threads.run(lambda: self._asking.get(path, what))
+            raw = await self._get(path, what)
         except UnknownObject:
             return None
         except Failed as error:
@@ -220,6 +224,8 @@ class Engine:
     async def close(self) -> None:
         """Ends the threads; no further calls."""
         self._threads.close()
+        if self._local is not None:
+            self._local.close()
         await asyncio.to_thread(self._asking.close)
 
     async def _write(
@@ -233,8 +239,17 @@ class Engine:
         headers: Mapping[str, str] | None = None,
     ) -> Any:
         timeout_s = self._asking.settings.timeout_s
-        request = Request(what, method, path, timeout_s, query or {}, body, headers or {})
-        return await self._threads.run(lambda: self._asking.json(request))
+        return await self._json(Request(what, method, path, timeout_s, query or {}, body, headers or {}))
+
+    async def _get(self, path: str, what: str) -> dict[str, Any]:
+        return an_object(await self._json(Request(what, "GET", path, self._asking.settings.timeout_s)), what)
+
+    async def _json(self, request: Request) -> Any:
+        if self._local is None:
+            return await self._threads.run(lambda: self._asking.json(request))
+        version = self._asking.api_version or await self._threads.run(self._asking.negotiate)
+        answer = await self._local.ask(versioned(request, version))
+        return decoded(self._asking.good(answer, request.what), request.what)
 
     async def ids(self, kind: str, names: Iterable[str]) -> dict[str, str]:
         """Name → id of the networks, secrets or configs of exactly these names; absent ones are missing."""

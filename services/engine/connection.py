@@ -16,8 +16,9 @@ from urllib.parse import urlencode
 import requests
 import urllib3
 from docker import APIClient
+from docker.constants import IS_WINDOWS_PLATFORM
 from docker.errors import DockerException
-from docker.utils import kwargs_from_env
+from docker.utils import kwargs_from_env, parse_host
 from requests.adapters import HTTPAdapter
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 
@@ -41,6 +42,16 @@ class Request:
     body: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def target(self) -> str:
+        """Path and query."""
+        return f"{self.path}?{urlencode(self.query)}" if self.query else self.path
+
+    @property
+    def content(self) -> bytes | None:
+        """The body as JSON."""
+        return None if self.body is None else json.dumps(self.body).encode()
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -59,13 +70,13 @@ class Session:
 
     def send(self, request: Request) -> BaseHTTPResponse:
         """The answer's head; its body is still to be read."""
-        body = None if request.body is None else json.dumps(request.body).encode()
+        body = request.content
         headers = {"User-Agent": "funswarm", **request.headers}
         if body is not None:
             headers["Content-Type"] = "application/json"
         return self.pool.urlopen(
             request.method,
-            f"{request.path}?{urlencode(request.query)}" if request.query else request.path,
+            request.target,
             body,
             headers,
             retries=False,
@@ -97,7 +108,7 @@ class Connection:
             with self._session().send(request) as response:
                 return Answer(response.status, self._body(response, end, request.what))
         except _BROKEN as error:
-            raise self._away(error) from error
+            raise away(self._settings, error) from error
 
     def stream(self, request: Request) -> BaseHTTPResponse:
         """An answer whose body comes bit by bit, at most `timeout_s` apart: the caller reads and closes it."""
@@ -108,7 +119,7 @@ class Connection:
         try:
             return self._streams.send(request)
         except _BROKEN as error:
-            raise self._away(error) from error
+            raise away(self._settings, error) from error
 
     def close(self) -> None:
         with self._lock:
@@ -136,9 +147,6 @@ class Connection:
             if time.monotonic() > end:
                 raise Unavailable(f"{what}: the engine's answer did not end in time ({size} bytes came)")
         return b"".join(parts)
-
-    def _away(self, error: Exception) -> Unavailable:
-        return Unavailable(f"the engine at {self._settings.address} does not answer: {plain(error)}")
 
 
 def open_session(settings: EngineSettings) -> Session:
@@ -170,6 +178,21 @@ def _pool(client: APIClient) -> HTTPConnectionPool:
     pool = adapter.get_connection_with_tls_context(asked, client.verify, None, client.cert)
     adapter.cert_verify(pool, url, client.verify, client.cert)  # type: ignore[no-untyped-call]
     return cast("HTTPConnectionPool", pool)
+
+
+def socket_path(settings: EngineSettings) -> str | None:
+    """Where the unix socket is that docker-py would use; None: it would use another way."""
+    try:
+        url = str(parse_host(settings.address, IS_WINDOWS_PLATFORM))
+    except DockerException:
+        return None
+    path = url.removeprefix("http+unix://")
+    return None if path == url else f"/{path.removeprefix('/')}"
+
+
+def away(settings: EngineSettings, error: Exception) -> Unavailable:
+    """The engine did not answer, for this reason."""
+    return Unavailable(f"the engine at {settings.address} does not answer: {plain(error)}")
 
 
 def plain(error: BaseException) -> str:

@@ -36,7 +36,7 @@ def test_what_is_no_object_is_an_engine_that_is_away(answered, body):
 )
 async def test_what_is_no_service_says_nothing_about_it(answered, body):
     answered(body)
-    engine = await Engine.connect(EngineSettings())
+    engine = await Engine.connect(EngineSettings("tcp://127.0.0.1:1"))
     with pytest.raises(Unavailable, match="no service"):
         await engine.service_json("web")
     await engine.close()
@@ -44,6 +44,6 @@ async def test_what_is_no_service_says_nothing_about_it(answered, body):
 
 async def test_an_info_of_another_shape_is_of_no_swarm(answered):
     answered(b'{"Swarm": [], "Name": "n"}')
-    engine = await Engine.connect(EngineSettings())
+    engine = await Engine.connect(EngineSettings("tcp://127.0.0.1:1"))
     assert ("n", "", False) == ((info := await engine.info()).name, info.cluster_id, info.control_available)
     await engine.close()
