@@ -3,8 +3,8 @@
 import secrets
 from collections.abc import Sequence
 
-from funswarm.messages import MSG_ID_HEADER
-from funswarm.records import CommandRecord, body_of, subject_of
+from funswarm.messages import MSG_ID_HEADER, Code
+from funswarm.records import CommandRecord, RecordStatus, body_of, subject_of
 from services.bus.batches import publish_all
 from services.bus.connection import Bus
 from services.bus.journal import Outgoing
@@ -22,6 +22,7 @@ async def write_records(bus: Bus, records: Sequence[CommandRecord]) -> None:
 
 def _message(bus: Bus, record: CommandRecord) -> Outgoing:
     message_id = secrets.token_hex(8)
-    if record.command_id is not None and record.finished_at is not None:  # another of the same id may have been refused
-        message_id = f"audit-{record.command_id}-{record.finished_at.timestamp():f}"
+    if record.command_id is not None:  # of the refused ones one may be another command, which came with the same id
+        is_conflict = (record.status, record.code) == (RecordStatus.REFUSED, Code.CONFLICT)
+        message_id = f"audit-{record.command_id}" + (f"-{record.finished_at}" if is_conflict else "")
     return Outgoing(subject_of(bus.subjects, record), body_of(record), {MSG_ID_HEADER: message_id})
