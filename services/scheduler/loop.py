@@ -164,7 +164,7 @@ async def _hold(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
 
 async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
     """Work off commands until the lease is lost, or until cancelled; then finish what is being written."""
-    bus, store, services = copy.bus, NatsStore(copy.bus), Services()
+    bus, store, services = copy.bus, NatsStore(copy.bus, lambda: lease.held), Services()
     admission = Admission(copy.policy, copy.metrics.denied)
     writer = SafeWriter(engine, store, lambda: lease.held, services, admission)
     client = sdk_client(bus.settings, f"{MICRO_NAME} view {copy.settings.instance}")

@@ -5,12 +5,17 @@ from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from funswarm.commands import Command
+from funswarm.errors import TemporaryError
 from funswarm.messages import DeadLetter, Result
 from funswarm.records import CommandRecord
 from funswarm.state import AnyState
 from services.scheduler.plan import Intent
 
 T = TypeVar("T")
+
+
+class Superseded(TemporaryError):
+    """This copy is no longer the active one: whatever it was about to do is another's to do."""
 
 
 class EngineCalls(Protocol):

@@ -23,7 +23,7 @@ from funswarm.commands import (
     SingleCommand,
     UpdateCommand,
 )
-from funswarm.errors import Failed, Refused, TemporaryError, UnknownObject, VersionConflict
+from funswarm.errors import Failed, Refused, UnknownObject, VersionConflict
 from funswarm.messages import Change, Code, Preview
 from funswarm.state import NodeState
 from services.scheduler.admission.gate import Admission
@@ -35,7 +35,7 @@ from services.scheduler.names import LOCAL_NETWORKS, Names, did_you_mean, kinds_
 from services.scheduler.plan import Action, Create, Nothing, Remove, Situation, Write, plan
 from services.scheduler.plan_node import WriteNode
 from services.scheduler.plan_run import is_run
-from services.scheduler.ports import EngineCalls, Store
+from services.scheduler.ports import EngineCalls, Store, Superseded
 from services.scheduler.previews import NOTHING_MOVES, preview
 from services.scheduler.raw_service import Json, about_to_roll, name, version
 
@@ -43,10 +43,6 @@ TRIES_MAX: Final = 5
 RETRY_S: Final = 0.1
 BEGIN_S: Final = 0.6  # within which Swarm tells of a rollout that begins; it was seen to take up to 30 ms
 BEGIN_READS: Final = 12
-
-
-class Superseded(TemporaryError):
-    """This copy is no longer the active one: whatever it was about to do is another's to do."""
 
 
 @dataclass(frozen=True, slots=True)

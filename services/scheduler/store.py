@@ -17,6 +17,7 @@ from services.bus.connection import Bus
 from services.bus.reading import read_stream
 from services.scheduler.pendings import Pendings
 from services.scheduler.plan import Intent
+from services.scheduler.ports import Superseded
 
 KEPT_MAX: Final = 50_000
 PENDING: Final = b'"pending"'
@@ -24,10 +25,15 @@ PLACE_MAX: Final = 128  # characters of a dead letter's target in its subject; t
 
 
 class NatsStore:
-    """All raise Unavailable while NATS is away, PermanentError where it refuses. `on_result`: is given each result."""
+    """All raise Unavailable while NATS is away, PermanentError where it refuses.
 
-    def __init__(self, bus: Bus) -> None:
+    `is_active`: whether this copy still holds the lease. One that does not (it was frozen, and wakes up) cannot say how
+    a command ended or what is about to be done: what it knows is old. `on_result`: is given each result.
+    """
+
+    def __init__(self, bus: Bus, is_active: Callable[[], bool]) -> None:
         self._bus = bus
+        self._is_active = is_active
         self._subjects = bus.subjects
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._pendings = Pendings(bus)
@@ -36,9 +42,7 @@ class NatsStore:
         self.closed = False
 
     async def open(self) -> None:
-        """Learn which commands have a result or an intent, so that a new one needs no look. Only the active copy writes
-        them; of what a superseded one still stores the label, the name or the version tells.
-        """
+        """Learn which commands have a result or an intent, so that a new one needs no look."""
         kept = await self._bus.subjects_in(self._subjects.results_stream, KEPT_MAX)
         self._kept = None if kept is None else {hash(subject) for subject in kept}
         await self._pendings.take_over()
@@ -156,12 +160,18 @@ class NatsStore:
         await self._keep(self._subjects.intent(command_id), intent.model_dump_json().encode(), message_id)
 
     async def _last(self, subject: str) -> bytes | None:
-        if self._kept is not None and hash(subject) not in self._kept:
+        if self._kept is not None and hash(subject) not in self._kept and self._is_active():
             return None
         return await self._bus.last(self._subjects.results_stream, subject)
 
     async def _keep(self, subject: str, body: bytes, message_id: str) -> int:
-        """Its place. Known as kept before it is stored: it may be stored although we are never told."""
+        """Its place. Known as kept before it is stored: it may be stored although we are never told.
+
+        Raises:
+            Superseded: another copy is active, whose word holds.
+        """
+        if not self._is_active():
+            raise Superseded("this scheduler is no longer the active copy")
         if self._kept is not None:
             self._kept.add(hash(subject))
             if len(self._kept) > KEPT_MAX:

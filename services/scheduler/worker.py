@@ -24,7 +24,7 @@ from services.scheduler.batches import Batches
 from services.scheduler.convergence import DEFAULT_PATIENCE
 from services.scheduler.lanes import LANE_MAX, Item, Lane, lane_of_batch, patience_ends
 from services.scheduler.metrics import Metrics
-from services.scheduler.ports import Delivery, Store
+from services.scheduler.ports import Delivery, Store, Superseded
 from services.scheduler.reading import (
     Malformed,
     dead_letter,
@@ -35,7 +35,7 @@ from services.scheduler.reading import (
     succeeded,
     unread,
 )
-from services.scheduler.safe_write import SafeWriter, Superseded
+from services.scheduler.safe_write import SafeWriter
 from services.scheduler.suspects import Deadly, Suspects
 
 PARALLEL_MAX: Final = 64

@@ -95,8 +95,8 @@ def fold(
         if result is None:
             done.problems.append(f"{what}: no result")
             continue
-        if records[command.id] != 1:
-            done.problems.append(f"{what}: {records[command.id]} records")
+        if not records[command.id]:  # at least one: that several of one command are the same record is its id's to say
+            done.problems.append(f"{what}: no record")
         if isinstance(command, NodeCommand):
             done.nodes[command.target] = AVAILABILITY[command.verb]
             if result.status is not ResultStatus.SUCCEEDED or counts[command.id] > 1:

@@ -112,7 +112,7 @@ class _Store(NatsStore):
     """The store as a life sees it."""
 
     def __init__(self, bus: Bus, life: Life) -> None:
-        super().__init__(bus)
+        super().__init__(bus, lambda: life.ended_at is None)
         self._life = life
 
     async def intent(self, command_id):

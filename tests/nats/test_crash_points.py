@@ -1,4 +1,4 @@
-"""A scheduler that is killed at any point: each command has one effect, one result and one record, in their order.
+"""A scheduler that is killed at any point: each command has one effect, one result and a record, in their order.
 
 Seeded: the same seed has the same commands and kills; what runs at the same time may still come in another order.
 """

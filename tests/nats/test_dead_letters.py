@@ -27,7 +27,7 @@ async def bury(bus, body: str | None = None, number: int = 1, **others) -> None:
     subject = bus.subjects.command("scale", "web")
     text = SCALE.model_dump_json() if body is None else body
     fields = {"reason": "a bug", "code": Code.INTERNAL, "at": NOW, "headers": {MSG_ID_HEADER: "c1"}, **others}
-    await NatsStore(bus).bury(DeadLetter(subject=subject, body=text, **fields), "scale", "web", number)
+    await NatsStore(bus, lambda: True).bury(DeadLetter(subject=subject, body=text, **fields), "scale", "web", number)
 
 
 async def test_letters_are_listed_the_newest_first(bus, client):

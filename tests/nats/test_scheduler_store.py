@@ -8,6 +8,7 @@ from funswarm.messages import Convergence, ConvergenceStatus, Result, ResultStat
 from services.scheduler import pendings
 from services.scheduler import store as stores
 from services.scheduler.plan import Intent
+from services.scheduler.ports import Superseded
 from services.scheduler.store import NatsStore
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -25,7 +26,7 @@ PENDING, CONVERGED = ConvergenceStatus.PENDING, ConvergenceStatus.CONVERGED
 @pytest.fixture
 async def opened(bus):
     async def open_store():
-        store = NatsStore(bus)
+        store = NatsStore(bus, lambda: True)
         await store.open()
         return store
 
@@ -147,3 +148,21 @@ async def test_a_copy_that_was_frozen_does_not_move_the_note_of_its_successor(op
     await successor.store(a_result("old", PENDING))
     await frozen.store(a_result("late"))
     assert ["old"] == await pending_in(await opened())
+
+
+async def test_who_is_no_longer_active_keeps_nothing(bus):
+    store = NatsStore(bus, lambda: False)
+    await store.open()
+    with pytest.raises(Superseded):
+        await store.store(a_result("c1"))
+    assert await store.find("c1") is None
+
+
+async def test_who_was_frozen_sees_what_its_successor_was_about_to_do(bus, opened):
+    is_active = True
+    frozen = NatsStore(bus, lambda: is_active)
+    await frozen.open()
+    is_active = False
+    successor, intent = await opened(), Intent(service_id="s1", version=7)
+    await successor.note("c1", intent)
+    assert intent == await frozen.intent("c1")

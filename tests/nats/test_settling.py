@@ -175,7 +175,7 @@ async def test_pending_results_are_found_among_others(swarm):
     done(await swarm.client.create(_web(), how=How(id="c1")))
     done(await swarm.client.create(_web(name="none", replicas=0)))
     bus = await Bus.connect(NatsSettings(url=swarm.nats.url), "tests")
-    store = NatsStore(bus)
+    store = NatsStore(bus, lambda: True)
     await store.open()
     found = [result.command_id async for result in store.pending()]
     await bus.close()

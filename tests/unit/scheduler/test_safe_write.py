@@ -8,7 +8,8 @@ import pytest
 from funswarm.commands import SingleCommand
 from funswarm.errors import Failed, Refused, Unavailable, UnknownObject
 from funswarm.messages import Code
-from services.scheduler.safe_write import SafeWriter, Superseded
+from services.scheduler.ports import Superseded
+from services.scheduler.safe_write import SafeWriter
 from tests.unit.scheduler.fakes import FakeEngine, FakeStore, Killed, command, told
 from tests.unit.scheduler.raw import service, spec
 
