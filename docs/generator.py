@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
-from funswarm import commands, dead, messages, records, schedules, spec, spec_parts, state
+from funswarm import commands, dead, decisions, holds, messages, records, schedules, spec, spec_parts, state
 from funswarm.subjects import Subjects
 from services.settings import PREFIX, Settings
 
@@ -99,6 +99,13 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
         (messages.Problems, messages.Problem),
     ),
     (
+        "Decisions and holds",
+        "What policies decide, and why, on `<p>.decision.<policy>.<service>` in the stream `<P>_REPORTS`; fields that "
+        "say nothing are left out. A hold is the value of the key `hold.<service>.<policy or all>` of the bucket "
+        "`<P>_POLICIES`. See [policies.md](policies.md).",
+        (decisions.Decision, holds.Hold),
+    ),
+    (
         "Descriptions of services",
         "In `create` and `update`, and in HTTP's bodies.",
         (
@@ -128,8 +135,9 @@ _SCHEMAS: Final[dict[str, TypeAdapter[Any]]] = {
         for model in (
             messages.Event, messages.Result, messages.DeadLetter, messages.Query, messages.SummaryPage,
             messages.ServicePage, messages.TaskPage, messages.NodePage, messages.PartHealth, messages.Health,
-            messages.Problems, spec.ServiceSpec, spec.ServicePatch, records.CommandRecord, records.CommandPage,
-            dead.KeptLetter, dead.LetterPage, schedules.Schedule, schedules.Scheduled, schedules.Cancelled,
+            messages.Problems, decisions.Decision, holds.Hold, spec.ServiceSpec, spec.ServicePatch,
+            records.CommandRecord, records.CommandPage, dead.KeptLetter, dead.LetterPage, schedules.Schedule,
+            schedules.Scheduled, schedules.Cancelled,
         )
     },
 }  # fmt: skip

@@ -99,6 +99,11 @@ class Subjects:
         return self._stream("HOOKS")
 
     @property
+    def policies_bucket(self) -> str:
+        """Key-value: what policies remember of services (the scheduler's own), and holds."""
+        return self._stream("POLICIES")
+
+    @property
     def notified_bucket(self) -> str:
         """Key-value: what Docker Flow's receivers were told last."""
         return self._stream("NOTIFIED")
@@ -149,6 +154,10 @@ class Subjects:
     def result(self, command_id: str) -> str:
         return f"{self.prefix}.result.{token(command_id)}"
 
+    def turned_away(self, command_id: str, digest: str) -> str:
+        """The result of another command that came with the same id, by what it asks: it was not done."""
+        return f"{self.result(command_id)}.{digest}"
+
     @property
     def all_results(self) -> str:
         return f"{self.prefix}.result.>"
@@ -156,10 +165,6 @@ class Subjects:
     def intent(self, command_id: str) -> str:
         """What the scheduler is about to do where the effect itself leaves no mark (remove, rollback)."""
         return f"{self.prefix}.intent.{token(command_id)}"
-
-    def turned_away(self, command_id: str, digest: str) -> str:
-        """The result of another command that came with the same id, by what it asks: it was not done."""
-        return f"{self.result(command_id)}.{digest}"
 
     @property
     def all_intents(self) -> str:
@@ -202,6 +207,23 @@ class Subjects:
     def all_decisions(self) -> str:
         return f"{self.prefix}.decision.>"
 
+    # Policies: keys of their bucket, as subjects.
+    def memory(self, service: str) -> str:
+        """What policies remember of a service, by its name."""
+        return f"$KV.{self.policies_bucket}.memory.{token(service)}"
+
+    def hold(self, service: str, policy: str | None) -> str:
+        """A hold of a policy, None: of all."""
+        return f"$KV.{self.policies_bucket}.hold.{token(service)}.{policy or 'all'}"
+
+    def holds_of(self, service: str) -> str:
+        """The filter for all holds of a service."""
+        return f"$KV.{self.policies_bucket}.hold.{token(service)}.*"
+
+    @property
+    def all_holds(self) -> str:
+        return f"$KV.{self.policies_bucket}.hold.*.*"
+
     # Schedules; a name of one is a token.
     def schedule(self, name: str) -> str:
         """What is to be done, and when; an empty body: it was cancelled."""
@@ -243,6 +265,14 @@ class Subjects:
     def request(self, verb: str) -> str:
         """Submit a command and wait for its result, in one request to the active scheduler."""
         return f"{self.prefix}.request.{verb}"
+
+    def hooks(self, verb: str) -> str:
+        """A question to the active notifier: `list`, `put`, `remove`, `pause`, `resume`, `test`, `replay`."""
+        return f"{self.prefix}.hooks.{verb}"
+
+    def handout(self, consumer: str) -> str:
+        """Where NATS hands out what a durable consumer of events is due."""
+        return f"{self.prefix}.handout.{consumer}"
 
     @property
     def part_health(self) -> str:

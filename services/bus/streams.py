@@ -64,7 +64,7 @@ def streams(subjects: Subjects, settings: NatsSettings) -> list[dict[str, Any]]:
     schedules |= {"duplicate_window": _ns(5 * _MINUTE_S)}
 
     state = _bucket(subjects.state_bucket, settings) | {"allow_atomic": True}
-    names = (subjects.lease_bucket, subjects.hooks_bucket, subjects.notified_bucket)
+    names = (subjects.lease_bucket, subjects.hooks_bucket, subjects.policies_bucket, subjects.notified_bucket)
     buckets = [_bucket(bucket, settings) for bucket in names]
     return [events, commands, results, audit, dead, schedules, reports, state, *buckets]
 

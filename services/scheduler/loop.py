@@ -13,6 +13,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from funswarm.errors import FunswarmError, Unavailable
+from funswarm.messages import Result
 from funswarm.metrics import labelled
 from services.bus.client import sdk_client
 from services.bus.connection import Bus
@@ -27,6 +28,7 @@ from services.scheduler.firings import Firings
 from services.scheduler.fold import Services
 from services.scheduler.health import Standing
 from services.scheduler.metrics import Metrics
+from services.scheduler.policies.start import frame_of
 from services.scheduler.ports import EngineCalls
 from services.scheduler.requests import Requests
 from services.scheduler.safe_write import SafeWriter
@@ -174,7 +176,13 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
         bus.subjects, store, writer, copy.metrics, lane_of, settling=settling.watch,
         settle_s=copy.settings.patience.settle_s, deliveries_max=deliveries_max,
     )  # fmt: skip
-    store.on_result = worker.told
+    frame = frame_of(bus, store, client, copy.metrics, lambda: lease.held)
+
+    def on_result(result: Result) -> None:
+        worker.told(result)
+        frame.told(result)
+
+    store.on_result = on_result
 
     def on_change(touched: set[str]) -> None:
         worker.look_again(touched)
@@ -183,8 +191,8 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
         await store.open()
-        view = View(client, services, copy.metrics, copy.standing.troubles)
-        for follow in (view.run(on_change), settling.run()):
+        view = View(client, services, copy.metrics, copy.standing.troubles, frame.take)
+        for follow in (view.run(on_change), settling.run(), frame.run()):
             stack.push_async_callback(_end, asyncio.create_task(follow))
         deliveries = await bus.consume_commands(IN_HAND_MAX)
         stack.push_async_callback(deliveries.close)

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from funswarm.messages import Result
 
 BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
+EVALUATION_BUCKETS_S: Final = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.1, 1)
 
 
 class Metrics:
@@ -43,6 +44,17 @@ class Metrics:
             "When the poller saw the newest change of a service that was followed; 0: none yet",
             registry=registry,
         )
+        self.evaluations = Histogram(
+            "funswarm_policies_evaluation_seconds",
+            "Deciding for one service, by all its policies",
+            registry=registry,
+            buckets=EVALUATION_BUCKETS_S,
+        )
+        self.decisions = Counter(
+            "funswarm_policies_decisions", "Decisions that were told", ["policy", "outcome"], registry=registry
+        )
+        self.problems = Gauge("funswarm_policies_problems", "Labels that policies do not follow", registry=registry)
+        self.holds = Gauge("funswarm_policies_holds", "Holds that people put", registry=registry)
 
     def denied(self, rule: str) -> None:
         """Admission refused a command by this rule."""

@@ -11,6 +11,7 @@ from typing import Final
 
 import structlog
 
+from funswarm.changes import Item
 from funswarm.client import Client
 from funswarm.errors import FunswarmError
 from services.scheduler.fold import Services
@@ -24,9 +25,17 @@ log = structlog.get_logger(__name__)
 
 
 class View:
-    """Follows the feed into `services`. `troubles`: where to say why it cannot."""
+    """Follows the feed into `services`, and hands it on to `also`. `troubles`: where to say why it cannot."""
 
-    def __init__(self, client: Client, services: Services, metrics: Metrics, troubles: dict[str, str]) -> None:
+    def __init__(
+        self,
+        client: Client,
+        services: Services,
+        metrics: Metrics,
+        troubles: dict[str, str],
+        also: Callable[[Item], None] = lambda _: None,
+    ) -> None:
+        self._also = also
         self._client = client
         self._services = services
         self._metrics = metrics
@@ -53,6 +62,7 @@ class View:
         async with aclosing(self._client.changes(kinds=[KIND])) as feed:
             async for item in feed:
                 touched = self._services.take(item)
+                self._also(item)
                 self._measure()
                 if self._services.complete:
                     self._troubles.pop(TROUBLE, None)

@@ -91,7 +91,7 @@ class Resources(Section):
 class Labels(Section):
     """`reserved`: nobody sets, changes or takes away labels of such keys. `required`: key -> a pattern of its value."""
 
-    reserved: Patterns = ("funswarm.*", "com.docker.*")
+    reserved: Patterns = ("funswarm.command", "funswarm.traceparent", "funswarm.protected", "com.docker.*")
     required: dict[Pattern, Pattern] = {}
 
 

@@ -43,21 +43,23 @@ class World(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Parsed(Generic[S]):
-    """What labels say. `settings` None: the policy has nothing to do with the service, or must not guess: `problems`."""
+    """What labels say. `settings` None: they ask for nothing, or the policy must not guess: `problems`."""
 
     settings: S | None
     problems: tuple[Problem, ...] = ()
 
 
 class Sent(Value):
-    """The last command that a policy asked for, kept before it is sent. `attempt`: so often the same was refused."""
+    """The last command that a policy asked for; kept before it is sent, so that a successor sends it where we did not.
+
+    `key`: what was decided. `attempt`: so often the same was refused before. `until`: its deadline.
+    """
 
     key: str
-    command_id: str
+    command: Command
     at: datetime
+    until: datetime
     attempt: int = 0
-    replicas: int | None = None
-    command: dict[str, Any] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ class Hand:
 class Situation(Generic[S, M]):
     """All that a decision is made from.
 
-    `service` None: it was removed; only a policy that `outlives` it sees that. `settings` None: the labels ask for
-    nothing (any more), and there is a memory still: bring to an end what was begun, see `Policy.leave`.
+    `service` None: it was removed, see `Policy.gone`. `settings` None: the labels ask for nothing (any more), see
+    `Policy.leave`.
     `sent`, `result`: this policy's last command for the service, and how it ended; None: none, not yet.
     `hand`: who else wrote since. `observed`: what the policy's own `run` has learnt, see `Policy.observed`.
     """
@@ -142,8 +144,8 @@ class Verdict(Generic[M]):
 class Policy(ABC, Generic[S, M]):
     """One policy. Its rank is its place in `registry.POLICIES`.
 
-    `memory`: the type of what it keeps. `needs_tasks`: tasks and nodes must be known. `outlives`: it keeps its memory
-    when the service is removed, and decides then too.
+    `memory`: the type of what it keeps. `needs_tasks`: tasks and nodes must be known. `outlives`: its memory is the
+    name's, not the service's: it stays when the service is removed, and `gone` decides then.
     """
 
     name: ClassVar[str]
@@ -163,9 +165,19 @@ class Policy(ABC, Generic[S, M]):
         """As `decide`, where the labels ask for nothing any more and there is a memory: drop it, or undo first."""
         return Verdict()
 
+    def gone(self, situation: Situation[S, M]) -> Verdict[M]:  # noqa: ARG002
+        """As `decide`, where the service was removed and there is a memory; of a policy that `outlives` it only."""
+        return Verdict()
+
     def yields_s(self, settings: S) -> float:  # noqa: ARG002
         """For how long after somebody else's write this policy asks for nothing."""
         return 0.0
+
+    def topics(self, service: ServiceState, settings: S) -> frozenset[str]:  # noqa: ARG002
+        """What this service shares with others: when one changes, all with a common topic are looked at, and all that
+        have its name as a topic. A name of a service, or a word of the policy's own as `group:shop`.
+        """
+        return frozenset()
 
     def observed(self, service: ServiceState) -> Any:  # noqa: ARG002
         """What `run` has learnt for this service; becomes `Situation.observed`. Quick, no I/O."""

@@ -285,7 +285,7 @@ def test_no_value_that_may_be_a_secret_is_said():
         _web(Mounts=[volume], Sysctls={"a": "canary"}, Secret={"x": "canary"}),
         {
             "TaskTemplate": {"LogDriver": {"Name": "x", "Options": {"api-key": "canary"}}},
-            "Labels": {"funswarm.x": "canary"},
+            "Labels": {"funswarm.protected": "canary"},
         },
     )
     said = texts(judge(Policy(), Case("create", None, spec)))

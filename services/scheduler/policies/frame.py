@@ -1,0 +1,227 @@
+"""The policies at work, while this copy is active. I/O: the bucket, the commands' stream, the feed of tasks.
+
+feed, results, holds, wake-up times, a slow round over all -> `LookQueue` -> `evaluate` -> the record is kept (compare
+and set) -> the command is submitted -> the decision is told. What a record says was sent, and has no result, is sent
+again by whoever reads the record: the command's id makes that harmless, and nothing decided is lost in a crash.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import structlog
+
+from funswarm.changes import Changes, Item
+from funswarm.commands import Command
+from funswarm.decisions import Decision, DecisionOutcome
+from funswarm.errors import FunswarmError, TemporaryError
+from funswarm.messages import Result
+from services.bus.policies import PolicyBucket
+from services.scheduler.metrics import Metrics
+from services.scheduler.policies.book import Book
+from services.scheduler.policies.contract import Policy, Sent
+from services.scheduler.policies.evaluate import Case, Plan, evaluate
+from services.scheduler.policies.follow import HoldBook, follow_tasks
+from services.scheduler.policies.queue import LookQueue
+from services.scheduler.policies.record import Record, underway
+from services.scheduler.policies.telling import Telling
+from services.scheduler.policies.world import Known
+
+WORKERS: Final = 8
+RETRY_S: Final = 1.0
+RESYNC_S: Final = 300.0
+
+log = structlog.get_logger(__name__)
+
+Submit = Callable[[Command], Awaitable[None]]
+Find = Callable[[str], Awaitable[Result | None]]
+
+
+def clock() -> datetime:
+    """The time of day."""
+    return datetime.now(UTC)
+
+
+class Frame:
+    """One time of being active. `submit`, `find`: the commands' and results' store. `is_active`: whether we are still.
+
+    `tasks`: opens a feed of tasks and nodes.
+    """
+
+    def __init__(
+        self,
+        bucket: PolicyBucket,
+        policies: Sequence[Policy[Any, Any]],
+        telling: Telling,
+        world: Known,
+        metrics: Metrics,
+        *,
+        submit: Submit,
+        find: Find,
+        tasks: Callable[[], Changes],
+        is_active: Callable[[], bool],
+        now: Callable[[], datetime] = clock,
+    ) -> None:
+        self._policies = policies
+        self._telling = telling
+        self._world = world
+        self._metrics = metrics
+        self._submit = submit
+        self._find = find
+        self._tasks = tasks
+        self._is_active = is_active
+        self._now = now
+        self._queue = LookQueue(now)
+        self._book = Book(bucket)
+        self._unsure: set[str] = set()  # services whose commands may not have been sent
+        self._holds = HoldBook(bucket, metrics)
+
+    # What happens.
+    def take(self, item: Item) -> None:
+        """The next of the feed of services."""
+        touched = self._world.take(item)
+        if touched:
+            self._telling.labels_changed(touched)
+            self.touch(touched)
+
+    def touch(self, names: Iterable[str]) -> None:
+        """Look at these services; those that nothing is known of and no policy follows are left out."""
+        self._queue.touch(name for name in names if name in self._book or self._is_followed(name))
+
+    def told(self, result: Result) -> None:
+        """This result is stored."""
+        service = self._book.ended(result)
+        if service is not None:
+            self.touch([service])
+
+    def _is_followed(self, name: str) -> bool:
+        entry = self._world.entry(name)
+        return entry is not None and bool(entry.asked.settings)
+
+    # At work.
+    async def run(self) -> None:
+        """Until cancelled. Whatever goes wrong here, commands go on."""
+        while True:
+            try:
+                await self._book.load()
+                self._unsure.update(self._book.services())
+                await self._holds.read(self.touch)
+                self._queue.touch(self._book.services())
+                async with asyncio.TaskGroup() as group:
+                    tasks = follow_tasks(self._world, self._tasks, self.touch)
+                    for work in (self._telling.run(), self._holds.run(self.touch), tasks, self._resync()):
+                        group.create_task(work)
+                    for policy in self._policies:
+                        group.create_task(self._run_policy(policy))
+                    for _ in range(WORKERS):
+                        group.create_task(self._work())
+            except TemporaryError as error:
+                log.warning("policies wait", reason=str(error))
+            except Exception:
+                log.exception("a fault in Funswarm itself")
+            await asyncio.sleep(RETRY_S)
+
+    async def _work(self) -> None:
+        while True:
+            name = await self._queue.next()
+            try:
+                await self._look(name)
+            except FunswarmError as error:
+                log.warning("a policy's work is tried again", service=name, reason=str(error))
+                self._unsure.add(name)
+                await asyncio.sleep(RETRY_S)
+                self._queue.touch([name])
+            finally:
+                self._queue.done(name)
+
+    async def _look(self, name: str) -> None:
+        """One evaluation of a service, and what follows from it.
+
+        Raises:
+            FunswarmError: NATS is away, or refuses; to be tried again.
+        """
+        if not self._world.complete or not self._is_active():
+            return  # all are looked at when it is; another copy looks when we are not
+        if name in self._unsure:
+            await self._make_sure(name)
+        record = self._book.of(name)
+        plan = self._evaluated(name, record)
+        if plan.record != record and not await self._book.keep(plan.record):
+            log.info("what policies remember is another's now: read again", service=name)
+            await self._book.load_one(name)
+            self._unsure.add(name)
+            self._queue.touch([name])
+            return
+        self._telling.decided(plan.decisions)
+        self._queue.wake(name, plan.again_at)
+        if plan.command is not None:
+            await self._send(name, plan.command)
+        if self._world.entry(name) is None:
+            self._telling.forget(name)
+
+    def _evaluated(self, name: str, record: Record) -> Plan:
+        begun = time.perf_counter()
+        case = Case(
+            now=self._now(),
+            record=record,
+            entry=self._world.entry(name),
+            world=self._world,
+            policies=self._policies,
+            holds=self._holds.of(name),
+            results=self._book.results,
+        )
+        plan = evaluate(case)
+        self._metrics.evaluations.observe(time.perf_counter() - begun)
+        return plan
+
+    async def _send(self, name: str, command: Command) -> None:
+        """Hand over a command, as a client does; its id makes a repetition harmless."""
+        if not self._is_active():
+            return
+        self._unsure.add(name)
+        await self._submit(command)
+        self._unsure.discard(name)
+        log.info("a policy asks", service=name, command=command.id, verb=command.verb, by=command.requested_by)
+
+    async def _make_sure(self, name: str) -> None:
+        """Learn how what was sent for a service has ended, and send what has not: it may never have been."""
+        record, results = self._book.of(name), self._book.results
+        for policy, sent in record.sent.items():
+            if sent.command.id not in results and (result := await self._find(sent.command.id)) is not None:
+                self._book.ended(result)
+            if underway(sent, results.get(sent.command.id), self._now()) and self._is_active():
+                await self._submit(sent.command)
+                self._telling.decided([_sent_again(policy, record, sent)])
+        self._unsure.discard(name)
+
+    # What goes on beside.
+    async def _run_policy(self, policy: Policy[Any, Any]) -> None:
+        while True:
+            try:
+                await policy.run(self.touch)
+            except Exception as error:
+                log.exception("a policy's own work failed: it is begun again", policy=policy.name, reason=str(error))
+            else:
+                return
+            await asyncio.sleep(RETRY_S)
+
+    async def _resync(self) -> None:
+        while True:
+            await asyncio.sleep(RESYNC_S)
+            self._queue.touch({*self._world.followed(), *self._book.services()})
+
+
+def _sent_again(policy: str, record: Record, sent: Sent) -> Decision:
+    return Decision(
+        id=sent.command.id,
+        time=sent.at,
+        policy=policy,
+        service=record.service,
+        service_id=record.service_id or None,
+        outcome=DecisionOutcome.COMMANDED,
+        reason="it was decided before this copy of the scheduler became active, and is sent again",
+        verb=sent.command.verb,
+        command_id=sent.command.id,
+    )

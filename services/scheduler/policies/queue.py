@@ -1,0 +1,79 @@
+"""Which services are to be looked at, and when: a queue without doubles, and wake-up times. No I/O but the clock.
+
+Fair: first come, first served. A service that is touched while it is looked at is looked at once more afterwards.
+"""
+
+import asyncio
+import heapq
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Final
+
+LOOK_INTERVAL_S: Final = 1.0  # so long a jump of the clock goes unseen
+
+
+class LookQueue:
+    """Names; `clock`: the time of day."""
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._due: dict[str, None] = {}  # in their order
+        self._busy: set[str] = set()
+        self._again: set[str] = set()
+        self._wakes: dict[str, datetime] = {}
+        self._heap: list[tuple[datetime, str]] = []
+        self._stirred = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._due)
+
+    def touch(self, names: Iterable[str]) -> None:
+        """These are to be looked at as soon as may be."""
+        for name in names:
+            if name in self._busy:
+                self._again.add(name)
+            else:
+                self._due.setdefault(name)
+        self._stirred.set()
+
+    def wake(self, name: str, at: datetime | None) -> None:
+        """Look at it at that time, and at no other that was said before; None: at none."""
+        if at is None:
+            self._wakes.pop(name, None)
+        elif self._wakes.get(name) != at:
+            self._wakes[name] = at
+            heapq.heappush(self._heap, (at, name))
+            if self._heap[0] == (at, name):
+                self._stirred.set()
+
+    async def next(self) -> str:
+        """The next to be looked at; say `done` afterwards."""
+        while True:
+            self._fall_due()
+            if self._due:
+                name = next(iter(self._due))
+                del self._due[name]
+                self._busy.add(name)
+                return name
+            self._stirred.clear()
+            left_s = (self._heap[0][0] - self._clock()).total_seconds() if self._heap else LOOK_INTERVAL_S
+            try:
+                async with asyncio.timeout(max(0.0, min(LOOK_INTERVAL_S, left_s))):
+                    await self._stirred.wait()
+            except TimeoutError:
+                pass
+
+    def done(self, name: str) -> None:
+        """It was looked at."""
+        self._busy.discard(name)
+        if name in self._again:
+            self._again.discard(name)
+            self.touch([name])
+
+    def _fall_due(self) -> None:
+        now = self._clock()
+        while self._heap and self._heap[0][0] <= now:
+            at, name = heapq.heappop(self._heap)
+            if self._wakes.get(name) == at:  # else another time was said since
+                del self._wakes[name]
+                self.touch([name])

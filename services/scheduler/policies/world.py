@@ -1,0 +1,173 @@
+"""The Swarm as the feed tells it, for policies: services, and where a policy needs them tasks and nodes. Pure.
+
+Of services that no policy follows only the spec is left out: another service's policy may ask how they do. Tasks are
+kept only of services with a policy that needs them.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from types import MappingProxyType
+from typing import Final
+
+from funswarm.changes import Changed, Item, Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
+from funswarm.messages import Event
+from funswarm.state import AnyState, NodeState, ServiceState, TaskState
+from services.scheduler.policies.asked import Asked
+
+NOTHING_ASKED: Final = Asked({}, frozenset(), frozenset(), {}, needs_tasks=False, problems=())
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A service, and what its labels ask for."""
+
+    state: ServiceState
+    asked: Asked
+
+
+class Known:
+    """`World` of the contract, and what the frame needs besides. Two feeds flow into it: `take`, `take_tasks`."""
+
+    def __init__(self, asks: Callable[[ServiceState], Asked]) -> None:
+        self._asks = asks
+        self.complete = False  # all services are known
+        self.tasks_complete = False  # so are tasks and nodes
+        self.told_at: datetime | None = None
+        self._entries: dict[str, Entry] = {}  # by id
+        self._ids: dict[str, str] = {}  # by name
+        self._topics: dict[str, set[str]] = {}  # topic -> ids
+        self._coming: dict[str, ServiceState] = {}
+        self._tasks: dict[str, dict[str, TaskState]] = {}  # by the service's id, by id
+        self._nodes: dict[str, NodeState] = {}
+
+    # As policies see it.
+    def service(self, name: str) -> ServiceState | None:
+        entry = self.entry(name)
+        return None if entry is None else entry.state
+
+    def services(self) -> Iterable[ServiceState]:
+        return (entry.state for entry in self._entries.values())
+
+    def tasks_of(self, service_id: str) -> tuple[TaskState, ...]:
+        return tuple(self._tasks.get(service_id, {}).values())
+
+    def nodes(self) -> Mapping[str, NodeState]:
+        return MappingProxyType(self._nodes)
+
+    # As the frame does.
+    def entry(self, name: str) -> Entry | None:
+        return self._entries.get(self._ids.get(name, ""))
+
+    def followed(self) -> list[str]:
+        """The names of all services that a policy follows."""
+        return [entry.state.name for entry in self._entries.values() if entry.asked.settings]
+
+    def need_tasks(self) -> frozenset[str]:
+        """The ids of the services whose tasks are needed."""
+        return frozenset(service_id for service_id, entry in self._entries.items() if entry.asked.needs_tasks)
+
+    def problems(self) -> list[Entry]:
+        """The services with labels that are not followed."""
+        return [entry for entry in self._entries.values() if entry.asked.problems]
+
+    def take(self, item: Item) -> set[str]:
+        """The next of the feed of services; the names of those that are to be looked at, by topics too."""
+        match item:
+            case SnapshotBegin():
+                self._coming = {}
+            case Snapshotted(ServiceState() as state):
+                self._coming[state.id] = state
+            case SnapshotEnd():
+                return self._replace()
+            case Changed():
+                return self._change(item.event)
+            case Relisted():
+                self.complete = False
+        return set()
+
+    def take_tasks(self, item: Item, needed: frozenset[str]) -> set[str]:
+        """The next of the feed of tasks and nodes; the names of services to be looked at."""
+        match item:
+            case SnapshotBegin():
+                self._tasks, self._nodes, self.tasks_complete = {}, {}, False
+            case Snapshotted(state):
+                self._put(state, needed)
+            case SnapshotEnd():
+                self.tasks_complete = True
+                return set(self.followed())
+            case Changed():
+                return self._task_or_node(item.event, needed)
+            case Relisted():
+                self.tasks_complete = False
+        return set()
+
+    def _replace(self) -> set[str]:
+        before = {entry.state.name for entry in self._entries.values()}
+        coming, self._coming = self._coming, {}
+        for service_id in self._entries.keys() - coming.keys():
+            self._drop(service_id)
+        for state in coming.values():
+            self._keep(state)
+        self.complete = True
+        return before | self._ids.keys()
+
+    def _change(self, event: Event) -> set[str]:
+        self.told_at = event.observed_at
+        touched = {event.name} | self._sharing(event.object_id, event.name)
+        if event.after is None:
+            self._drop(event.object_id)
+        elif isinstance(event.after, ServiceState):
+            self._keep(event.after)
+            touched |= self._sharing(event.object_id, event.name)
+        return touched
+
+    def _keep(self, state: ServiceState) -> None:
+        self._drop(state.id)
+        asked = self._asks(state)
+        light = state if asked.settings else state.model_copy(update={"spec": {}})
+        entry = Entry(light, asked) if asked.settings or asked.problems else Entry(light, NOTHING_ASKED)
+        self._entries[state.id] = entry
+        self._ids[state.name] = state.id
+        for topic in asked.topics:
+            self._topics.setdefault(topic, set()).add(state.id)
+
+    def _drop(self, service_id: str) -> None:
+        entry = self._entries.pop(service_id, None)
+        if entry is None:
+            return
+        if self._ids.get(entry.state.name) == service_id:
+            del self._ids[entry.state.name]
+        for topic in entry.asked.topics:
+            sharing = self._topics[topic]
+            sharing.discard(service_id)
+            if not sharing:
+                del self._topics[topic]
+
+    def _sharing(self, service_id: str, name: str) -> set[str]:
+        entry = self._entries.get(service_id)
+        topics = {name, *(entry.asked.topics if entry is not None else ())}
+        ids = {one for topic in topics for one in self._topics.get(topic, ())}
+        return {self._entries[one].state.name for one in ids}
+
+    def _put(self, state: AnyState, needed: frozenset[str]) -> None:
+        if isinstance(state, NodeState):
+            self._nodes[state.id] = state
+        elif isinstance(state, TaskState) and state.service_id in needed:
+            self._tasks.setdefault(state.service_id, {})[state.id] = state
+
+    def _task_or_node(self, event: Event, needed: frozenset[str]) -> set[str]:
+        self.told_at = event.observed_at
+        state = event.after or event.before
+        if event.after is not None:
+            self._put(event.after, needed)
+        elif event.kind == "node":
+            self._nodes.pop(event.object_id, None)
+        elif isinstance(state, TaskState):
+            tasks = self._tasks.get(state.service_id, {})
+            tasks.pop(event.object_id, None)
+            if not tasks:
+                self._tasks.pop(state.service_id, None)
+        if isinstance(state, TaskState):
+            return {state.service_name} if state.service_id in needed else set()
+        return {entry.state.name for entry in self._entries.values() if entry.asked.needs_tasks}
