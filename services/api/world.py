@@ -12,12 +12,13 @@ from funswarm.changes import Item, Relisted, SnapshotBegin, SnapshotEnd, Snapsho
 from funswarm.messages import Event
 from funswarm.state import ENDED_STATES, Address, AnyState, NodeState, Port, ServiceState, TaskState
 
+HOST = "host"  # the node's own network
 _LEAVING = frozenset({"shutdown", "remove"})  # desired states of tasks that nothing is to be sent to any more
 
 
 @dataclass(frozen=True, slots=True)
 class Reach:
-    """An address on one network, without a mask. `network`: its name, None: not known."""
+    """An address on one network, without a mask; empty on the node's own. `network`: its name, None: not known."""
 
     network_id: str
     network: str | None
@@ -255,5 +256,5 @@ def _reaches(addresses: tuple[Address, ...]) -> tuple[Reach, ...]:
     return tuple(
         Reach(intern(one.network_id), intern(one.network) if one.network else None, address.partition("/")[0])
         for one in addresses
-        for address in one.addresses
+        for address in one.addresses or (("",) if one.network == HOST else ())
     )
