@@ -22,7 +22,7 @@ class Sender:
 
     def __init__(self, settings: DockerFlowSettings) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)  # the lanes bound them by receiver
-        timeout = httpx.Timeout(settings.timeout_s, connect=settings.connect_timeout_s)
+        timeout = httpx.Timeout(None, connect=settings.connect_timeout_s)  # the whole is bounded by `send`
         self._timeout_s = settings.timeout_s
         self._client = httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=True)
 
