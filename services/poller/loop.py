@@ -45,6 +45,7 @@ async def run_poller(nats: NatsSettings, engine: EngineSettings, settings: Polle
         bus = await Bus.connect(nats, f"funswarm-{PART} {settings.instance}")
         stack.push_async_callback(bus.close)
         standing = Standing(settings.instance, settings.version, settings.data_age_max_s, simulator=settings.simulator)
+        standing.troubles.set("engine", "the engine has not answered yet")
         copy = Copy(bus, settings, standing, Metrics())
 
         async def health(_: bytes) -> bytes:
