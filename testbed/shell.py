@@ -36,7 +36,7 @@ def run(*command: str, timeout_s: float = 60, env: Mapping[str, str] | None = No
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout_s, env=env, check=False
         )
-    except FileNotFoundError as error:
+    except (FileNotFoundError, PermissionError) as error:  # the latter: also a folder of PATH that is not ours to read
         raise SetupError(f"the command {command[0]!r} is not installed") from error
     except subprocess.TimeoutExpired as error:
         raise SetupError(
