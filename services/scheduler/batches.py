@@ -99,7 +99,13 @@ class Batches:
                 return await self._check_one(batch, item, singles[item.name])
 
         ends = await asyncio.gather(*(check(item) for item in batch.commands))
-        return {end.name: end for end in ends}
+        together = await self._writer.clashes(batch)
+        return {
+            end.name: refused(item, end.command_id, clash.code, str(clash))
+            if (clash := together.get(end.name)) and end.status is ResultStatus.SUCCEEDED
+            else end
+            for item, end in zip(batch.commands, ends, strict=True)
+        }
 
     async def _check_one(self, batch: BatchCommand, item: BatchItem, single: SingleCommand) -> BatchItemResult:
         plan: tuple[Change, ...] = ()

@@ -6,12 +6,13 @@ copy, then it is written with the version that was read. A copy that was superse
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
 from funswarm.commands import (
+    BatchCommand,
     CreateCommand,
     Expect,
     NodeCommand,
@@ -38,6 +39,7 @@ from services.scheduler.plan_run import is_run
 from services.scheduler.ports import EngineCalls, Store, Superseded
 from services.scheduler.previews import NOTHING_MOVES, preview
 from services.scheduler.raw_service import Json, about_to_roll, name, version
+from services.scheduler.together import clashes, needs_services, share_of
 
 TRIES_MAX: Final = 5
 RETRY_S: Final = 0.1
@@ -100,6 +102,13 @@ class SafeWriter:
             f"others wrote {command.target!r} each of {TRIES_MAX} times between reading and writing: nothing changed",
             Code.CONFLICT,
         )
+
+    async def clashes(self, batch: BatchCommand) -> Mapping[str, Refused]:
+        """Why commands of a batch do not go together, by their names; raises what the engine does."""
+        policy = self._admission.policy
+        if not needs_services(batch, policy):
+            return {}
+        return clashes(batch, await self._engine.picked("service", share_of), policy)
 
     async def _once(
         self, command: SingleCommand, traceparent: str | None, *, look: bool, foresee: bool

@@ -73,6 +73,12 @@ async def test_nothing_is_done_where_one_is_refused_and_each_reason_is_told(star
     assert (None, None) == (started.service("db"), await started.client.result("b1-db"))
 
 
+async def test_nothing_is_done_where_two_would_publish_one_port(started):
+    result = await batch(started, create("db", ports=["8000:80"]), create("web", "db", ports=["8000:80"]))
+    assert (ResultStatus.REFUSED, {"db": "succeeded", "web": "conflict"}) == (result.status, ends(result))
+    assert {} == started.cluster.store.services
+
+
 async def test_a_command_may_be_for_what_an_earlier_one_creates(started):
     result = await batch(started, create("web"), scale("more", "web", target="web", replicas=4))
     assert (ResultStatus.SUCCEEDED, 4) == (result.status, started.replicas("web"))

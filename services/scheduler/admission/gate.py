@@ -33,6 +33,11 @@ class Admission:
         self._count = count
         self._turns = asyncio.Lock()
 
+    @property
+    def policy(self) -> Policy | None:
+        """That holds now; None: there is none that is understood, and all is refused."""
+        return self._file.look()
+
     @asynccontextmanager
     async def judged(
         self, engine: EngineCalls, command: Command, action: Action, situation: Situation
