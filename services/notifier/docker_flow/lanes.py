@@ -18,7 +18,7 @@ import structlog
 from funswarm.errors import Unavailable
 from services.notifier.docker_flow.metrics import DockerFlowMetrics
 from services.notifier.docker_flow.news import News, with_query
-from services.notifier.docker_flow.settings import Call, DockerFlowSettings, Receiver
+from services.notifier.docker_flow.settings import Call, DockerFlowSettings, Receiver, without_password
 from services.notifier.docker_flow.store import Place, Store
 from services.notifier.docker_flow.told import Step, Told, Verb, next_step
 from services.notifier.docker_flow.view import Key
@@ -225,7 +225,7 @@ class Lane:
             return
         log.error("not told, given up", **where, verb=step.verb, reason=reason, tries=failures)
         call = self._call(step.verb)
-        url = with_query(call.url, step.query) if call else ""
+        url = without_password(with_query(call.url, step.query)) if call else ""
         what = f"{step.verb} {self.key[0]} {self.key[1]}"
         text = f"{self.receiver.name} was not told ({what}): {reason}; tried {failures} times"
         await _persist(lambda: self._lanes.ports.store.bury(self.key[1], url, text))

@@ -130,6 +130,11 @@ def read_secrets(folder: Path = SECRETS) -> dict[str, str]:
         raise Failed(f"a secret with Docker Flow's URLs cannot be read: {error}", Code.INVALID) from error
 
 
+def without_password(url: str) -> str:
+    """The URL as it may be shown."""
+    return re.sub(r"//[^/@]*@", "//…@", url)
+
+
 def _receivers(environ: Mapping[str, str], secrets: Mapping[str, str]) -> tuple[tuple[Receiver, ...], tuple[str, ...]]:
     """All who are told, in the order in which they are named, and why some URLs cannot be used."""
     calls: dict[tuple[Kind, str], dict[str, Call]] = {}
@@ -179,7 +184,7 @@ def _named(urls: Sequence[str], methods: Sequence[str], rejected: list[str]) -> 
 
 def _why_not(url: str) -> str | None:
     """Why nobody can be told at `url`; without what may be a password in it."""
-    shown = re.sub(r"//[^/@]*@", "//…@", url)
+    shown = without_password(url)
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port

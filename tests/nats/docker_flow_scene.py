@@ -1,0 +1,108 @@
+"""A simulated Swarm with its poller, and notifiers as processes of their own that tell receivers on the loopback."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+
+import httpx
+
+from services.notifier.docker_flow.server import BASE
+from tests.pollers import World, world
+from tests.receiver import Asked, Receiver
+from tests.servers import free_port
+from tests.waiting import until
+
+OPTED = {"com.df.notify": "true"}
+QUICK = {"DF_RETRY_INTERVAL": "1", "FUNSWARM_DOCKER_FLOW_RETRY_MAX_S": "1"}
+
+
+class Notifier:
+    """One process; `port` is its API's."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int) -> None:
+        self.process, self.port = process, port
+
+    async def get(self, path: str) -> httpx.Response:
+        async with httpx.AsyncClient(timeout=60) as http:
+            return await http.get(f"http://127.0.0.1:{self.port}{path}")
+
+    async def listed(self, what: str) -> list[dict[str, str]]:
+        """Waits until it knows all."""
+
+        async def answered() -> httpx.Response | None:
+            with suppress(httpx.HTTPError):
+                answer = await self.get(f"{BASE}/get-{what}")
+                return answer if answer.status_code == 200 else None
+            return None
+
+        answer = await until(answered, f"the list of {what}", every_s=0.1)
+        assert answer is not None
+        found: list[dict[str, str]] = answer.json()
+        return found
+
+    async def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """SIGTERM is a clean stop, SIGKILL a crash."""
+        if self.process.returncode is None:
+            self.process.send_signal(number)
+            await self.process.wait()
+
+
+class Scene:
+    """`swarm` has a poller while the scene lasts."""
+
+    def __init__(self, swarm: World) -> None:
+        self.swarm = swarm
+        self._notifiers: list[Notifier] = []
+
+    async def notifier(self, to: Receiver | None = None, **environ: str) -> Notifier:
+        """Started, not yet active. `to`: who is told of services, with Docker Flow Proxy's paths."""
+        known = {name: value for name, value in os.environ.items() if not name.startswith(("DF_", "FUNSWARM_"))}
+        port, nats = free_port(), self.swarm.nats
+        own = {"FUNSWARM_NATS_URL": nats.url, "FUNSWARM_PREFIX": nats.prefix, "FUNSWARM_DOCKER_FLOW_PORT": str(port)}
+        urls = {
+            "DF_NOTIFY_CREATE_SERVICE_URL": f"{to.url}/reconfigure",
+            "DF_NOTIFY_REMOVE_SERVICE_URL": f"{to.url}/remove",
+        } if to else {}  # fmt: skip
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services.notifier", env=known | own | QUICK | urls | environ
+        )
+        made = Notifier(process, port)
+        self._notifiers.append(made)
+        return made
+
+    async def create(self, name: str, *, replicas: int = 1, **df: str) -> str:
+        """A service that opted in; its id."""
+        return await self.swarm.create(name, replicas, Labels=labels(**df))
+
+    async def close(self) -> None:
+        for notifier in self._notifiers:
+            await notifier.end(signal.SIGKILL)
+
+
+@asynccontextmanager
+async def scene(nats_url: str, **nats: Any) -> AsyncIterator[Scene]:
+    async with world(nats_url, **nats) as swarm, swarm.poller():
+        await swarm.active()
+        made = Scene(swarm)
+        try:
+            yield made
+        finally:
+            await made.close()
+
+
+def labels(**df: str) -> dict[str, str]:
+    """Of a service that opted in."""
+    return OPTED | {f"com.df.{name}": value for name, value in df.items()}
+
+
+def told(receiver: Receiver, name: str) -> list[Asked]:
+    """What it was asked about a service."""
+    return [asked for asked in receiver.asked if asked.parameters.get("serviceName") == name]
+
+
+def paths(receiver: Receiver, name: str) -> list[str]:
+    return [asked.path for asked in told(receiver, name)]
