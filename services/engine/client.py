@@ -6,7 +6,7 @@ Reads: engine → objects → states (the poller). Writes: raw JSON as the sched
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -106,6 +106,10 @@ class Engine:
             Failed: there is one, but it cannot be understood.
         """
         return await self._threads.run(lambda: self._objects.one(kind, object_id))
+
+    async def services(self, ids: Collection[str], known: Mapping[str, AnyState]) -> list[AnyState]:
+        """Those of the services with these ids that there are; `known` as in `list`, of these only."""
+        return await self._threads.run(lambda: self._objects.services(ids, known))
 
     def events(self, kinds: Sequence[str] = ("service", "node")) -> EventStream:
         """The engine's hints of changes of these kinds (it tells none of tasks), from when it is `opened`."""

@@ -4,7 +4,7 @@ Blocking, in threads. Path of a list: engine → `elements` → `understood` →
 """
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -51,6 +51,16 @@ class Objects:
             if not self._names.of(named):
                 self.all_of(named, {})
         return [*self._named(self._listed("task", query, known), known)]
+
+    def services(self, ids: Collection[str], known: Mapping[str, AnyState]) -> list[AnyState]:
+        """Those of the services with exactly these ids that there are, in one answer; `known` has no others."""
+        query = {"filters": json.dumps({"id": list(ids)})}
+        states = [state for state in self._listed("service", query, known, whole=False) if state.id in ids]
+        for state in states:
+            self._names.learn("service", state)
+        for object_id in set(ids) - {state.id for state in states}:
+            self._names.note_absent("service", object_id)
+        return states
 
     def tasks_of(self, service_id: str, known: Mapping[str, AnyState]) -> list[TaskState]:
         """The tasks of one service, those of the past included, and those that outlive their service for a while."""

@@ -1,7 +1,7 @@
 """Targeted reads: an object that the event stream named is read at once. Reads the engine, writes the view.
 
-A hint that comes while its object is being read means another read; what is named meanwhile waits as one. When so many
-are named that a list of their kind is cheaper, the list is taken instead.
+A hint that comes while its object is being read means another read; what is named meanwhile waits as one. In a burst
+services are read many at a time; when so many are named that a list of all is cheaper, the list is taken instead.
 """
 
 import asyncio
@@ -19,6 +19,10 @@ from services.poller.view import View
 from services.poller.waking import Waking
 
 PARALLEL: Final = 4
+MANY: Final = 50  # services in one read: their ids are in its URL
+GATHER_S: Final = (
+    0.01  # for others, while something is being read: each read costs the engine and us more than an object
+)
 
 _log = structlog.get_logger()
 
@@ -33,6 +37,7 @@ class Reader:
         self._wanted: Final = Due()
         self._woken: Final = Waking()
         self._free: Final = asyncio.Semaphore(PARALLEL)
+        self._under_way = 0
         self._cost: Final = Cost(0.002)
 
     def want(self, key: Key) -> None:
@@ -45,9 +50,14 @@ class Reader:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._something()
+                if self._under_way:
+                    await asyncio.sleep(GATHER_S)
                 await self._free.acquire()
-                keys = self._wanted.take(self._bulk() if len(self._wanted) > self._bulk() else 1, time.monotonic())
-                group.create_task(self._work_off(keys))
+                self._under_way += 1
+                bulk = self._bulk()
+                is_bulk = len(self._wanted) > bulk
+                keys = self._wanted.take(bulk if is_bulk else MANY, time.monotonic())
+                group.create_task(self._work_off(keys, is_bulk=is_bulk))
 
     async def _something(self) -> None:
         """Wait until there is something to read."""
@@ -56,16 +66,20 @@ class Reader:
 
     def _bulk(self) -> int:
         """From so many on, a list of the services is cheaper than reading each."""
-        return max(8, int(self._lists.costs["service"].mean_s / self._cost.mean_s))
+        return max(MANY, int(self._lists.costs["service"].mean_s / self._cost.mean_s))
 
-    async def _work_off(self, keys: list[Key]) -> None:
+    async def _work_off(self, keys: list[Key], *, is_bulk: bool) -> None:
         try:
-            if len(keys) <= 1:
-                for key in keys:
-                    await self._read(key)
+            if is_bulk:
+                for kind in dict.fromkeys(kind for kind, _ in keys):
+                    await self._lists.only(kind)
                 return
-            for kind in dict.fromkeys(kind for kind, _ in keys):
-                await self._lists.only(kind)
+            services = [object_id for kind, object_id in keys if kind == "service"]
+            if len(services) > 1:
+                await self._read_services(services)
+                keys = [key for key in keys if key[0] != "service"]
+            for key in keys:
+                await self._read(key)
         except PermanentError as error:  # it answers, and makes no sense: what was known stays
             self._link.answered()
             _log.warning("an object cannot be read", reason=str(error))
@@ -74,7 +88,20 @@ class Reader:
             self._link.failed(error)
             self._lists.request("read failed")
         finally:
+            self._under_way -= 1
             self._free.release()
+
+    async def _read_services(self, ids: list[str]) -> None:
+        began_at = time.monotonic()
+        with self._view.reading() as reading:
+            known = {object_id: state for object_id in ids if (state := self._view.of("service").get(object_id))}
+            states = await self._link.engine.services(ids, known)
+            self._link.answered()
+            for state in states:
+                self._view.observe(reading, state)
+            for key in self._view.missing(reading, ids, "service", {state.id for state in states}):
+                self._view.remove(key)
+        self._cost.note((time.monotonic() - began_at) / len(ids))
 
     async def _read(self, key: Key) -> None:
         began_at = time.monotonic()

@@ -186,3 +186,8 @@ def test_the_tasks_of_a_service_that_is_not_understood_are_listed_with_all_other
     objects, asking = swarm(tasks=[raw_task("odd"), raw_task()])
     asking.answers |= {"/services": [raw_service(), odd], "/services/service-odd": odd}
     assert {"web.1", "service-odd.1"} == {task.name for task in objects.all_of("task", {})}
+
+
+def test_of_services_asked_for_by_id_those_that_only_begin_like_one_are_left_out():
+    objects, _ = swarm(services=[raw_service(ID="abc"), raw_service(ID="abcd")])
+    assert ["abc"] == [state.id for state in objects.services(["abc"], {})]
