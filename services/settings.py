@@ -96,6 +96,18 @@ class Settings(BaseSettings):
         pattern=r"^[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$",
         description="They have host names too, as `1.web.<domain>`; default: paths only, as `/tasks/web.1/`",
     )
+    traefik_default_rule: str | None = Field(
+        None,
+        description="Traefik's rule for services that have none, a template; default: Host(`{{ normalize .Name }}`)",
+    )
+    traefik_network: str | None = Field(
+        None, description="The network on which Traefik reaches tasks, where their service names none"
+    )
+    traefik_exposed_by_default: bool = Field(True, description="Traefik has services that do not say traefik.enable")
+    traefik_retry: bool = Field(True, description="A request that no task got yet is sent to another one")
+    traefik_stale_max_s: float = Field(
+        600.0, gt=0, description="How long proxies are told what was known last while NATS is away"
+    )
     admission_file: Path | None = Field(
         None, description="The path of admission's policy, YAML or TOML; default: no access to hosts, all else free"
     )

@@ -11,7 +11,18 @@ from starlette.exceptions import HTTPException
 from funswarm.client import Client
 from funswarm.errors import FunswarmError
 from funswarm.messages import Code
-from services.api import batching, commands, events, node_commands, operating, original, past, queries, schedules
+from services.api import (
+    batching,
+    commands,
+    events,
+    node_commands,
+    operating,
+    original,
+    past,
+    policies,
+    queries,
+    schedules,
+)
 from services.api.access import Access
 from services.api.documentation import add_documentation
 from services.api.documented import DESCRIPTION, TAGS, described
@@ -19,12 +30,16 @@ from services.api.figures import Figures
 from services.api.guard import Guard
 from services.api.parameters import refusing_unknown
 from services.api.problems import of_error, of_validation, problem
+from services.api.proxies import Proxies
+from services.api.proxies import routes as proxy_routes
 from services.api.settings import ApiSettings
 
 _log = structlog.get_logger()
 
 
-def build(client: Client, settings: ApiSettings, figures: Figures, stopping: asyncio.Event, instance: str) -> Guard:
+def build(
+    client: Client, settings: ApiSettings, figures: Figures, stopping: asyncio.Event, instance: str, *, proxies: Proxies
+) -> Guard:
     """The application. `stopping` ends the streams of events; `instance` labels the figures.
 
     Raises:
@@ -48,8 +63,10 @@ def build(client: Client, settings: ApiSettings, figures: Figures, stopping: asy
         node_commands.routes(client),
         schedules.routes(client),
         queries.routes(client, settings.tasks),
+        policies.routes(client),
         past.routes(client),
         events.routes(client, settings, figures, stopping),
+        proxy_routes(proxies),
     )
     for router in routers:
         app.include_router(router, dependencies=[Depends(refusing_unknown(app))])

@@ -61,11 +61,11 @@ class Followed:
             raise Unavailable(why, delay_s=RETRY_S)
         return world
 
-    async def after(self, revision: int, timeout_s: float) -> World:
+    async def after(self, revision: int, timeout_s: float | None = None) -> World:
         """The first World that is seen to be newer than `revision`.
 
         Raises:
-            TimeoutError: there was none within `timeout_s`.
+            TimeoutError: there was none within `timeout_s`; None: it is waited for for ever.
         """
         self._start()
         async with asyncio.timeout(timeout_s):

@@ -23,6 +23,7 @@ from services.api.figures import Figures
 from services.api.guard import Guard
 from services.api.hosts import is_loopback
 from services.api.operating import VERSION
+from services.api.proxies import Proxies
 from services.api.settings import CONNECTIONS_MAX, ApiSettings
 from services.bus.client import sdk_client
 from services.bus.connection import Bus
@@ -46,7 +47,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
     """
     api, nats = ApiSettings.of(settings), NatsSettings.of(settings)
     figures, client = Figures(), sdk_client(nats, PART)
-    app = build(client, api, figures, stop, instance())
+    proxies = Proxies(client, api.traefik, api.stale_max_s)
+    app = build(client, api, figures, stop, instance(), proxies=proxies)
     config = uvicorn.Config(
         app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None, log_level="warning",
         server_header=False, timeout_graceful_shutdown=DRAIN_TIMEOUT_S, limit_concurrency=CONNECTIONS_MAX,
@@ -58,7 +60,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         _log.info("serving HTTP", host=api.host, port=listening.getsockname()[1])
         _say_who_may(api)
         background = [
-            asyncio.create_task(_answer_for_parts(nats, figures, app)),
+            asyncio.create_task(_answer_for_parts(nats, figures, app, proxies)),
             asyncio.create_task(_learn_of_simulator(client, app)),
             asyncio.create_task(_end(server, stop)),
         ]
@@ -68,6 +70,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
+            await proxies.close()
             await client.close()
 
 
@@ -128,8 +131,8 @@ async def _learn_of_simulator(client: Client, app: Guard) -> None:
         await asyncio.sleep(SIMULATOR_INTERVAL_S if parts else RETRY_S)
 
 
-async def _answer_for_parts(nats: NatsSettings, figures: Figures, app: Guard) -> None:
-    """This copy's health and figures, and what it denied, for as long as the process lives; from when NATS is there."""
+async def _answer_for_parts(nats: NatsSettings, figures: Figures, app: Guard, proxies: Proxies) -> None:
+    """This copy's health and figures, what it denied, and what is wrong with labels, as long as the process lives."""
     started_at = datetime.now(UTC)
 
     async def health(_: bytes) -> bytes:
@@ -152,11 +155,12 @@ async def _answer_for_parts(nats: NatsSettings, figures: Figures, app: Guard) ->
         try:
             await bus.answer_all(bus.subjects.part_health, health)
             await bus.answer_all(bus.subjects.part_metrics, metrics)
-            writing = asyncio.create_task(app.denials.run(bus))
+            writing = [asyncio.create_task(app.denials.run(bus)), asyncio.create_task(proxies.tell(bus))]
             try:
                 await bus.watch()
             finally:
-                writing.cancel()
+                for task in writing:
+                    task.cancel()
         except FunswarmError as error:
             _log.warning("the connection to NATS ended", reason=str(error))
             await asyncio.sleep(RETRY_S)

@@ -10,7 +10,10 @@ from funswarm.errors import InvalidRequest
 from funswarm.explain import explain
 from funswarm.spec import ServiceSpec
 from funswarm.task_routes import NO_ROUTING, TaskRouting
+from services.api.followed import STALE_MAX_S
 from services.api.hosts import known_hosts
+from services.api.traefik.rules import DEFAULT_RULE, Rule
+from services.api.traefik.settings import TraefikSettings
 from services.settings import Settings
 
 LOOPBACK: Final = "127.0.0.1"
@@ -34,7 +37,8 @@ class ApiSettings:
 
     `hosts`: the names under which the api may be asked for; None: any. `tokens_file`: who may; None: whoever reaches
     it, and so it listens on this machine's loopback only, unless it is told another address. `tls_cert`: speak HTTPS.
-    `tasks`: which tasks have routes of their own in a proxy's document.
+    `tasks`: which tasks have routes of their own in a proxy's document. `traefik`: what else is in it, and
+    `stale_max_s` how long it is served without news.
     """
 
     host: str = LOOPBACK
@@ -48,13 +52,15 @@ class ApiSettings:
     keep_alive_s: float = KEEP_ALIVE_S
     streams_max: int = STREAMS_MAX
     tasks: TaskRouting = NO_ROUTING
+    traefik: TraefikSettings = field(default_factory=TraefikSettings)
+    stale_max_s: float = STALE_MAX_S
 
     @classmethod
     def of(cls, settings: Settings) -> "ApiSettings":
         """The part of all settings that the api needs.
 
         Raises:
-            InvalidRequest: FUNSWARM_DEFAULT_SERVICE is no service.
+            InvalidRequest: FUNSWARM_DEFAULT_SERVICE is no service, or FUNSWARM_TRAEFIK_DEFAULT_RULE no rule.
         """
         template = ORIGINAL_SERVICE
         if settings.default_service is not None:
@@ -74,4 +80,20 @@ class ApiSettings:
             settings.http_tls_cert,
             settings.http_tls_key,
             tasks=TaskRouting(settings.tasks_expose, settings.tasks_domain),
+            traefik=_traefik(settings),
+            stale_max_s=settings.traefik_stale_max_s,
         )
+
+
+def _traefik(settings: Settings) -> TraefikSettings:
+    try:
+        rule = Rule.of(settings.traefik_default_rule or DEFAULT_RULE)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"FUNSWARM_TRAEFIK_DEFAULT_RULE: {error}") from error
+    return TraefikSettings(
+        default_rule=rule,
+        network=settings.traefik_network,
+        exposed_by_default=settings.traefik_exposed_by_default,
+        retry=settings.traefik_retry,
+        tasks=TaskRouting(settings.tasks_expose, settings.tasks_domain),
+    )

@@ -7,7 +7,7 @@ import pytest
 
 from services.api.app import build
 from services.api.figures import Figures
-from tests.unit.api.fakes import SETTINGS, FakeClient
+from tests.unit.api.fakes import SETTINGS, FakeClient, no_proxies
 
 
 class Stopping(asyncio.Event):
@@ -22,7 +22,7 @@ class Stopping(asyncio.Event):
 def shared():
     """A client, what stops the application, and it: building one takes long, and it keeps nothing from test to test."""
     client, stopping = FakeClient(), Stopping()
-    return client, stopping, build(client, SETTINGS, Figures(), stopping, "api-1")
+    return client, stopping, build(client, SETTINGS, Figures(), stopping, "api-1", proxies=no_proxies(client))
 
 
 @pytest.fixture

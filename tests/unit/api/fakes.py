@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 from funswarm.client import DEFAULT, Client
 from funswarm.errors import UnknownObject
 from funswarm.messages import Code, Health, Result, ResultStatus
+from services.api.proxies import Proxies
 from services.api.settings import ApiSettings
+from services.api.traefik.settings import TraefikSettings
 
 SETTINGS = ApiSettings(keep_alive_s=0.01, streams_max=1)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -127,3 +129,8 @@ class FakeClient(Client):
 
 
 __all__ = ["NOW", "SETTINGS", "Code", "FakeClient", "FakeFeed", "a_result", "refused"]
+
+
+def no_proxies(client=None):
+    """What the application needs for the routes of proxies; nothing is followed before one asks."""
+    return Proxies(client or FakeClient(), TraefikSettings())

@@ -20,7 +20,7 @@ from services.api.seen import feed_of
 from services.api.settings import ApiSettings
 from services.settings import Settings
 from tests.builders import a_node, a_service, a_task
-from tests.unit.api.fakes import SETTINGS, FakeClient, FakeFeed, a_result
+from tests.unit.api.fakes import SETTINGS, FakeClient, FakeFeed, a_result, no_proxies
 
 MADE = {
     "reader": new_token("reader", Role.READ),
@@ -46,7 +46,14 @@ def secured(tmp_path_factory):
     file = tmp_path_factory.mktemp("api") / "tokens"
     file.write_text(lines(*MADE))
     client, figures = FakeClient(), Figures()
-    return client, build(client, replace(SETTINGS, tokens_file=file), figures, asyncio.Event(), "api-1"), figures, file
+    return (
+        client,
+        build(
+            client, replace(SETTINGS, tokens_file=file), figures, asyncio.Event(), "api-1", proxies=no_proxies(client)
+        ),
+        figures,
+        file,
+    )
 
 
 @pytest.fixture
@@ -137,7 +144,9 @@ def test_without_a_usable_file_it_does_not_start(tmp_path, text):
     if text is not None:
         file.write_text(text)
     with pytest.raises(Failed, match="FUNSWARM_HTTP_TOKENS_FILE"):
-        build(FakeClient(), replace(SETTINGS, tokens_file=file), Figures(), asyncio.Event(), "api-1")
+        build(
+            FakeClient(), replace(SETTINGS, tokens_file=file), Figures(), asyncio.Event(), "api-1", proxies=no_proxies()
+        )
 
 
 # Roles.

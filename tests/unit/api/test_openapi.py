@@ -23,7 +23,7 @@ async def test_it_names_every_route(document):
         "/v1/nodes", "/v1/nodes/{name}", "/v1/nodes/{name}/pause", "/v1/nodes/{name}/drain",
         "/v1/nodes/{name}/activate", "/v1/schedules", "/v1/schedules/{name}",
         "/v1/commands", "/v1/dead", "/v1/dead/{sequence}", "/v1/dead/{sequence}/replay",
-        "/v1/commands/{command_id}", "/v1/events", "/healthz", "/readyz", "/metrics",
+        "/v1/commands/{command_id}", "/v1/events", "/v1/traefik", "/healthz", "/readyz", "/metrics",
     } == set(document["paths"])  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from funswarm.state import REDACTED
 from funswarm.tokens import Role, new_token
 from services.api.app import build
 from services.api.figures import Figures
-from tests.unit.api.fakes import NOW, SETTINGS, FakeClient
+from tests.unit.api.fakes import NOW, SETTINGS, FakeClient, no_proxies
 
 SCALE = {"verb": "scale", "target": "web", "replicas": 2}
 DRAIN = {"verb": "drain", "target": "node-1"}
@@ -65,7 +65,9 @@ def file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def secured(file):
     client = Client()
-    return client, build(client, replace(SETTINGS, tokens_file=file), Figures(), asyncio.Event(), "api-1")
+    return client, build(
+        client, replace(SETTINGS, tokens_file=file), Figures(), asyncio.Event(), "api-1", proxies=no_proxies(client)
+    )
 
 
 @pytest.fixture
