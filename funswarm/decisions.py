@@ -12,13 +12,15 @@ from funswarm.state import Published
 class DecisionOutcome(StrEnum):
     """`commanded`: a command was submitted. `blocked`: it would be, but `limiter`. `dry-run`: only told.
 
-    `nothing`: there is nothing to do now, and why. `failed`: the policy could not decide, a fault of Funswarm's.
+    `nothing`: there is nothing to do now, and why. `happened`: something has come to pass, as the end of a run.
+    `failed`: the policy could not decide, a fault of Funswarm's.
     """
 
     COMMANDED = "commanded"
     BLOCKED = "blocked"
     DRY_RUN = "dry-run"
     NOTHING = "nothing"
+    HAPPENED = "happened"
     FAILED = "failed"
 
 
@@ -60,7 +62,7 @@ def plainly(decision: Decision) -> str:
         what = f"{decision.verb}: {what}"
     words = {
         DecisionOutcome.COMMANDED: "did", DecisionOutcome.BLOCKED: "wanted", DecisionOutcome.DRY_RUN: "would",
-        DecisionOutcome.NOTHING: "rests", DecisionOutcome.FAILED: "failed",
+        DecisionOutcome.NOTHING: "rests", DecisionOutcome.HAPPENED: "saw", DecisionOutcome.FAILED: "failed",
     }  # fmt: skip
     text = f"{decision.policy} {words[decision.outcome]} {what}"
     text += f" [{decision.formula}]" if decision.formula else ""

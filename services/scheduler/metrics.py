@@ -4,6 +4,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from funswarm.cronruns import CronOutcome, run_of
+from funswarm.decisions import Decision
 from funswarm.messages import Result
 
 BUCKETS_S: Final = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300)
@@ -50,15 +52,33 @@ class Metrics:
             registry=registry,
             buckets=EVALUATION_BUCKETS_S,
         )
-        self.decisions = Counter(
+        self._decisions = Counter(
             "funswarm_policies_decisions", "Decisions that were told", ["policy", "outcome"], registry=registry
         )
+        self._cron_runs = Counter(
+            "funswarm_cron_runs", "Runs of cron jobs that ended, or were not begun", ["outcome"], registry=registry
+        )
+        self._cron_late = Histogram(
+            "funswarm_cron_late_seconds", "From when a run was due until it was asked for", registry=registry,
+            buckets=BUCKETS_S,
+        )  # fmt: skip
         self.problems = Gauge("funswarm_policies_problems", "Labels that policies do not follow", registry=registry)
         self.holds = Gauge("funswarm_policies_holds", "Holds that people put", registry=registry)
 
     def denied(self, rule: str) -> None:
         """Admission refused a command by this rule."""
         self._denied.labels(rule).inc()
+
+    def decided(self, decision: Decision) -> None:
+        """A decision of a policy is told."""
+        self._decisions.labels(decision.policy, decision.outcome.value).inc()
+        run = run_of(decision)
+        if run is None:
+            return
+        if run.outcome is not CronOutcome.RUNNING:
+            self._cron_runs.labels(run.outcome.value).inc()
+        elif run.late_s is not None:
+            self._cron_late.observe(run.late_s)
 
     def ended(self, result: Result, seconds: float) -> None:
         """A result is stored."""

@@ -94,12 +94,16 @@ class Situation(Generic[S, M]):
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """Why, in plain words, for people; `inputs`, `formula` with numbers, `limiter`: what kept it from going further."""
+    """Why, in plain words, for people; `inputs`, `formula` with numbers, `limiter`: what kept it from going further.
+
+    `happened`: something has come to pass, as the end of a run: told each time, however much it resembles the last.
+    """
 
     reason: str
     inputs: Mapping[str, Any] = field(default_factory=dict)
     formula: str | None = None
     limiter: str | None = None
+    happened: bool = False
 
 
 @dataclass(frozen=True, slots=True)

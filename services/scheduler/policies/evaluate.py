@@ -171,7 +171,7 @@ class _Evaluation:
     ) -> None:
         service = self._case.service
         wanted = ask.command if ask is not None else None
-        outcome = DecisionOutcome.NOTHING
+        outcome = DecisionOutcome.HAPPENED if said.happened else DecisionOutcome.NOTHING
         if ask is not None:
             outcome = DecisionOutcome.COMMANDED if bar is None else DecisionOutcome.BLOCKED
             outcome = DecisionOutcome.DRY_RUN if bar is not None and bar.dry else outcome

@@ -27,6 +27,7 @@ RETRY_S: Final = 1.0
 log = structlog.get_logger(__name__)
 
 _Gist = tuple[object, ...]
+_ALWAYS_TOLD: Final = (DecisionOutcome.COMMANDED, DecisionOutcome.HAPPENED)
 
 
 class Telling:
@@ -48,7 +49,7 @@ class Telling:
         """Tell these, unless they are no news."""
         for decision in decisions:
             if self._is_news(decision):
-                self._metrics.decisions.labels(decision.policy, decision.outcome.value).inc()
+                self._metrics.decided(decision)
                 self._waiting.append(decision)
                 self._stirred.set()
 
@@ -86,7 +87,7 @@ class Telling:
     def _is_news(self, decision: Decision) -> bool:
         key, gist = (decision.policy, decision.service), _gist(decision)
         last = self._told.get(key)
-        if decision.outcome is not DecisionOutcome.COMMANDED and last is not None:
+        if decision.outcome not in _ALWAYS_TOLD and last is not None:
             recent = decision.time < last[1] + timedelta(seconds=PACE_S) and last[0][0] == gist[0]
             if last[0] == gist or recent:
                 return False

@@ -1,0 +1,91 @@
+"""The runs of cron jobs: what became of each, as the scheduler tells it and the command line shows it. Pure models.
+
+How one travels: a decision of the policy `cron`, on `<p>.decision.cron.<service>`, has a `CronRun` among its inputs.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+from enum import StrEnum
+from typing import Any, Final
+
+from pydantic import ValidationError
+
+from funswarm.decisions import Decision
+from funswarm.state import Published
+
+INPUT: Final = "run"  # where it is among a decision's inputs
+
+
+class CronOutcome(StrEnum):
+    """`replaced`: stopped by the next run. `stopped`: by somebody. `skipped`: another run was under way, or Swarm would
+    not. `missed`: it came too late. `queued`: it waits for another run. `unknown`: its tasks were gone before they were
+    seen.
+    """
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    REPLACED = "replaced"
+    STOPPED = "stopped"
+    SKIPPED = "skipped"
+    MISSED = "missed"
+    QUEUED = "queued"
+    UNKNOWN = "unknown"
+
+
+class CronTask(Published):
+    """One task of a run. `seconds`: from its creation to its end."""
+
+    place: str
+    node: str | None = None
+    state: str
+    exit_code: int | None = None
+    error: str | None = None
+    seconds: float | None = None
+
+
+class CronRun(Published):
+    """One run. `slot`: when it was due, None: it was asked for by hand. `late_s`: how much later it was begun.
+
+    `attempt`: 0 at first. `seconds`: from the first task's creation to the last one's end. `replaces`: the run, by
+    `key`, that it has stopped. `missed`: how many before it were not run, being too late.
+    """
+
+    key: str
+    outcome: CronOutcome
+    slot: datetime | None = None
+    attempt: int = 0
+    begun_at: datetime | None = None
+    ended_at: datetime | None = None
+    late_s: float | None = None
+    seconds: float | None = None
+    reason: str = ""
+    replaces: str | None = None
+    missed: int = 0
+    tasks: tuple[CronTask, ...] = ()
+
+
+def run_of(decision: Decision) -> CronRun | None:
+    """The run that a decision is about; None: it is about none, or did not pass."""
+    given: Any = decision.inputs.get(INPUT)
+    if given is None or decision.limiter is not None:
+        return None
+    try:
+        return CronRun.model_validate(given)
+    except ValidationError:
+        return None
+
+
+def history(decisions: Iterable[Decision]) -> tuple[CronRun, ...]:
+    """The runs that decisions tell of, the newest first. `decisions`: the newest first."""
+    runs: dict[str, CronRun] = {}
+    replaced: set[str] = set()
+    for decision in decisions:
+        if (run := run_of(decision)) is None:
+            continue
+        if run.replaces is not None:
+            replaced.add(run.replaces)
+        if run.key in replaced and run.outcome is CronOutcome.RUNNING:
+            run = run.model_copy(update={"outcome": CronOutcome.REPLACED})
+        runs.setdefault(run.key, run)
+    return tuple(runs.values())
