@@ -10,7 +10,7 @@ from funswarm.how import How
 from funswarm.link import Link
 from funswarm.messages import Result
 from funswarm.outcome import Accepted
-from funswarm.queries import Queries
+from funswarm.policing import Policed
 from funswarm.records import CommandPage
 from funswarm.since import Since, starting_point
 from funswarm.subjects import Subjects
@@ -18,7 +18,7 @@ from funswarm.subjects import Subjects
 DEFAULT: Final = How()
 
 
-class Past(Queries):
+class Past(Policed):
     """The questions about the past of a Client, and what to do with dead letters; they raise what it says.
 
     `name`: who asks.

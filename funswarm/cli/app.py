@@ -6,7 +6,21 @@ from typing import Annotated
 
 import typer
 
-from funswarm.cli import batching, creating, nodes, past, reading, scheduling, task, token, updating, watching, writing
+from funswarm.cli import (
+    batching,
+    creating,
+    hooks,
+    nodes,
+    past,
+    policing,
+    reading,
+    scheduling,
+    task,
+    token,
+    updating,
+    watching,
+    writing,
+)
 from funswarm.cli.session import Access
 from funswarm.subjects import DEFAULT_PREFIX
 
@@ -70,10 +84,14 @@ app.command("run")(writing.run_again)
 app.command("rm")(writing.remove)
 app.command("batch")(batching.batch)
 app.command("watch")(watching.watch)
+app.command("hold")(policing.hold)
+app.command("release")(policing.release)
+app.command("explain")(policing.explain)
 app.command("history")(past.history)
 app.add_typer(past.app, name="dead")
 app.add_typer(nodes.app, name="node")
 app.add_typer(scheduling.app, name="schedule")
+app.add_typer(hooks.app, name="hooks")
 app.add_typer(token.app, name="token")
 
 

@@ -1,0 +1,49 @@
+"""What policies decided, and holds that stop them, for Client. I/O by `Link`."""
+
+from contextlib import aclosing
+from typing import Final
+
+from pydantic import ValidationError
+
+from funswarm.backwards import read_back
+from funswarm.decisions import Decision, DecisionPage
+from funswarm.holds import Hold, Holds
+from funswarm.queries import Queries
+from funswarm.subjects import token
+
+DECISIONS_MAX: Final = 1000
+
+
+class Policed(Queries):
+    """The questions about policies of a Client; they raise what it says."""
+
+    async def decisions(self, service: str, *, policy: str | None = None, limit: int = 20) -> DecisionPage:
+        """What policies decided about a service, by its name, the newest first; of one policy, where it is given."""
+        found: list[Decision] = []
+        subject = f"{self._subjects.prefix}.decision.{policy or '*'}.{token(service)}"
+        async with aclosing(read_back(self._link, self._subjects.reports_stream, subject)) as kept:
+            async for one in kept:
+                if len(found) >= min(limit, DECISIONS_MAX):
+                    break
+                try:
+                    found.append(Decision.model_validate_json(one.body))
+                except ValidationError:  # of another version
+                    continue
+        return DecisionPage(items=tuple(found))
+
+    async def hold(self, hold: Hold) -> Hold:
+        """Has policies leave a service alone for a while; in the place of an earlier hold of the same policies.
+
+        Raises:
+            InvalidRequest: it is over already, or longer than a year.
+        """
+        return await Holds(self._link, self._subjects).put(hold)
+
+    async def release(self, service: str, policy: str | None = None) -> tuple[Hold, ...]:
+        """Ends the hold of a policy, None: all holds of the service. Those that it ended."""
+        return await Holds(self._link, self._subjects).release(service, policy)
+
+    async def holds(self, service: str | None = None) -> tuple[Hold, ...]:
+        """The holds of a service, None: of all."""
+        holds = Holds(self._link, self._subjects)
+        return await (holds.all() if service is None else holds.of(service))
