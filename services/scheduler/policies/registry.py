@@ -6,8 +6,9 @@ docs/decisions/0013 says why in this order. Before all of them come a hold, and 
 from typing import Any
 
 from services.scheduler.policies.contract import Policy
+from services.scheduler.policies.cron import Cron
 
 
 def policies() -> tuple[Policy[Any, Any], ...]:
     """New ones, for one time of being active: a policy may have I/O of its own."""
-    return ()
+    return (Cron(),)
