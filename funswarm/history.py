@@ -3,7 +3,7 @@
 NATS filters by what the subjects have (status, verb, target); the rest is looked at here, so much of it at a time.
 """
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,13 +25,14 @@ _PENDING_MARK: Final = "p"
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which commands; None: not asked. Of what the api denied only where `status` says so."""
+    """Which commands; None: not asked. Of what the api denied only where `status` says so. `shown`: only these."""
 
     target: str | None = None
     verb: str | None = None
     status: RecordStatus | None = None
     requested_by: str | None = None
     since: datetime | None = None
+    shown: Callable[[CommandRecord], bool] | None = None
 
     @classmethod
     def of(
@@ -58,7 +59,7 @@ class Wanted:
     def takes(self, record: CommandRecord) -> bool:
         """As far as NATS does not see to it."""
         return (record.status is not RecordStatus.DENIED or self.status is RecordStatus.DENIED) and (
-            self.requested_by is None or self.requested_by == record.requested_by
+            self.requested_by in (None, record.requested_by) and (self.shown is None or self.shown(record))
         )
 
 

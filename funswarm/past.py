@@ -1,5 +1,6 @@
 """What was asked of the Swarm and what could not be done: history and dead letters, for Client. I/O by `Link`."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -11,7 +12,7 @@ from funswarm.link import Link
 from funswarm.messages import Result
 from funswarm.outcome import Accepted
 from funswarm.policing import Policed
-from funswarm.records import CommandPage
+from funswarm.records import CommandPage, CommandRecord
 from funswarm.since import Since, starting_point
 from funswarm.subjects import Subjects
 
@@ -38,14 +39,15 @@ class Past(Policed):
         since: Since = None,
         limit: int = 100,
         after: str | None = None,
+        shown: Callable[[CommandRecord], bool] | None = None,
     ) -> CommandPage:
         """What was asked of the Swarm, newest first: what waits (`pending`), then what ended. `after`: a page's `next`.
 
         `target` as it was asked for. `status`: pending, succeeded, refused, failed; denied: what the HTTP api did not
-        let in. `since`: a time, or how long ago (`"10m"`).
+        let in. `since`: a time, or how long ago (`"10m"`). `shown`: only these of them.
         """
         wanted = Wanted.of(target, verb, status, requested_by, starting_point(since, datetime.now(UTC)))
-        return await read_commands(self._link, self._subjects, wanted, limit, after)
+        return await read_commands(self._link, self._subjects, replace(wanted, shown=shown), limit, after)
 
     async def is_waiting(self, command_id: str) -> bool:
         """Whether a command without a result is kept, and will be done."""

@@ -14,6 +14,7 @@ from services.api.commands import ANSWERS
 from services.api.documented import READING
 from services.api.moments import Moment
 from services.api.queries import gives, json, lists
+from services.api.seen import commands_shown
 from services.api.waiting import Waiting, waiting
 
 Text = Annotated[str | None, Query(min_length=1, max_length=256)]
@@ -29,6 +30,7 @@ def routes(client: Client) -> APIRouter:
 
     @router.get("/commands", tags=["commands"], responses=lists(CommandPage), response_model=None)
     async def list_commands(  # noqa: PLR0917  FastAPI calls it by name
+        caller: Asking,
         target: Text = None,
         verb: Text = None,
         status: RecordStatus | None = None,
@@ -40,9 +42,11 @@ def routes(client: Client) -> APIRouter:
         ] = None,
     ) -> Response:
         """What was asked of the Swarm, newest first: what waits (`pending`), then what ended."""
+        shown = await commands_shown(client, caller)
         page = await client.commands(
-            target=target, verb=verb, status=status, requested_by=requested_by, since=since, limit=limit, after=after
-        )
+            target=target, verb=verb, status=status, requested_by=requested_by, since=since, limit=limit, after=after,
+            shown=shown,
+        )  # fmt: skip
         return json(page)
 
     @router.get("/dead", tags=["dead letters"], responses=lists(LetterPage), response_model=None)

@@ -4,13 +4,16 @@ Of a task only its service's name is known, and that is asked for its label once
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 from funswarm.changes import Changed, Changes, Item, Snapshotted
 from funswarm.client import Client
+from funswarm.commands import SERVICE_VERBS
 from funswarm.errors import Failed, UnknownObject
 from funswarm.messages import Health, Result
 from funswarm.places import TaskPlace
+from funswarm.records import CommandRecord, record_of
 from funswarm.state import AnyState, ServiceState, TaskState
 from funswarm.task_routes import TaskRouting
 from services.api.access import Caller
@@ -84,11 +87,31 @@ async def health_of(client: Client, caller: Caller) -> Health:
 
 
 async def result_of(client: Client, caller: Caller, command_id: str) -> Result | None:
-    """A command's result. Who is bound to namespaces sees those of their own commands."""
+    """A command's result; None: there is none yet, or none that the caller sees."""
     result = await client.result(command_id)
-    if result is not None and caller.namespaces and result.requested_by != caller.name:
+    if result is None or not caller.namespaces or result.requested_by == caller.name:
+        return result
+    is_shown = await commands_shown(client, caller)
+    return None if is_shown and not is_shown(record_of(result)) else result
+
+
+async def commands_shown(client: Client, caller: Caller) -> Callable[[CommandRecord], bool] | None:
+    """Which records the caller sees: their own commands', and those about services that they see; None: all.
+
+    Of a service that is gone its name is all that is left to go by.
+    """
+    if not caller.namespaces:
         return None
-    return result
+    sees: dict[str, bool] = {}
+    for service in await client.services():
+        sees[service.name] = sees[service.id] = caller.sees(service)
+
+    def is_shown(record: CommandRecord) -> bool:
+        about_service = record.command_id is not None and record.verb in SERVICE_VERBS
+        theirs = about_service and sees.get(record.target, caller.may_see(record.target))
+        return theirs or record.requested_by == caller.name
+
+    return is_shown
 
 
 def feed_of(feed: Changes, client: Client, caller: Caller) -> Feed:

@@ -1,6 +1,7 @@
 """Tokens with roles and namespaces, on a whole Funswarm: the api and the scheduler together."""
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import httpx
@@ -9,6 +10,7 @@ import pytest
 from funswarm.tokens import Role, new_token
 from tests.nats.api_scene import lines
 from tests.nats.run_scene import PATIENCE_S, Run
+from tests.waiting import until
 
 MADE = {
     "admin": new_token("admin", Role.ADMIN),
@@ -70,6 +72,26 @@ async def test_the_feed_of_a_token_has_its_own_only(running):
             while told[-1]["data"].get("name") != "shop_feed":
                 told.append(await events.next())
     assert "other" not in json.dumps(told)
+
+
+async def test_a_token_sees_the_commands_about_its_own_services_and_its_own(running):
+    async with as_(running, "admin") as admin, as_(running, "shop") as shop:
+        await created(admin, "other_listed")
+        await created(admin, "shop_by_others")
+        await created(shop, "shop_listed")
+        await shop.delete("/v1/services/other_listed")
+
+        async def listed() -> set[tuple[str, str]]:
+            records = (await shop.get("/v1/commands?limit=1000")).raise_for_status().json()["items"]
+            return {(record["verb"], record["target"]) for record in records}
+
+        expected = {("create", "shop_by_others"), ("create", "shop_listed"), ("remove", "other_listed")}
+        await until(lambda: _holds(listed, expected), "the records")
+        assert ("create", "other_listed") not in await listed()
+
+
+async def _holds(listed: Callable[[], Awaitable[set[tuple[str, str]]]], expected: set[tuple[str, str]]) -> bool:
+    return expected <= await listed()
 
 
 async def test_a_reader_only_looks(running):

@@ -12,11 +12,12 @@ from funswarm.changes import Snapshotted
 from funswarm.errors import Failed
 from funswarm.messages import Health, Problem, ServiceSummary
 from funswarm.namespaces import STACK_LABEL
+from funswarm.records import CommandRecord
 from funswarm.tokens import Role, new_token
 from services.api.access import Caller, role_needed
 from services.api.app import build
 from services.api.figures import Figures
-from services.api.seen import feed_of
+from services.api.seen import commands_shown, feed_of
 from services.api.settings import ApiSettings
 from services.settings import Settings
 from tests.builders import a_node, a_service, a_task
@@ -255,7 +256,7 @@ async def test_health_lists_the_problems_of_their_services_only(http, client):
 
 
 @pytest.mark.parametrize(
-    "path", ["/v1/nodes", "/metrics", "/v1/commands", "/v1/services/shop_web/more", "/what/is/new"]
+    "path", ["/v1/nodes", "/metrics", "/v1/commands/c1/more", "/v1/services/shop_web/more", "/what/is/new"]
 )
 async def test_what_concerns_the_whole_swarm_is_not_theirs(http, path):
     answer = await http.get(path, headers=as_("shop"))
@@ -267,10 +268,41 @@ async def test_results_of_others_are_not_theirs(http, client):
     client.state["services"] = SERVICES
     command = (await http.delete("/v1/services/shop_web", headers=as_("shop"))).json()
     mine = a_result(client.submitted[0], requested_by="shop")
-    client.results = {"mine": mine, "theirs": mine.model_copy(update={"requested_by": "operator"})}
+    about_mine = mine.model_copy(update={"requested_by": "operator"})
+    client.results = {
+        "mine": mine,
+        "about": about_mine,
+        "theirs": about_mine.model_copy(update={"target": "other_web"}),
+    }
     assert command["status"] == "succeeded"
     statuses = [(await http.get(f"/v1/commands/{which}", headers=as_("shop"))).status_code for which in client.results]
-    assert [200, 404] == statuses
+    assert [200, 200, 404] == statuses
+
+
+@pytest.mark.parametrize(
+    ("shown", "fields"),
+    [
+        (True, {"target": "shop_web"}),
+        (True, {"target": "shop_gone"}),
+        (False, {"target": "shop_eu_web"}),  # its label says that it is not the shop's
+        (False, {"target": "other_web"}),
+        (True, {"target": "other_web", "requested_by": "shop"}),
+        (False, {"target": "shop_a", "verb": "batch"}),
+        (True, {"target": "all", "verb": "batch", "requested_by": "shop"}),
+        (False, {"target": "shop_web", "verb": "scale", "command_id": None, "status": "denied"}),
+    ],
+    ids=str,
+)
+async def test_commands_about_their_services_and_of_their_own_are_listed(client, shown, fields):
+    client.state["services"] = SERVICES
+    is_shown = await commands_shown(client, SHOP)
+    values = {"command_id": "c1", "verb": "scale", "status": "succeeded", "requested_by": "operator", **fields}
+    assert is_shown is not None
+    assert shown is is_shown(CommandRecord(**values))
+
+
+async def test_who_is_bound_to_nothing_sees_all_commands(client):
+    assert await commands_shown(client, Caller("operator")) is None
 
 
 async def test_a_link_creates_inside(http, client):
