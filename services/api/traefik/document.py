@@ -1,8 +1,7 @@
 """All services' parts as one document: who may have which name and rule, what refers to what, and the bytes. Pure.
 
-Two services may say the same of a name, and then share it (a load balancer has both's servers): as Traefik merges.
-Where they differ, or claim the same rule, the older service keeps it, and nothing of the younger one leads to what it
-did not define. The bytes are the same for the same World.
+Of two services that claim a name or a rule the older one keeps it, and nothing of the younger leads to what it did not
+define itself. Only middlewares that say the same are shared. The bytes are the same for the same World.
 """
 
 import hashlib
@@ -18,6 +17,7 @@ from services.api.world import Service
 
 RETRY: Final[Mapping[str, Any]] = {"retry": {"attempts": 3, "initialInterval": "50ms"}}
 _LOCAL: Final = ("@swarm", "@docker")  # as who comes from Traefik's own providers writes: now it is defined here
+_OURS: Final = "funswarm-"
 _SINGULAR: Final = {"routers": "router", "services": "service", "middlewares": "middleware"}
 
 Problems = Mapping[str, tuple[Problem, ...]]  # by service
@@ -113,14 +113,12 @@ class _Merging:
         family, section, name = place
         items = self.of(family, section)
         if name in items:
-            shared = _shared(section, items[name], item)
-            if shared is None:
-                owner = self._owners[place].name
-                why = f"the {_SINGULAR[section]} {name!r} is that of {owner}, which is older: give it another name"
-                self.fault(service, Fault(why, f"traefik.{family}.{section}.{name}"))
-                self._lost.add((service.id, *place))
-            else:
-                items[name] = shared
+            if items[name] == item and (section == "middlewares" or name.startswith(_OURS)):
+                return
+            owner = self._owners[place].name
+            why = f"the {_SINGULAR[section]} {name!r} is that of {owner}, which is older: give it another name"
+            self.fault(service, Fault(why, f"traefik.{family}.{section}.{name}"))
+            self._lost.add((service.id, *place))
             return
         if section == "routers" and (taken := self._claimed(service, family, name, item)):
             self.fault(service, taken)
@@ -181,16 +179,3 @@ class _Referring:
             why = f"there is no {_SINGULAR[section]} {name!r} here: what is defined elsewhere has @ and its provider"
             self.merging.fault(self.owner, Fault(why, label, name))
         return said
-
-
-def _shared(section: str, one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any] | None:
-    """Two services' item of one name as one; None: they differ."""
-    if one == other:
-        return one
-    if section != "services":
-        return None
-    mine, theirs = one["loadBalancer"], other["loadBalancer"]
-    if {**mine, "servers": ()} != {**theirs, "servers": ()}:
-        return None
-    servers = {json.dumps(server, sort_keys=True): server for server in (*mine["servers"], *theirs["servers"])}
-    return {"loadBalancer": {**mine, "servers": [servers[key] for key in sorted(servers)]}}

@@ -43,10 +43,11 @@ class BadLabel(ValueError):
 
 @dataclass(slots=True)
 class Node:
-    """One word of a key. `label`: the first label that has it, for messages; `value`: of the label that ends here."""
+    """One word of a key. `value`: of the label that ends here. `label` and `text`: one that has it, for messages."""
 
     name: str
     label: str
+    text: str
     value: str | None = None
     children: "dict[str, Node]" = field(default_factory=dict)  # by the name in lower case
 
@@ -73,7 +74,7 @@ def read_labels(labels: Mapping[str, str]) -> Labels:
                 continue
             place = (family, node.name.lower())
             if not node.children:
-                faults.append(Fault("this needs a name and an option behind it", node.label, node.value))
+                faults.append(Fault("this needs a name and an option behind it", node.label, node.text))
             for item in node.children.values():
                 try:
                     items.setdefault(place, {})[item.name] = _item(item, table, place[1])
@@ -102,10 +103,11 @@ def _tree(labels: Mapping[str, str]) -> dict[str, Node]:
         family, _, path = rest.partition(".")
         if root.lower() != _ROOT or family.lower() not in SECTIONS:
             continue
-        node = families.setdefault(family.lower(), Node(family, label))
+        node = families.setdefault(family.lower(), Node(family, label, labels[label]))
         for word in _words(path):
-            node = node.children.setdefault(word.lower(), Node(word, label))
-        node.value, node.label = labels[label], label
+            node = node.children.setdefault(word.lower(), Node(word, label, labels[label]))
+        node.value = node.text = labels[label]
+        node.label = label
     return families
 
 
@@ -123,12 +125,12 @@ def _words(path: str) -> list[str]:
 
 def _item(node: Node, table: Group, section: str) -> Json:
     if not node.name:
-        raise BadLabel(Fault("a name is missing between its dots", node.label, node.value))
+        raise BadLabel(Fault("a name is missing between its dots", node.label, node.text))
     if "@" in node.name:
         why = "a name has no @: what follows one is the provider of something that is defined elsewhere"
-        raise BadLabel(Fault(why, node.label, node.value))
+        raise BadLabel(Fault(why, node.label, node.text))
     if not node.children:
-        raise BadLabel(Fault("this needs an option behind the name", node.label, node.value))
+        raise BadLabel(Fault("this needs an option behind the name", node.label, node.text))
     made = _options(node, table)
     if not made and section == "middlewares":
         raise _nothing(node)
@@ -170,7 +172,7 @@ def _options(node: Node, group: Group) -> dict[str, Json]:
 def _bare(node: Node, group: Group) -> Json:
     """A group with a value: `true` is all there is to say, anything else switches it off."""
     if not group.bare:
-        raise BadLabel(Fault("this needs an option behind it", node.label, node.value))
+        raise BadLabel(Fault("this needs an option behind it", node.label, node.text))
     if node.value and node.value.lower() != "true":
         return None
     return _options(node, group)
@@ -179,23 +181,23 @@ def _bare(node: Node, group: Group) -> Json:
 def _several(node: Node, group: Group) -> Json:
     for child in node.children.values():
         if not _INDEX.fullmatch(child.name):
-            raise BadLabel(Fault(f"{node.name} is a list: write {node.name}[0]", child.label, child.value))
+            raise BadLabel(Fault(f"{node.name} is a list: write {node.name}[0]", child.label, child.text))
     in_order = sorted(node.children.values(), key=lambda child: int(child.name[1:-1]))
     return [_group(child, group) for child in in_order] or None
 
 
 def _map(node: Node, kind: Kind) -> Json:
     if not node.children:
-        raise BadLabel(Fault("this needs a name behind it", node.label, node.value))
+        raise BadLabel(Fault("this needs a name behind it", node.label, node.text))
     if "" in node.children:
-        raise BadLabel(Fault("a name is missing behind the last dot", node.children[""].label))
+        raise BadLabel(Fault("a name is missing behind the last dot", node.children[""].label, node.children[""].text))
     return {child.name: _value(child, kind) for child in node.children.values()}
 
 
 def _plugins(node: Node) -> Json:
     made = _any(node)
     if not isinstance(made, dict) or not all(isinstance(one, dict) for one in made.values()):
-        raise BadLabel(Fault("this needs a plugin's name and an option behind it", node.label, node.value))
+        raise BadLabel(Fault("this needs a plugin's name and an option behind it", node.label, node.text))
     return made
 
 
@@ -210,7 +212,7 @@ def _any(node: Node) -> Json:
 def _value(node: Node, kind: Kind) -> Json:
     if node.children:
         child = next(iter(node.children.values()))
-        raise BadLabel(Fault(f"{node.name} is a {kind.value}, nothing is behind it", child.label, child.value))
+        raise BadLabel(Fault(f"{node.name} is a {kind.value}, nothing is behind it", child.label, child.text))
     text = node.value or ""
     match kind:
         case Kind.FLAG:
@@ -232,11 +234,11 @@ def _value(node: Node, kind: Kind) -> Json:
 
 
 def _nothing(node: Node) -> BadLabel:
-    return BadLabel(Fault(f"nothing is said of {node.name}", node.label, node.value))
+    return BadLabel(Fault(f"nothing is said of {node.name}", node.label, node.text))
 
 
 def _unknown(node: Node, known: Iterable[str]) -> Fault:
     if not node.name:
-        return Fault("a word is missing between its dots", node.label, node.value)
+        return Fault("a word is missing between its dots", node.label, node.text)
     near = did_you_mean(node.name.lower(), [name.lower() for name in known])
-    return Fault(f"Traefik does not know {node.name!r} here{near}", node.label, node.value)
+    return Fault(f"Traefik does not know {node.name!r} here{near}", node.label, node.text)

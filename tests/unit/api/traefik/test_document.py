@@ -1,0 +1,415 @@
+"""Traefik's document of a World: what is in it, what is left out, and what is told."""
+
+import json
+
+import pytest
+
+from services.api.traefik.parts import RETRY_NAME
+from services.api.traefik.rules import Rule
+from services.api.world import Reach
+from tests.unit.api.traefik.worlds import NET, a_node, a_service, a_task, a_world, document
+
+PORT = {"traefik.http.services.web.loadbalancer.server.port": "80"}
+RULE = {"traefik.http.routers.web.rule": "Host(`web.example`)"}
+OLD, NEW = "2026-11-01T08:00:00Z", "2026-11-02T08:00:00Z"
+
+
+def content(world, **settings):
+    return json.loads(document(world, **settings).body)
+
+
+def servers(world, name="web", family="http", **settings):
+    balancer = content(world, **settings)[family]["services"][name]["loadBalancer"]
+    return [server.get("url") or server["address"] for server in balancer["servers"]]
+
+
+def problems(world, **settings):
+    told = document(world, **settings).problems
+    return [(problem.service, problem.label) for some in told.values() for problem in some]
+
+
+def reasons(world, **settings):
+    return " ".join(problem.reason for some in document(world, **settings).problems.values() for problem in some)
+
+
+def test_nothing_is_an_empty_object():
+    assert {} == content(a_world(a_service()))
+
+
+def test_a_service_with_a_router_and_a_port_is_routed():
+    assert {
+        "http": {
+            "routers": {"web": {"rule": "Host(`web.example`)", "service": "web"}},
+            "services": {"web": {"loadBalancer": {"servers": [{"url": "http://10.0.1.1:80"}]}}},
+        }
+    } == content(a_world(a_service(labels=PORT | RULE)))
+
+
+def test_without_a_router_there_is_one_with_the_default_rule():
+    world = a_world(a_service("shop_web", labels=PORT))
+
+    assert {"shop-web": {"rule": "Host(`shop-web`)", "service": "web"}} == content(world)["http"]["routers"]
+
+
+def test_the_default_rule_is_a_setting():
+    rule = Rule.of("Host(`{{ .Name }}.example`)")
+
+    assert (
+        "Host(`web.example`)"
+        == content(a_world(a_service(labels=PORT)), default_rule=rule)["http"]["routers"]["web"]["rule"]
+    )
+
+
+def test_without_a_port_the_service_is_left_out_and_told():
+    world = a_world(a_service(labels=RULE))
+
+    assert [("web", "traefik.http.services.web.loadbalancer.server.port")] == problems(world)
+    assert {} == content(world)
+
+
+def test_a_service_that_says_nothing_has_no_problem():
+    assert [] == problems(a_world(a_service()))
+
+
+def test_a_service_that_only_says_enable_is_told_what_is_missing():
+    assert "Swarm does not tell on which port" in reasons(a_world(a_service(labels={"traefik.enable": "true"})))
+
+
+@pytest.mark.parametrize(
+    ("enable", "default", "there"),
+    [(None, True, True), (None, False, False), ("true", False, True), ("false", True, False), ("0", True, False)],
+)
+def test_it_is_exposed_as_its_label_says_else_the_setting(enable, default, there):
+    labels = PORT | RULE | ({"Traefik.Enable": enable} if enable else {})
+
+    assert there is bool(content(a_world(a_service(labels=labels)), exposed_by_default=default))
+
+
+def test_an_enable_that_is_no_boolean_exposes_nothing_and_is_told():
+    world = a_world(a_service(labels=PORT | RULE | {"traefik.enable": "yes"}))
+
+    assert ({}, [("web", "traefik.enable")]) == (content(world), problems(world))
+
+
+@pytest.mark.parametrize("task", [{"state": "starting"}, {"desired_state": "shutdown"}, {"state": "complete"}])
+def test_a_task_that_is_not_ready_is_no_server(task):
+    world = a_world(a_service(labels=PORT), tasks=[a_task(slot=1), a_task(slot=2, **task)])
+
+    assert ["http://10.0.1.1:80"] == servers(world)
+
+
+def test_a_task_on_a_node_that_is_down_is_no_server():
+    assert [] == servers(a_world(a_service(labels=PORT), nodes=[a_node(state="down")]))
+
+
+def test_a_service_without_ready_tasks_keeps_its_router():
+    world = a_world(a_service(labels=PORT, replicas=0), tasks=[])
+
+    assert {"loadBalancer": {"servers": []}} == content(world)["http"]["services"]["web"]
+    assert "web" in content(world)["http"]["routers"]
+
+
+def test_scheme_and_weight_are_those_of_all_servers():
+    lb = "traefik.http.services.web.loadbalancer.server."
+    world = a_world(a_service(labels=PORT | {lb + "scheme": "https", lb + "weight": "3", lb + "preservepath": "true"}))
+
+    (server,) = content(world)["http"]["services"]["web"]["loadBalancer"]["servers"]
+    assert {"url": "https://10.0.1.1:80", "weight": 3, "preservePath": True} == server
+
+
+def test_a_url_is_taken_as_it_is_while_a_task_is_ready():
+    labels = {"traefik.http.services.web.loadbalancer.server.url": "http://web:80"}
+
+    assert ["http://web:80"] == servers(a_world(a_service(labels=labels), tasks=[a_task(slot=1), a_task(slot=2)]))
+    assert [] == servers(a_world(a_service(labels=labels), tasks=[]))
+
+
+@pytest.mark.parametrize(
+    ("said", "bad"), [({"port": "http"}, "port"), ({"port": "0"}, "port"), ({"port": "80", "scheme": "ftp"}, "scheme"),
+                      ({"port": "80", "url": "http://a"}, "url")],
+)  # fmt: skip
+def test_a_server_that_cannot_be_is_left_out_and_told(said, bad):
+    lb = "traefik.http.services.web.loadbalancer.server."
+    world = a_world(a_service(labels={lb + name: value for name, value in said.items()}))
+
+    assert [("web", lb + bad)] == problems(world)
+    assert {} == content(world)
+
+
+def test_an_ipv6_address_stands_in_brackets():
+    task = a_task(reaches=(Reach(NET, "net", "fd00::5"),))
+
+    assert ["http://[fd00::5]:80"] == servers(a_world(a_service(labels=PORT), tasks=[task]))
+
+
+# Networks.
+
+TWO = (Reach("n-b", "back", "10.0.2.5"), Reach("n-f", "front", "10.0.3.5"))
+
+
+def on_two(labels=None, **others):
+    return a_world(
+        a_service(labels=PORT | (labels or {}), networks=("n-f", "n-b"), **others), tasks=[a_task(reaches=TWO)]
+    )
+
+
+@pytest.mark.parametrize("label", ["traefik.swarm.network", "Traefik.Docker.Network"])
+def test_the_network_is_the_one_of_the_label(label):
+    assert ["http://10.0.3.5:80"] == servers(on_two({label: "front"}))
+    assert [] == problems(on_two({label: "front"}))
+
+
+def test_the_network_is_the_one_of_the_setting_where_no_label_says():
+    assert ["http://10.0.3.5:80"] == servers(on_two(), network="front")
+
+
+def test_of_several_networks_the_first_is_used_and_it_is_told():
+    assert ["http://10.0.2.5:80"] == servers(on_two())
+    assert [("web", "traefik.swarm.network")] == problems(on_two())
+
+
+def test_a_network_that_it_is_not_on_is_told():
+    world = on_two({"traefik.swarm.network": "other"})
+
+    assert ["http://10.0.2.5:80"] == servers(world)
+    assert "not on the network 'other' but on back, front" in reasons(world)
+
+
+def test_the_ingress_network_counts_for_nothing():
+    reaches = (Reach("n-i", "ingress", "10.255.0.9"), Reach(NET, "net", "10.0.1.1"))
+    world = a_world(a_service(labels=PORT), tasks=[a_task(reaches=reaches)])
+
+    assert (["http://10.0.1.1:80"], []) == (servers(world), problems(world))
+
+
+def test_a_service_on_the_ingress_network_alone_is_told():
+    reaches = (Reach("n-i", "ingress", "10.255.0.9"),)
+    world = a_world(a_service(labels=PORT, networks=()), tasks=[a_task(reaches=reaches)])
+
+    assert [] == servers(world)
+    assert "on no network but ingress" in reasons(world)
+
+
+def test_a_task_of_before_the_network_changed_is_still_a_server():
+    tasks = [a_task(slot=1, reaches=(Reach("n-old", "old", "10.0.9.1"),)), a_task(slot=2)]
+
+    assert ["http://10.0.1.2:80", "http://10.0.9.1:80"] == servers(a_world(a_service(labels=PORT), tasks=tasks))
+
+
+def test_on_the_node_s_own_network_a_task_is_reached_at_its_node():
+    task = a_task(reaches=(Reach("n-h", "host", ""),))
+    world = a_world(a_service(labels=PORT, networks=("n-h",)), tasks=[task], nodes=[a_node()])
+
+    assert ["http://192.0.2.1:80"] == servers(world)
+
+
+BY_VIP = {"traefik.swarm.lbswarm": "true"}
+VIP = (Reach("n-i", "ingress", "10.255.0.2"), Reach(NET, None, "10.0.1.100"))
+
+
+def test_swarm_balances_where_it_is_told_to():
+    assert ["http://10.0.1.100:80"] == servers(a_world(a_service(labels=PORT | BY_VIP, vips=VIP)))
+
+
+def test_without_a_virtual_ip_the_tasks_are_the_servers():
+    assert ["http://10.0.1.1:80"] == servers(a_world(a_service(labels=PORT | BY_VIP)))
+
+
+def test_a_virtual_ip_without_ready_tasks_is_no_server():
+    assert [] == servers(a_world(a_service(labels=PORT | BY_VIP, vips=VIP), tasks=[]))
+
+
+def test_old_and_new_labels_together_expose_nothing():
+    world = a_world(a_service(labels=PORT | {"traefik.swarm.network": "net", "traefik.docker.lbswarm": "true"}))
+
+    assert ({}, [("web", "traefik.docker.lbswarm")]) == (content(world), problems(world))
+
+
+def test_a_misspelt_label_of_swarm_is_told():
+    assert [("web", "traefik.swarm.netwrk")] == problems(a_world(a_service(labels={"traefik.swarm.netwrk": "net"})))
+
+
+# TCP and UDP.
+
+
+def test_tcp_has_addresses_and_links_its_router():
+    labels = {"traefik.tcp.routers.db.rule": "HostSNI(`*`)", "traefik.tcp.services.db.loadbalancer.server.port": "5432"}
+
+    assert {
+        "tcp": {
+            "routers": {"db": {"rule": "HostSNI(`*`)", "service": "db"}},
+            "services": {"db": {"loadBalancer": {"servers": [{"address": "10.0.1.1:5432"}]}}},
+        }
+    } == content(a_world(a_service(labels=labels)))
+
+
+def test_udp_has_addresses_and_links_its_router():
+    labels = {"traefik.udp.routers.d.entrypoints": "dns", "traefik.udp.services.d.loadbalancer.server.port": "53"}
+
+    assert {"d": {"entryPoints": ["dns"], "service": "d"}} == content(a_world(a_service(labels=labels)))["udp"][
+        "routers"
+    ]
+    assert ["10.0.1.1:53"] == servers(a_world(a_service(labels=labels)), "d", "udp")
+
+
+# Routers and services.
+
+
+def test_a_router_that_names_no_service_of_several_is_left_out_and_told():
+    more = {"traefik.http.services.other.loadbalancer.server.port": "81"}
+    world = a_world(a_service(labels=PORT | RULE | more))
+
+    assert [("web", "traefik.http.routers.web")] == problems(world)
+    assert "routers" not in content(world)["http"]
+
+
+def test_a_router_to_what_is_defined_elsewhere_stays_as_it_is():
+    labels = (
+        RULE
+        | PORT
+        | {"traefik.http.routers.web.service": "api@internal", "traefik.http.routers.web.middlewares": "a@file"}
+    )
+    world = a_world(a_service(labels=labels))
+
+    router = content(world)["http"]["routers"]["web"]
+    assert ("api@internal", ["a@file"], []) == (router["service"], router["middlewares"], problems(world))
+
+
+def test_what_was_of_traefik_s_own_provider_is_found_here():
+    labels = RULE | PORT | {
+        "traefik.http.routers.web.middlewares": "m@swarm,c@docker",
+        "traefik.http.middlewares.m.compress": "true",
+        "traefik.http.middlewares.c.chain.middlewares": "m@swarm",
+    }  # fmt: skip
+    http = content(a_world(a_service(labels=labels)))["http"]
+
+    assert (["m", "c"], {"middlewares": ["m"]}) == (
+        http["routers"]["web"]["middlewares"],
+        http["middlewares"]["c"]["chain"],
+    )
+
+
+def test_a_middleware_that_is_nowhere_is_told():
+    assert [("web", "traefik.http.routers.web.middlewares")] == problems(
+        a_world(a_service(labels=RULE | PORT | {"traefik.http.routers.web.middlewares": "none"}))
+    )
+
+
+def test_a_router_whose_middleware_is_left_out_is_left_out_and_told_once():
+    labels = (
+        RULE | PORT | {"traefik.http.routers.web.middlewares": "m", "traefik.http.middlewares.m.basicauth.user": "a"}
+    )
+    world = a_world(a_service(labels=labels))
+
+    assert "routers" not in content(world)["http"]
+    assert [("web", "traefik.http.middlewares.m.basicauth.user")] == problems(world)
+
+
+# Several services.
+
+
+def two(old, new):
+    return a_world(a_service("old", labels=old, created_at=OLD), a_service("new", labels=new, created_at=NEW))
+
+
+def labelled(name, rule, port="80", **more):
+    return {
+        f"traefik.http.routers.{name}.rule": rule, f"traefik.http.services.{name}.loadbalancer.server.port": port,
+        **{f"traefik.http.{key}": value for key, value in more.items()},
+    }  # fmt: skip
+
+
+def test_of_two_services_that_claim_a_name_the_older_keeps_it():
+    world = two(labelled("web", "Host(`a`)"), labelled("web", "Host(`b`)", "81"))
+
+    assert {"Host(`a`)"} == {router["rule"] for router in content(world)["http"]["routers"].values()}
+    assert {("new", "traefik.http.routers.web"), ("new", "traefik.http.services.web")} == {*problems(world)}
+
+
+def test_of_two_services_that_claim_a_rule_the_older_keeps_it():
+    world = two(labelled("one", "Host(`a`)"), labelled("two", "Host(`a`)"))
+
+    assert ["one"] == [*content(world)["http"]["routers"]]
+    assert [("new", "traefik.http.routers.two.rule")] == problems(world)
+    assert "the router 'one' of old, which is older" in reasons(world)
+
+
+@pytest.mark.parametrize("more", [{"priority": "7"}, {"entrypoints": "other"}, {"tls": "true"}])
+def test_a_rule_with_another_priority_entrypoint_or_tls_is_another_one(more):
+    (key, value), = more.items()  # fmt: skip
+    new = labelled("two", "Host(`a`)") | {f"traefik.http.routers.two.{key}": value}
+
+    assert [] == problems(two(labelled("one", "Host(`a`)"), new))
+
+
+def test_a_younger_router_never_leads_to_an_older_service_of_its_service_s_name():
+    old = labelled("web", "Host(`a`)")
+    new = {"traefik.http.routers.mine.rule": "Host(`b`)", "traefik.http.services.web.loadbalancer.server.port": "81"}
+
+    assert ["web"] == [*content(two(old, new))["http"]["routers"]]
+
+
+def test_two_services_that_say_the_same_of_a_service_do_not_mix_their_tasks():
+    world = two(labelled("web", "Host(`a`)"), labelled("web", "Host(`a`)"))
+    world = a_world(*world.services.values(), tasks=[a_task("old", 1), a_task("new", 2)])
+
+    assert ["http://10.0.1.1:80"] == servers(world)
+    assert {("new", "traefik.http.routers.web"), ("new", "traefik.http.services.web")} == {*problems(world)}
+
+
+def test_two_services_that_say_the_same_of_a_middleware_share_it():
+    same = {"http.middlewares.m.compress": "true"}
+    same = {f"traefik.{key}": value for key, value in same.items()}
+
+    assert [] == problems(two(labelled("one", "Host(`a`)") | same, labelled("two", "Host(`b`)") | same))
+
+
+def test_two_services_that_differ_over_a_middleware_never_use_the_other_s():
+    def guarded(name, users):
+        return labelled(name, f"Host(`{name}`)") | {
+            f"traefik.http.routers.{name}.middlewares": "auth",
+            "traefik.http.middlewares.auth.basicauth.users": users,
+        }
+
+    world = two(guarded("one", "a:x"), guarded("two", "b:y"))
+
+    assert ["one"] == [*content(world)["http"]["routers"]]
+    assert [("new", "traefik.http.middlewares.auth")] == problems(world)
+
+
+# Retries.
+
+
+def test_a_request_that_no_task_got_is_tried_again():
+    http = content(a_world(a_service(labels=PORT | RULE)), retry=True)["http"]
+
+    assert [RETRY_NAME] == http["routers"]["web"]["middlewares"]
+    assert {"retry"} == http["middlewares"][RETRY_NAME].keys()
+
+
+def test_a_label_takes_retries_away():
+    world = a_world(a_service(labels=PORT | RULE | {"funswarm.traefik.retry": "false"}))
+
+    assert "middlewares" not in content(world, retry=True)["http"]
+
+
+def test_there_is_one_retry_only():
+    labels = {"traefik.http.routers.web.middlewares": "r", "traefik.http.middlewares.r.retry.attempts": "2"}
+    http = content(a_world(a_service(labels=PORT | RULE | labels)), retry=True)["http"]
+
+    assert ["r"] == http["routers"]["web"]["middlewares"]
+
+
+# Tasks.
+
+
+def test_routes_to_tasks_are_beside_the_others():
+    world = a_world(a_service(labels=PORT | RULE | {"funswarm.tasks.expose": "true"}))
+    http = content(world)["http"]
+
+    assert {"web", "funswarm-task-web.1"} <= http["routers"].keys()
+    assert ["http://10.0.1.1:80"] == servers(world, "funswarm-task-id-task-web-1")
+
+
+def test_what_is_not_enabled_has_no_routes_to_tasks_either():
+    assert {} == content(a_world(a_service(labels=PORT | {"funswarm.tasks.expose": "true", "traefik.enable": "false"})))
