@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 
 from funswarm.errors import PermanentError
 from funswarm.messages import MSG_ID_HEADER
-from services.bus.jetstream import WRONG_LAST_SEQUENCE, ApiError, publish
+from services.bus.jetstream import WRONG_LAST_SEQUENCE, ApiError, last_sequence, publish
 from services.bus.reading import Stored, read_stream
 from services.bus.state import OPERATION
 from services.bus.streams import bucket_stream
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from services.bus.connection import Bus
 
 FORGOTTEN_TTL: Final = "1m"
+ROUNDS_MAX: Final = 50  # of reading what was written meanwhile
 _LAST_ON: Final = "Nats-Expected-Last-Subject-Sequence"
 
 
@@ -42,8 +43,8 @@ class PolicyBucket:
 
     async def memories(self) -> list[Kept]:
         """All memories."""
-        found = read_stream(self._bus, self._stream, subject=f"$KV.{self._subjects.policies_bucket}.memory.*")
-        return [Kept(stored.body, stored.sequence) async for stored in found if not _is_gone(stored)]
+        found = await self._values(f"$KV.{self._subjects.policies_bucket}.memory.*")
+        return [Kept(stored.body, stored.sequence) for stored in found]
 
     async def memory(self, service: str) -> Kept:
         """What is kept of one service, by its name; revision 0: nothing was."""
@@ -71,8 +72,13 @@ class PolicyBucket:
 
     async def holds(self) -> list[bytes]:
         """The bodies of all holds."""
-        found = read_stream(self._bus, self._stream, subject=self._subjects.all_holds)
-        return [stored.body async for stored in found if not _is_gone(stored)]
+        return [stored.body for stored in await self._values(self._subjects.all_holds)]
+
+    async def holds_on(self, service: str, policy: str) -> list[bytes]:
+        """The bodies of the holds that concern a policy of a service, as the stream's leader has them."""
+        subjects = [self._subjects.hold(service, one) for one in (None, policy)]
+        found = [await self._bus.newest(self._stream, subject) for subject in subjects]
+        return [stored.body for stored in found if stored is not None and not _is_gone(stored)]
 
     async def listen(self, heard: Callable[[], None]) -> Callable[[], Awaitable[None]]:
         """Call `heard` when somebody writes a hold, as a hint only; what is returned ends that."""
@@ -82,6 +88,19 @@ class PolicyBucket:
 
         subscription = await self._bus.link.subscribe(self._subjects.all_holds, arrived)
         return lambda: self._bus.link.unsubscribe(subscription)
+
+    async def _values(self, wildcard: str) -> list[Stored]:
+        """Each key's value. One that is written anew while they are read is found at its new place."""
+        found: dict[str, Stored] = {}
+        start, last = 1, await last_sequence(self._bus.link, self._stream)
+        for _ in range(ROUNDS_MAX):
+            async for stored in read_stream(self._bus, self._stream, start, wildcard):
+                found[stored.subject] = stored
+            now = await last_sequence(self._bus.link, self._stream)
+            if now == last:
+                break
+            start, last = last + 1, now
+        return [stored for stored in found.values() if not _is_gone(stored)]
 
 
 def _is_gone(stored: Stored) -> bool:

@@ -1,15 +1,20 @@
 """Policies at work: a real nats-server, a simulated Swarm, a poller, and schedulers of which one is active."""
 
+import asyncio
 import json
 
 import pytest
 
-from funswarm.decisions import Decision
+from funswarm.commands import Command
+from funswarm.decisions import Decision, plainly
+from funswarm.errors import Unavailable
+from funswarm.holds import Hold, hold_for
 from funswarm.spec import ServicePatch, ServiceSpec
 from services.bus.connection import Bus
 from services.bus.policies import PolicyBucket
 from services.bus.reading import read_stream
 from services.bus.settings import NatsSettings
+from services.scheduler.store import NatsStore
 from tests.floors import Floor
 from tests.nats.scheduler_scene import Scene, done, scene
 from tests.waiting import until
@@ -87,3 +92,75 @@ async def test_a_label_that_does_not_parse_is_a_problem_until_it_is_solved(swarm
 
     await until(solved, "no problem")
     await until(lambda: swarm.replicas("web") == 2, "two replicas")
+
+
+async def test_a_hold_keeps_a_policy_from_acting_until_it_is_released(swarm, bus):
+    await swarm.client.hold(Hold(service="web", until=hold_for(3600), reason="we look at it", by="ann"))
+    done(await swarm.client.create(web(floor="3")))
+    told = await until(lambda: decisions(bus), "a decision")
+    assert "by ann: we look at it" in (told[0].limiter or "")
+    assert 1 == swarm.replicas("web")
+    assert 1 == len(await swarm.client.release("web"))
+    await until(lambda: swarm.replicas("web") == 3, "three replicas")
+
+
+async def test_a_hold_that_runs_out_is_over(swarm):
+    await swarm.client.hold(Hold(service="web", until=hold_for(1.5)))
+    done(await swarm.client.create(web(floor="3")))
+    await until(lambda: swarm.replicas("web") == 3, "three replicas")
+
+
+async def test_the_decisions_of_a_service_can_be_asked_for(swarm, bus):
+    done(await swarm.client.create(web(floor="3")))
+    await until(lambda: decisions(bus), "a decision")
+    page = await swarm.client.decisions("web", policy="floor")
+    assert ["floor did 1 → 3 replicas: 1 are fewer than 3"] == [plainly(one) for one in page.items]
+
+
+async def test_a_command_of_a_user_is_respected_for_a_while(swarm, bus):
+    done(await swarm.client.create(web(floor="3")))
+    await until(lambda: swarm.replicas("web") == 3, "three replicas")
+    done(await swarm.client.scale("web", 2))
+    await until(lambda: _limiter(bus, "left to whoever wrote it"), "the decision")
+    assert 2 == swarm.replicas("web")
+
+
+async def test_a_successor_resets_nothing_and_decides_nothing_twice(swarm, bus):
+    done(await swarm.client.create(web(floor="3")))
+    await until(lambda: swarm.replicas("web") == 3, "three replicas")
+    version = swarm.service("web").version
+    await swarm.stop()
+    swarm.start("two")
+    await swarm.active()
+    await asyncio.sleep(1)  # it would be at once
+    memory = json.loads((await PolicyBucket(bus).memories())[0].body)["memories"]["floor"]
+    assert (1, version) == (memory["raised"], swarm.service("web").version)
+
+
+async def test_what_was_remembered_and_not_sent_is_sent_by_the_successor(swarm, bus, monkeypatch):
+    sent = []
+
+    async def lost(_: NatsStore, command: Command, __: str | None) -> None:
+        sent.append(command)
+        raise Unavailable("the network is away just now")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(NatsStore, "submit", lost)
+        done(await swarm.client.create(web(floor="3")))
+        await until(lambda: sent, "a command that is lost")
+        await swarm.stop()
+    assert 1 == swarm.replicas("web")
+    swarm.start("two")
+    await until(lambda: swarm.replicas("web") == 3, "three replicas")
+    assert 1 == json.loads((await PolicyBucket(bus).memories())[0].body)["memories"]["floor"]["raised"]
+    assert sent[0].id == swarm.service("web").spec["Labels"]["funswarm.command"]
+
+
+async def test_of_two_that_decide_at_once_one_is_refused_its_memory(swarm, bus):
+    bucket = PolicyBucket(bus)
+    assert await bucket.keep("web", b"one", 0)
+    assert await bucket.keep("web", b"two", 0) is None
+
+
+async def _limiter(bus: Bus, words: str) -> bool:
+    return any(words in (one.limiter or "") for one in await decisions(bus))

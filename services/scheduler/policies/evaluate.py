@@ -47,10 +47,14 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done: keep the record, then send the command, then tell the decisions; look again at `again_at`."""
+    """What is to be done: keep the record, then send the command, then tell the decisions; look again at `again_at`.
+
+    `policy`: whose command it is; empty where there is none.
+    """
 
     record: Record
     command: Command | None = None
+    policy: str = ""
     decisions: tuple[Decision, ...] = ()
     again_at: datetime | None = None
 
@@ -71,6 +75,7 @@ class _Evaluation:
         self._hand = None if service is None else hand_of(service, self._record, dict(case.results))
         self._taken: str | None = None  # by whom of higher rank, and why
         self._command: Command | None = None
+        self._sender = ""
         self._decisions: list[Decision] = []
         self._wakes: list[datetime] = []
 
@@ -79,7 +84,7 @@ class _Evaluation:
         for policy in self._case.policies:
             self._one(policy, waits)
         wake = min((at for at in self._wakes), default=None)
-        return Plan(self._record, self._command, tuple(self._decisions), wake)
+        return Plan(self._record, self._command, self._sender, tuple(self._decisions), wake)
 
     def _waits(self) -> Bar | None:
         """A command of a policy that has not ended, or is not to be seen yet: nothing else is begun before."""
@@ -161,7 +166,7 @@ class _Evaluation:
         attempt = sent.attempt + 1 if sent is not None and sent.key == key else 0
         identity = self._record.service_id or f"name {self._record.service}"
         command = _named(ask.command, policy.name, f"{identity}|{key}|{attempt}", situation.service, now)
-        self._command = command
+        self._command, self._sender = command, policy.name
         mark = Sent(key=key, command=command, at=now, until=command.deadline or now, attempt=attempt)
         self._record = self._record.model_copy(update={"sent": {**self._record.sent, policy.name: mark}})
         return command

@@ -37,6 +37,20 @@ class HoldBook:
         """Those of a service, by its name; some may be over."""
         return self._holds.get(service, ())
 
+    async def changed(self, service: str, policy: str) -> bool:
+        """Whether there are other holds than this copy knows: then decide again. One that was acknowledged holds.
+
+        Raises:
+            TemporaryError: NATS is away.
+        """
+        known = [one for one in self.of(service) if one.policy in (None, policy)]
+        found = [hold for body in await self._bucket.holds_on(service, policy) if (hold := understood_hold(body))]
+        if {*known} == {*found}:
+            return False
+        others = [one for one in self.of(service) if one.policy not in (None, policy)]
+        self._holds = {**self._holds, service: (*others, *found)}
+        return True
+
     async def run(self, touch: Touch) -> None:
         """Until cancelled. `touch`: given the names of services whose holds are others now."""
         stop = await self._bucket.listen(self._heard.set)

@@ -8,7 +8,7 @@ again by whoever reads the record: the command's id makes that harmless, and not
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import structlog
@@ -32,6 +32,7 @@ from services.scheduler.policies.world import Known
 WORKERS: Final = 8
 RETRY_S: Final = 1.0
 RESYNC_S: Final = 300.0
+GONE_S: Final = 5.0
 
 log = structlog.get_logger(__name__)
 
@@ -75,6 +76,7 @@ class Frame:
         self._now = now
         self._queue = LookQueue(now)
         self._book = Book(bucket)
+        self._gone_since: dict[str, datetime] = {}
         self._unsure: set[str] = set()  # services whose commands may not have been sent
         self._holds = HoldBook(bucket, metrics)
 
@@ -144,10 +146,14 @@ class Frame:
         """
         if not self._world.complete or not self._is_active():
             return  # all are looked at when it is; another copy looks when we are not
+        if self._has_just_gone(name):
+            return
         if name in self._unsure:
             await self._make_sure(name)
         record = self._book.of(name)
         plan = self._evaluated(name, record)
+        if plan.command is not None and await self._holds.changed(name, plan.policy):
+            plan = self._evaluated(name, record)
         if plan.record != record and not await self._book.keep(plan.record):
             log.info("what policies remember is another's now: read again", service=name)
             await self._book.load_one(name)
@@ -158,8 +164,22 @@ class Frame:
         self._queue.wake(name, plan.again_at)
         if plan.command is not None:
             await self._send(name, plan.command)
-        if self._world.entry(name) is None:
+        if self._world.entry(name) is None and name not in self._book:
+            self._gone_since.pop(name, None)
             self._telling.forget(name)
+
+    def _has_just_gone(self, name: str) -> bool:
+        """A service that is not there may be told of in a moment, when the feed has only begun: nothing is forgotten
+        or restored before it was away for a while.
+        """
+        if self._world.entry(name) is not None:
+            self._gone_since.pop(name, None)
+            return False
+        since = self._gone_since.setdefault(name, self._now())
+        if (until := since + timedelta(seconds=GONE_S)) <= self._now():
+            return False
+        self._queue.wake(name, until)
+        return True
 
     def _evaluated(self, name: str, record: Record) -> Plan:
         begun = time.perf_counter()
