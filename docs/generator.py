@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
-from funswarm import commands, dead, decisions, holds, messages, records, schedules, spec, spec_parts, state
+from funswarm import commands, dead, decisions, holds, hooks, messages, records, schedules, spec, spec_parts, state
 from funswarm.subjects import Subjects
 from services.settings import PREFIX, Settings
 
@@ -106,6 +106,12 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
         (decisions.Decision, holds.Hold),
     ),
     (
+        "Webhooks",
+        "Requests to `<p>.hooks.<list|put|remove|pause|resume|test|replay>` take a `HookQuestion`; the active notifier "
+        "answers. What a receiver is sent: [webhooks.md](webhooks.md).",
+        (hooks.HookQuestion, hooks.Hook, hooks.Retry, hooks.HookStatus, hooks.HookPage, hooks.Delivered),
+    ),
+    (
         "Descriptions of services",
         "In `create` and `update`, and in HTTP's bodies.",
         (
@@ -137,7 +143,7 @@ _SCHEMAS: Final[dict[str, TypeAdapter[Any]]] = {
             messages.ServicePage, messages.TaskPage, messages.NodePage, messages.PartHealth, messages.Health,
             messages.Problems, decisions.Decision, holds.Hold, spec.ServiceSpec, spec.ServicePatch,
             records.CommandRecord, records.CommandPage, dead.KeptLetter, dead.LetterPage, schedules.Schedule,
-            schedules.Scheduled, schedules.Cancelled,
+            schedules.Scheduled, schedules.Cancelled, hooks.Hook, hooks.HookPage, hooks.Delivered,
         )
     },
 }  # fmt: skip

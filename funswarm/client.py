@@ -34,6 +34,8 @@ from funswarm.commands import (
 )
 from funswarm.errors import InvalidRequest
 from funswarm.explain import explain
+from funswarm.hooking import Hooks
+from funswarm.hooks import Delivered, Hook, HookStatus
 from funswarm.how import How
 from funswarm.link import Link
 from funswarm.messages import Result
@@ -214,6 +216,53 @@ class Client(Past):
 
     def _schedules(self, namespaces: Collection[str]) -> Schedules:
         return Schedules(self._link, self._subjects, namespaces)
+
+    # Webhooks.
+
+    async def hooks(self) -> tuple[HookStatus, ...]:
+        """All webhooks and how they do, by name; their secrets are hidden."""
+        return await self._hooks().all()
+
+    async def hook(self, name: str) -> HookStatus:
+        """One of them.
+
+        Raises:
+            UnknownHook: there is none of that name.
+        """
+        return await self._hooks().one(name)
+
+    async def put_hook(self, hook: Hook) -> HookStatus:
+        """Puts a webhook, in the place of one of its name, which goes on where it was; a new one begins now.
+
+        Raises:
+            InvalidRequest: its URL is not allowed, or it names a secret that is not there.
+            Failed: it is one of the notifier's file, or there are too many.
+        """
+        return await self._hooks().put(hook)
+
+    async def pause_hook(self, name: str, *, paused: bool = True) -> HookStatus:
+        """Sends nothing until it is resumed (`paused` False): then all that is still kept. Raises as `remove_hook`."""
+        return await self._hooks().pause(name, paused=paused)
+
+    async def remove_hook(self, name: str) -> None:
+        """Takes a webhook away, with all that it was to be told still.
+
+        Raises:
+            UnknownHook: there is none of that name.
+            Failed: it is one of the notifier's file.
+        """
+        await self._hooks().remove(name)
+
+    async def test_hook(self, name: str) -> Delivered:
+        """Sends it an event of the type `funswarm.test`, once, now.
+
+        Raises:
+            UnknownHook: there is none of that name.
+        """
+        return await self._hooks().test(name)
+
+    def _hooks(self) -> Hooks:
+        return Hooks(self._link, self._subjects)
 
     # The feed.
 

@@ -1,5 +1,7 @@
 """Dead letters: what could not be done, to be looked at, sent again, or dropped. I/O by `Link`.
 
+A letter of a webhook, an event, is sent again by the active notifier, to that hook only, and dropped if it is taken.
+
 A command that is sent again gets a new id, made of the letter: to send a letter twice is one command. Under its old id
 it has a result, and would not be done. The letter is dropped when NATS keeps the new command.
 """
@@ -16,6 +18,8 @@ from funswarm.backwards import Found, read_back
 from funswarm.commands import COMMANDS, Command
 from funswarm.errors import InvalidRequest, UnknownDeadLetter
 from funswarm.explain import explain
+from funswarm.hooking import Hooks
+from funswarm.hooks import Delivered
 from funswarm.how import How
 from funswarm.jetstream import delete_message
 from funswarm.link import Link
@@ -26,10 +30,14 @@ from funswarm.subjects import Subjects, untoken
 from funswarm.submitting import submit
 
 LIMIT_MAX: Final = 1000
+WEBHOOK: Final = "webhook"  # in the place of a verb: an event that a webhook's receiver did not take
 
 
 class KeptLetter(Published):
-    """A dead letter in its place in the stream. `command_id`: of the original; None where it had none."""
+    """A dead letter in its place in the stream. `command_id`: of the original; None where it had none.
+
+    `verb`, `target`: the command's; of an event that was not delivered `webhook`, and the hook's name.
+    """
 
     sequence: int
     verb: str
@@ -75,14 +83,21 @@ async def read_letter(link: Link, subjects: Subjects, sequence: int) -> KeptLett
     raise _unknown(sequence)
 
 
-async def replay_letter(link: Link, subjects: Subjects, sequence: int, how: How) -> Result | Accepted:
+async def replay_letter(link: Link, subjects: Subjects, sequence: int, how: How) -> Result | Accepted | Delivered:
     """Send its command again; `how.id`: its new id, None: one made of the letter. Its deadline is not kept.
+
+    Of a webhook's letter: its event.
 
     Raises:
         UnknownDeadLetter: it is not there (any more).
         InvalidRequest: it holds no command, or its secrets were taken out.
     """
     kept = await read_letter(link, subjects, sequence)
+    if kept.verb == WEBHOOK:
+        delivered = await Hooks(link, subjects).replay(sequence)
+        if delivered.ok:
+            await delete_message(link, subjects.dead_stream, sequence)
+        return delivered
     command = _again(kept, how)
     outcome = await submit(link, subjects, command, replace(how, wait_s=0))
     await delete_message(link, subjects.dead_stream, sequence)
@@ -125,8 +140,8 @@ def _letter(subjects: Subjects, kept: Found) -> KeptLetter:
         letter = DeadLetter(
             reason=reason, code=Code.INTERNAL, subject=kept.subject, body=body, encoding="base64", at=kept.time
         )
-    verb, _, target = letter.subject.removeprefix(subjects.all_commands.removesuffix(">")).partition(".")
-    command_id = letter.headers.get(MSG_ID_HEADER)
+    verb, _, target = kept.subject.removeprefix(subjects.all_dead.removesuffix(">")).partition(".")
+    command_id = None if verb == WEBHOOK else letter.headers.get(MSG_ID_HEADER)
     return KeptLetter(sequence=kept.sequence, verb=verb, target=untoken(target), command_id=command_id, letter=letter)
 
 

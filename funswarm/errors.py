@@ -57,6 +57,12 @@ class UnknownDeadLetter(UnknownObject):
     code = Code.UNKNOWN_DEAD_LETTER
 
 
+class UnknownHook(UnknownObject):
+    """There is no webhook of that name."""
+
+    code = Code.UNKNOWN_HOOK
+
+
 class UnknownSchedule(UnknownObject):
     """There is no schedule of that name."""
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from funswarm.dead import KeptLetter, LetterPage, drop_letter, read_letter, read_letters, replay_letter
 from funswarm.history import Wanted, is_waiting, read_commands
+from funswarm.hooks import Delivered
 from funswarm.how import How
 from funswarm.link import Link
 from funswarm.messages import Result
@@ -67,10 +68,11 @@ class Past(Policed):
         """
         return await read_letter(self._link, self._subjects, sequence)
 
-    async def replay(self, sequence: int, *, how: How = DEFAULT) -> Result | Accepted:
+    async def replay(self, sequence: int, *, how: How = DEFAULT) -> Result | Accepted | Delivered:
         """Sends a dead letter's command again, under a new id, and drops the letter once NATS keeps the command.
 
-        The id is made of the letter, so that repeating this is harmless. The deadline is that of `how`.
+        The id is made of the letter, so that repeating this is harmless. The deadline is that of `how`. An event that
+        a webhook was not told of is sent to that webhook once more, and the letter is dropped if it is taken.
 
         Raises:
             UnknownDeadLetter: it is not there (any more).

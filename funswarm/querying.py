@@ -7,7 +7,15 @@ from typing import Final, Protocol, TypeVar
 from nats.aio.msg import Msg
 from pydantic import ValidationError
 
-from funswarm.errors import Failed, FunswarmError, InvalidRequest, Unavailable, UnknownObject
+from funswarm.errors import (
+    Failed,
+    FunswarmError,
+    InvalidRequest,
+    Unavailable,
+    UnknownDeadLetter,
+    UnknownHook,
+    UnknownObject,
+)
 from funswarm.link import Link, NobodyAnswers
 from funswarm.messages import Code, Query
 
@@ -40,7 +48,7 @@ async def ask(link: Link, subject: str, query: Query, understand: Callable[[byte
         answer = await link.request(subject, query.model_dump_json().encode(), QUERY_TIMEOUT_S)
     except NobodyAnswers as error:
         raise Unavailable(f"no active poller answers on {subject}: start one, or wait until one takes over") from error
-    _raise_error(answer)
+    raise_error(answer)
     try:
         return understand(answer.data)
     except ValidationError as error:
@@ -59,7 +67,8 @@ async def ask_pages(link: Link, subject: str, query: Query, understand: Callable
     raise Failed(f"the answer on {subject} has no end: more than {PAGES_MAX} pages")
 
 
-def _raise_error(answer: Msg) -> None:
+def raise_error(answer: Msg) -> None:
+    """As a part's answer says, where it is an error."""
     headers = answer.headers or {}
     text = headers.get(ERROR_HEADER)
     if text is None:
@@ -69,6 +78,6 @@ def _raise_error(answer: Msg) -> None:
         code = Code(headers.get(ERROR_CODE_HEADER, ""))
     errors: dict[Code, type[FunswarmError]] = {
         Code.UNKNOWN_SERVICE: UnknownObject, Code.INVALID: InvalidRequest, Code.MALFORMED: InvalidRequest,
-        Code.UNAVAILABLE: Unavailable,
+        Code.UNAVAILABLE: Unavailable, Code.UNKNOWN_HOOK: UnknownHook, Code.UNKNOWN_DEAD_LETTER: UnknownDeadLetter,
     }  # fmt: skip
     raise errors[code](text) if code in errors else Failed(text, code)

@@ -9,11 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from funswarm.cli import options, tables
+from funswarm.cli.hooks import say_delivered
 from funswarm.cli.session import ExitCode, console, run
 from funswarm.cli.writing import Manner, finish
 from funswarm.client import Client
 from funswarm.dead import KeptLetter
 from funswarm.errors import InvalidRequest
+from funswarm.hooks import Delivered
 from funswarm.records import CommandRecord
 
 LIMIT = 50
@@ -104,12 +106,15 @@ def show(
 def replay(
     context: typer.Context, numbers: Sequences = None, every: All = False, yes: Yes = False, json: options.Json = False
 ) -> None:
-    """Send commands again, each under a new id; their letters are dropped."""
+    """Send commands again, each under a new id, and events to their webhooks; letters of what is taken are dropped."""
 
     async def one(client: Client, number: int) -> int:
-        return await finish(client, await client.replay(number), Manner(json, None))
+        outcome = await client.replay(number)
+        if isinstance(outcome, Delivered):
+            return say_delivered(outcome, json=json)
+        return await finish(client, outcome, Manner(json, None))
 
-    _each(context, numbers, one, every=every, question=None if yes else "Send {} commands again?")
+    _each(context, numbers, one, every=every, question=None if yes else "Send {} commands and events again?")
 
 
 @app.command()

@@ -15,6 +15,7 @@ from services.api import (
     batching,
     commands,
     events,
+    hooks,
     node_commands,
     operating,
     original,
@@ -65,6 +66,7 @@ def build(
         queries.routes(client, settings.tasks),
         policies.routes(client),
         past.routes(client),
+        hooks.routes(client),
         events.routes(client, settings, figures, stopping),
         proxy_routes(proxies),
     )

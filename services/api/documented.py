@@ -21,7 +21,11 @@ TAGS: Final = [
     {"name": "policies", "description": "What Funswarm does of itself with a service, and keeping it from that"},
     {"name": "events", "description": "Every change as it happens"},
     {"name": "proxies", "description": "What reverse proxies are told of the Swarm"},
-    {"name": "dead letters", "description": "Commands that could not be done, with their originals"},
+    {
+        "name": "dead letters",
+        "description": "Commands and webhooks' events that could not be done, with their originals",
+    },
+    {"name": "webhooks", "description": "Who is told of events over HTTP"},
     {"name": "original", "description": "The two routes of the proof of concept"},
     {"name": "operating", "description": "Whether it lives, whether it works, and its figures"},
 ]

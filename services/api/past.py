@@ -6,7 +6,10 @@ from fastapi import APIRouter, Depends, Path, Query, Response
 
 from funswarm.client import Client
 from funswarm.dead import KeptLetter, LetterPage
+from funswarm.errors import Failed
+from funswarm.hooks import Delivered
 from funswarm.how import How
+from funswarm.messages import Code
 from funswarm.records import CommandPage, RecordStatus
 from services.api.access import Asking
 from services.api.asked import answer
@@ -66,9 +69,17 @@ def routes(client: Client) -> APIRouter:
     async def replay_dead_letter(
         sequence: Sequence, caller: Asking, waits: Annotated[Waiting, Depends(waiting)]
     ) -> Response:
-        """Send its command again under a new id; the letter is dropped. Repeating this does nothing twice."""
+        """Send its command again under a new id; the letter is dropped. Repeating this does nothing twice.
+
+        Of a webhook: send its event again, once; the letter is dropped if it is taken.
+        """
         how = How(requested_by=caller.name, wait_s=waits.wait_s, wait_for=waits.wait_for)
-        return answer(await client.replay(sequence, how=how), how)
+        outcome = await client.replay(sequence, how=how)
+        if not isinstance(outcome, Delivered):
+            return answer(outcome, how)
+        if not outcome.ok:
+            raise Failed(f"the letter stays: {outcome.reason}", Code.REFUSED_BY_RECEIVER)
+        return json(outcome)
 
     @router.delete("/dead/{sequence}", tags=["dead letters"], responses=READING, status_code=204, response_model=None)
     async def drop_dead_letter(sequence: Sequence) -> Response:

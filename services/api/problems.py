@@ -25,6 +25,7 @@ STATUSES: Final = {
     Code.UNKNOWN_SCHEDULE: 404,
     Code.UNKNOWN_COMMAND: 404,
     Code.UNKNOWN_DEAD_LETTER: 404,
+    Code.UNKNOWN_HOOK: 404,
     Code.NAME_TAKEN: 409,
     Code.WRONG_MODE: 409,
     Code.ROLLOUT: 409,
@@ -34,6 +35,7 @@ STATUSES: Final = {
     Code.CONFLICT: 409,
     Code.ADMISSION: 403,
     Code.FORBIDDEN: 403,
+    Code.REFUSED_BY_RECEIVER: 409,
     Code.NOT_CONVERGED: 409,
     Code.DEPENDENCY: 409,
     Code.ENGINE: 422,  # the engine understood it, and would not

@@ -114,13 +114,19 @@ async def publish_while(
 
 
 async def last_sequence(link: Link, stream: str) -> int:
-    """The sequence of the last message that the stream ever had, 0 for none.
+    """The sequence of the last message that the stream ever had, 0 for none. Raises what `bounds` does."""
+    return (await bounds(link, stream))[1]
+
+
+async def bounds(link: Link, stream: str) -> tuple[int, int]:
+    """The sequences of the first message that is kept and of the last that ever was; 0 for none.
 
     Raises:
         Unavailable, PermanentError: with the reason, such as that there is no such stream.
     """
     try:
-        return int((await call(link, f"STREAM.INFO.{stream}"))["state"]["last_seq"])
+        state = (await call(link, f"STREAM.INFO.{stream}"))["state"]
+        return int(state["first_seq"]), int(state["last_seq"])
     except NobodyAnswers as error:
         raise Unavailable(f"stream {stream}: JetStream does not answer: {error}") from error
     except ApiError as error:

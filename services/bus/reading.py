@@ -5,6 +5,7 @@ seen; what is missing is asked for again.
 """
 
 import asyncio
+import base64
 import json
 import time
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from nats.aio.msg import Msg
 
 from funswarm.errors import PermanentError, Unavailable
 from services.bus.answers import NOT_FOUND, status
-from services.bus.jetstream import ApiError, call, last_sequence
+from services.bus.jetstream import API_TIMEOUT_S, ApiError, call, decoded_headers, last_sequence
 from services.bus.link import Link
 
 if TYPE_CHECKING:
@@ -75,6 +76,26 @@ async def read_stream(
             await asyncio.sleep(_RETRY_DELAY_S)
 
 
+async def stored_at(bus: "Bus", stream: str, sequence: int) -> Stored | None:
+    """The message of that sequence; None: it is not there (any more), and the stream's leader says so.
+
+    Raises:
+        Unavailable, PermanentError: NATS does not say.
+    """
+    ask = {"seq": sequence}
+    message = await bus.link.request(f"$JS.API.DIRECT.GET.{stream}", json.dumps(ask).encode(), API_TIMEOUT_S)
+    if status(message) is None:
+        return _stored(message)
+    try:  # that was any replica, which may not have it yet
+        found = (await call(bus.link, f"STREAM.MSG.GET.{stream}", ask))["message"]
+    except ApiError as error:
+        if str(error.code) == NOT_FOUND:
+            return None
+        raise error.told(f"read message {sequence} of {stream}") from error
+    headers, body = decoded_headers(found.get("hdrs", "")), base64.b64decode(found.get("data", ""))
+    return Stored(sequence, found["subject"], headers, body, found["time"])
+
+
 class _Batch:
     """One batched get: `messages` without a gap from `next_sequence` as it was at first; `ended`: there are no more."""
 
@@ -123,8 +144,15 @@ class _Batch:
             return
         self._last = int(headers["Nats-Sequence"])
         self.next_sequence = self._last + 1
-        own = {name: value for name, value in headers.items() if name not in _OWN_HEADERS}
-        self.messages.append(Stored(self._last, headers["Nats-Subject"], own, message.data, headers["Nats-Time-Stamp"]))
+        self.messages.append(_stored(message))
+
+
+def _stored(message: Msg) -> Stored:
+    """The answer of a direct get."""
+    headers = message.headers or {}
+    own = {name: value for name, value in headers.items() if name not in _OWN_HEADERS}
+    sequence = int(headers["Nats-Sequence"])
+    return Stored(sequence, headers["Nats-Subject"], own, message.data, headers["Nats-Time-Stamp"])
 
 
 async def _more(link: Link, stream: str, sequence: int, subject: str | None, last: int) -> bool:

@@ -15,6 +15,7 @@ COMMANDS_LIMIT: Final = 500
 COMMANDS_MAX: Final = 100_000
 SCHEDULES_CONSUMER: Final = "scheduler"
 SCHEDULES_LIMIT: Final = 100
+DEAD_PER_SUBJECT: Final = 2000  # a webhook whose receiver is gone leaves room for others' letters
 REPORTS_PER_SUBJECT: Final = 100  # decisions about one service
 ACK_WAIT_S: Final = 5.0  # a dead scheduler's commands come to its successor about when it takes over
 
@@ -52,7 +53,8 @@ def streams(subjects: Subjects, settings: NatsSettings) -> list[dict[str, Any]]:
     audit |= {"duplicate_window": _ns(5 * _MINUTE_S)}
 
     dead = _stream(subjects.dead_stream, [subjects.all_dead], settings)
-    dead |= {"max_age": _ns(30 * _DAY_S), "max_bytes": 2**26, "duplicate_window": _ns(5 * _MINUTE_S)}
+    dead |= {"max_age": _ns(30 * _DAY_S), "max_bytes": 2**26, "max_msgs_per_subject": DEAD_PER_SUBJECT}
+    dead |= {"duplicate_window": _ns(5 * _MINUTE_S)}
 
     reports = _stream(subjects.reports_stream, [subjects.all_problems, subjects.all_decisions], settings)
     reports |= {"max_age": _ns(30 * _DAY_S), "max_bytes": 2**26, "max_msgs_per_subject": REPORTS_PER_SUBJECT}

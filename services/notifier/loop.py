@@ -20,6 +20,7 @@ from services.notifier.docker_flow.listener import Listener
 from services.notifier.health import Standing
 from services.notifier.metrics import Metrics
 from services.notifier.settings import NotifierSettings
+from services.notifier.webhooks import Webhooks
 
 PART: Final = "notifier"
 MICRO_NAME: Final = "funswarm-notifier"
@@ -36,6 +37,7 @@ class Copy:
     settings: NotifierSettings
     standing: Standing
     metrics: Metrics
+    webhooks: Webhooks
     docker_flow: Listener | None
 
 
@@ -74,7 +76,8 @@ async def run_notifier(nats: NatsSettings, settings: NotifierSettings, stop: asy
 def _copy(bus: Bus, settings: NotifierSettings) -> Copy:
     standing, metrics, wanted = Standing(settings), Metrics(), settings.docker_flow
     docker_flow = None if wanted is None else Listener(bus, wanted, standing, metrics.registry)
-    return Copy(bus, settings, standing, metrics, docker_flow)
+    webhooks = Webhooks(bus, settings, standing, metrics.registry)
+    return Copy(bus, settings, standing, metrics, webhooks, docker_flow)
 
 
 async def _live(copy: Copy) -> None:
@@ -95,7 +98,7 @@ async def _hold(copy: Copy, lease: Lease) -> None:
     async with lease.hold():
         copy.standing.tell("active", None)
         _set_active(copy, active=True)
-        active, lost = asyncio.create_task(run_active(copy)), asyncio.create_task(lease.lost.wait())
+        active, lost = asyncio.create_task(run_active(copy, lease)), asyncio.create_task(lease.lost.wait())
         try:
             await asyncio.wait({active, lost}, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -107,11 +110,11 @@ async def _hold(copy: Copy, lease: Lease) -> None:
             active.result()
 
 
-async def run_active(copy: Copy) -> None:
+async def run_active(copy: Copy, lease: Lease) -> None:
     """Notify until cancelled: the lease is lost, or the process is to stop. Each way to notify is a task here."""
     log.info("notifying", instance=copy.settings.instance)
     async with asyncio.TaskGroup() as ways:
-        ways.create_task(asyncio.Event().wait())
+        ways.create_task(copy.webhooks.run_active(lambda: lease.held))
         if copy.docker_flow is not None:
             ways.create_task(copy.docker_flow.run_active())
 
