@@ -178,7 +178,7 @@ def _simulator(folder: Any) -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def _dockerd() -> Iterator[str]:
+def dockerd() -> Iterator[str]:
     try:
         engine = host_engine.start()
         images.ensure(engine, (images.BUSYBOX,))
@@ -216,7 +216,7 @@ def _remove_containers(engine: host_engine.Engine) -> None:
 @pytest.fixture(scope="session", params=["simulator", "dockerd"])
 def host(request, tmp_path_factory):
     """DOCKER_HOST of the engine under test: first all tests on the simulator, then all on dockerd."""
-    under_test = _dockerd() if request.param == "dockerd" else _simulator(tmp_path_factory.mktemp("engine"))
+    under_test = dockerd() if request.param == "dockerd" else _simulator(tmp_path_factory.mktemp("engine"))
     with under_test as address:
         yield address
 
