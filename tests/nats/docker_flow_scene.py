@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -84,14 +85,17 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(nats_url: str, **nats: Any) -> AsyncIterator[Scene]:
-    async with world(nats_url, **nats) as swarm, swarm.poller():
-        await swarm.active()
-        made = Scene(swarm)
-        try:
-            yield made
-        finally:
-            await made.close()
+async def scene(nats_url: str, poller: dict[str, Any] | None = None, **nats: Any) -> AsyncIterator[Scene]:
+    """`poller`: who it is at NATS, where it is another than the test."""
+    async with world(nats_url, **nats) as swarm:
+        swarm.poller_nats = replace(swarm.nats, **poller or {})
+        async with swarm.poller():
+            await swarm.active()
+            made = Scene(swarm)
+            try:
+                yield made
+            finally:
+                await made.close()
 
 
 def labels(**df: str) -> dict[str, str]:
