@@ -95,6 +95,12 @@ async def test_the_scheduler_may_work_off_commands(secured):
     assert b"{}" == await scheduler.last(scheduler.subjects.results_stream, subject)
 
 
+async def test_the_scheduler_may_turn_a_command_away(secured):
+    scheduler = await secured("scheduler")
+    subject, headers = scheduler.subjects.turned_away("c1", "0" * 32), {"Nats-Msg-Id": "c1"}
+    assert 1 == await scheduler.publish(subject, b"{}", headers, scheduler.subjects.results_stream)
+
+
 async def test_the_poller_may_write_and_read_events_and_states(secured):
     poller = await secured("poller")
     journal = await Journal.open(poller, poller.subjects.events_stream)
