@@ -8,9 +8,12 @@ it has a result, and would not be done. The letter is dropped when NATS keeps th
 
 import base64
 import hashlib
+import json
+from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -21,15 +24,17 @@ from funswarm.explain import explain
 from funswarm.hooking import Hooks
 from funswarm.hooks import Delivered
 from funswarm.how import How
-from funswarm.jetstream import delete_message
+from funswarm.jetstream import delete_message, publish
 from funswarm.link import Link
 from funswarm.messages import MSG_ID_HEADER, Code, DeadLetter, Result
 from funswarm.outcome import Accepted
-from funswarm.state import Published
+from funswarm.records import body_of, dropped, subject_of
+from funswarm.state import REDACTED, Published
 from funswarm.subjects import Subjects, untoken
 from funswarm.submitting import submit
 
 LIMIT_MAX: Final = 1000
+MISSING_MAX: Final = 10
 WEBHOOK: Final = "webhook"  # in the place of a verb: an event that a webhook's receiver did not take
 
 
@@ -106,19 +111,25 @@ async def replay_letter(link: Link, subjects: Subjects, sequence: int, how: How)
     return outcome
 
 
-async def drop_letter(link: Link, subjects: Subjects, sequence: int) -> None:
-    """
+async def drop_letter(link: Link, subjects: Subjects, sequence: int, requested_by: str) -> None:
+    """Take it away, and have that on record before.
+
     Raises:
         UnknownDeadLetter: it is not there (any more).
     """
-    if sequence <= 0 or not await delete_message(link, subjects.dead_stream, sequence):
+    kept = await read_letter(link, subjects, sequence)
+    record = dropped(kept.sequence, f"{kept.verb} {kept.target}", requested_by, datetime.now(UTC))
+    headers = {MSG_ID_HEADER: f"drop-{sequence}-{kept.letter.at.timestamp():f}"}
+    await publish(link, subjects.audit_stream, subject_of(subjects, record), body_of(record), headers)
+    if not await delete_message(link, subjects.dead_stream, sequence):
         raise _unknown(sequence)
 
 
 def _again(kept: KeptLetter, how: How) -> Command:
     if kept.letter.redacted:
         raise InvalidRequest(
-            f"dead letter {kept.sequence} was kept without its secrets: send the command anew with them, and drop this"
+            f"dead letter {kept.sequence} was kept without what may be secret: {_missing(kept.letter)}. Look at the "
+            f"rest (funswarm dead show {kept.sequence}), send {kept.verb} {kept.target} anew with these, and drop it"
         )
     try:
         command = COMMANDS.validate_json(_original(kept.letter))
@@ -126,6 +137,27 @@ def _again(kept: KeptLetter, how: How) -> Command:
         raise InvalidRequest(f"dead letter {kept.sequence} holds no command: {explain(error)}; drop it") from error
     made = hashlib.sha256(f"{kept.sequence} {kept.letter.at.isoformat()} {command.id}".encode()).hexdigest()[:32]
     return command.model_copy(update={"id": how.id or made, "deadline": how.deadline, "requested_by": how.requested_by})
+
+
+def _missing(letter: DeadLetter) -> str:
+    """The places of what was taken out, as far as they are few."""
+    try:
+        places = list(_redacted(json.loads(_original(letter)), ""))
+    except (ValueError, RecursionError):
+        return "texts of what is no JSON"
+    more = f" and {len(places) - MISSING_MAX} more" if len(places) > MISSING_MAX else ""
+    return ", ".join(places[:MISSING_MAX]) + more
+
+
+def _redacted(value: Any, place: str) -> Iterator[str]:
+    if value == REDACTED:
+        yield place
+    elif isinstance(value, dict):
+        for key, below in value.items():
+            yield from _redacted(below, f"{place}.{key}" if place else key)
+    elif isinstance(value, list):
+        for number, below in enumerate(value):
+            yield from _redacted(below, f"{place}.{number}")
 
 
 def _original(letter: DeadLetter) -> bytes:

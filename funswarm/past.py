@@ -81,10 +81,10 @@ class Past(Policed):
         by = how.requested_by or self._name
         return await replay_letter(self._link, self._subjects, sequence, replace(how, requested_by=by))
 
-    async def drop(self, sequence: int) -> None:
-        """Takes a dead letter away for good.
+    async def drop(self, sequence: int, *, requested_by: str | None = None) -> None:
+        """Takes a dead letter away for good. `requested_by`: as of `How`; that it was dropped is in `commands`.
 
         Raises:
             UnknownDeadLetter: it is not there (any more).
         """
-        await drop_letter(self._link, self._subjects, sequence)
+        await drop_letter(self._link, self._subjects, sequence, requested_by or self._name)

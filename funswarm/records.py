@@ -30,7 +30,8 @@ class RecordStatus(StrEnum):
 
 
 class CommandRecord(Published):
-    """One command, or one request that was denied (`verb` and `target`: HTTP's method and path; no `command_id`).
+    """One command, or without a `command_id` a request that was denied (`verb` and `target`: HTTP's method and path),
+    or a dead letter that was dropped (`drop`, and its place).
 
     `changed` False: it held already, or nothing was done. `changes`: empty where there are none, or too many to keep.
     """
@@ -94,6 +95,20 @@ def denied(
         requested_by=requested_by,
         accepted_at=now,
         finished_at=now,
+    )
+
+
+def dropped(sequence: int, what: str, requested_by: str, now: datetime) -> CommandRecord:
+    """The record of a dead letter that was taken away: `drop`, of its place; `what`: the command in it."""
+    return CommandRecord(
+        verb="drop",
+        target=str(sequence),
+        status=RecordStatus.SUCCEEDED,
+        reason=f"the dead letter of {what}",
+        requested_by=requested_by,
+        accepted_at=now,
+        finished_at=now,
+        changed=True,
     )
 
 

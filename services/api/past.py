@@ -9,7 +9,8 @@ from funswarm.dead import KeptLetter, LetterPage
 from funswarm.errors import Failed
 from funswarm.hooks import Delivered
 from funswarm.how import How
-from funswarm.messages import Code
+from funswarm.messages import Code, Result
+from funswarm.outcome import Accepted
 from funswarm.records import CommandPage, RecordStatus
 from services.api.access import Asking
 from services.api.asked import answer
@@ -24,6 +25,7 @@ Text = Annotated[str | None, Query(min_length=1, max_length=256)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 Sequence = Annotated[int, Path(ge=1, lt=2**63, description="The letter's place in the stream", examples=[1])]
 
+REPLAYED: Final = {**ANSWERS, 200: {"model": Result | Delivered}}
 AFTER: Final = {"pattern": "^p?[0-9]{1,18}$"}
 
 
@@ -65,7 +67,7 @@ def routes(client: Client) -> APIRouter:
         """One dead letter."""
         return json(await client.dead_letter(sequence))
 
-    @router.post("/dead/{sequence}/replay", tags=["dead letters"], responses=ANSWERS, response_model=None)
+    @router.post("/dead/{sequence}/replay", tags=["dead letters"], responses=REPLAYED, response_model=None)
     async def replay_dead_letter(
         sequence: Sequence, caller: Asking, waits: Annotated[Waiting, Depends(waiting)]
     ) -> Response:
@@ -74,17 +76,20 @@ def routes(client: Client) -> APIRouter:
         Of a webhook: send its event again, once; the letter is dropped if it is taken.
         """
         how = How(requested_by=caller.name, wait_s=waits.wait_s, wait_for=waits.wait_for)
-        outcome = await client.replay(sequence, how=how)
-        if not isinstance(outcome, Delivered):
-            return answer(outcome, how)
-        if not outcome.ok:
-            raise Failed(f"the letter stays: {outcome.reason}", Code.REFUSED_BY_RECEIVER)
-        return json(outcome)
+        return _replayed(await client.replay(sequence, how=how), how)
 
     @router.delete("/dead/{sequence}", tags=["dead letters"], responses=READING, status_code=204, response_model=None)
-    async def drop_dead_letter(sequence: Sequence) -> Response:
+    async def drop_dead_letter(sequence: Sequence, caller: Asking) -> Response:
         """Take a dead letter away for good."""
-        await client.drop(sequence)
+        await client.drop(sequence, requested_by=caller.name)
         return Response(status_code=204)
 
     return router
+
+
+def _replayed(outcome: Result | Accepted | Delivered, how: How) -> Response:
+    if not isinstance(outcome, Delivered):
+        return answer(outcome, how)
+    if not outcome.ok:
+        raise Failed(f"the letter stays: {outcome.reason}", Code.REFUSED_BY_RECEIVER)
+    return json(outcome)

@@ -1,5 +1,6 @@
 """Dead letters: to be looked at, sent again under a new id, and dropped."""
 
+import json
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -10,6 +11,7 @@ from funswarm.commands import ScaleCommand
 from funswarm.errors import InvalidRequest, Unavailable, UnknownObject
 from funswarm.how import How
 from funswarm.messages import MSG_ID_HEADER, Code, DeadLetter, ResultStatus
+from funswarm.state import REDACTED
 from services.scheduler.store import NatsStore
 from tests.nats.client_scene import scheduling
 
@@ -102,6 +104,37 @@ async def test_a_letter_that_is_dropped_is_gone(bus, client):
     await client.drop(1)
     with pytest.raises(UnknownObject, match="no dead letter 1"):
         await client.dead_letter(1)
+
+
+@pytest.mark.parametrize(("given", "by"), [({}, "tester"), ({"requested_by": "alice"}, "alice")])
+async def test_who_dropped_a_letter_is_on_record(bus, client, given, by):
+    await bury(bus)
+    await client.drop(1, **given)
+    (record,) = (await client.commands(verb="drop")).items
+    assert ("1", "succeeded", by, "the dead letter of scale web") == (
+        record.target, record.status, record.requested_by, record.reason,
+    )  # fmt: skip
+
+
+async def test_a_letter_stays_where_its_drop_cannot_be_recorded(bus, client, monkeypatch):
+    await bury(bus)
+
+    async def away(*_: object) -> None:
+        raise Unavailable("NATS is away")
+
+    monkeypatch.setattr("funswarm.dead.publish", away)
+    with pytest.raises(Unavailable):
+        await client.drop(1)
+    assert 1 == (await client.dead_letter(1)).sequence
+
+
+async def test_of_a_letter_without_its_secrets_it_is_said_what_is_missing(bus, client):
+    service = {"name": "web", "image": "x", "env": {"PASSWORD": REDACTED, "USER": REDACTED}}
+    await bury(bus, json.dumps({"id": "c1", "verb": "create", "target": "web", "service": service}), redacted=True)
+    missing = "may be secret: service.env.PASSWORD, service.env.USER. Look at"
+    with pytest.raises(InvalidRequest, match=missing) as caught:
+        await client.replay(1)
+    assert "send scale web anew with these" in str(caught.value)
 
 
 @pytest.mark.parametrize("sequence", [0, 1, 99])
