@@ -16,10 +16,10 @@ from tests.waiting import PATIENCE_S, until
 
 @asynccontextmanager
 async def serving(
-    nats_url: str, prefix: str = "funswarm", stop: asyncio.Event | None = None
+    nats_url: str, prefix: str = "funswarm", stop: asyncio.Event | None = None, *, port: int | None = None
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the api; it is up. It is stopped at the end, or when `stop` is set."""
-    port = free_port()
+    """A client of the api; it is up. It is stopped at the end, or when `stop` is set. `port`: None: a free one."""
+    port = port or free_port()
     stop = stop or asyncio.Event()
     values: dict[str, Any] = {"nats_url": nats_url, "prefix": prefix, "http_host": "127.0.0.1", "http_port": port}
     work = asyncio.create_task(serve(Settings(**values), stop))
