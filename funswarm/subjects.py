@@ -110,7 +110,7 @@ class Subjects:
 
     @property
     def lease_bucket(self) -> str:
-        """Key-value: who is the active copy of `poller`, `scheduler` and `notifier`."""
+        """Key-value: who is the active copy of `poller`, `scheduler`, `notifier` and `docker-flow`."""
         return self._stream("LEASES")
 
     # Events and state.

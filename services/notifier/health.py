@@ -14,7 +14,7 @@ class Standing:
     """
 
     def __init__(self, settings: NotifierSettings) -> None:
-        self.active = False
+        self.active_ways: Final[set[str]] = set()
         self.troubles: Final[dict[str, str]] = {}
         self._settings = settings
         self._started_at = datetime.now(UTC)
@@ -33,7 +33,7 @@ class Standing:
             instance=self._settings.instance,
             version=self._settings.version,
             started_at=self._started_at,
-            active=self.active,
+            active=bool(self.active_ways),
             ok=reason is None,
             reason=reason,
         )

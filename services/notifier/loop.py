@@ -1,10 +1,13 @@
 """The life of one copy of the notifier: NATS, standby, active, and standby again.
 
-It declares no streams: until a poller or scheduler has, it waits, and its health says so.
+There are two ways to notify, webhooks and Docker Flow's. Each has a lease, so that copies with other settings may share
+the work, and neither ends with the other. It declares no streams: until a poller or scheduler has, it waits, and its
+health says so.
 """
 
 import asyncio
 import random
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,7 +25,8 @@ from services.notifier.metrics import Metrics
 from services.notifier.settings import NotifierSettings
 from services.notifier.webhooks import Webhooks
 
-PART: Final = "notifier"
+WEBHOOKS: Final = "notifier"  # the leases
+DOCKER_FLOW: Final = "docker-flow"
 MICRO_NAME: Final = "funswarm-notifier"
 RETRY_S: Final = 1.0
 
@@ -37,8 +41,11 @@ class Copy:
     settings: NotifierSettings
     standing: Standing
     metrics: Metrics
-    webhooks: Webhooks
+    webhooks: Webhooks | None
     docker_flow: Listener | None
+
+
+Notify = Callable[[Lease], Awaitable[None]]
 
 
 async def run_notifier(nats: NatsSettings, settings: NotifierSettings, stop: asyncio.Event) -> None:
@@ -61,8 +68,9 @@ async def run_notifier(nats: NatsSettings, settings: NotifierSettings, stop: asy
 
         for subject, answer in ((bus.subjects.part_health, health), (bus.subjects.part_metrics, metrics)):
             stack.push_async_callback((await bus.answer_all(subject, answer)).stop)
-        works = [_live(copy), bus.watch(), stop.wait(), *([copy.docker_flow.run()] if copy.docker_flow else [])]
-        tasks: set[asyncio.Task[Any]] = {asyncio.create_task(work) for work in works}
+        tasks: set[asyncio.Task[Any]] = {
+            asyncio.create_task(work) for work in (bus.watch(), stop.wait(), *_works(copy))
+        }
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -76,49 +84,51 @@ async def run_notifier(nats: NatsSettings, settings: NotifierSettings, stop: asy
 def _copy(bus: Bus, settings: NotifierSettings) -> Copy:
     standing, metrics, wanted = Standing(settings), Metrics(), settings.docker_flow
     docker_flow = None if wanted is None else Listener(bus, wanted, standing, metrics.registry)
-    webhooks = Webhooks(bus, settings, standing, metrics.registry)
+    webhooks = Webhooks(bus, settings, standing, metrics.registry) if settings.webhooks else None
     return Copy(bus, settings, standing, metrics, webhooks, docker_flow)
 
 
-async def _live(copy: Copy) -> None:
-    """Take part in the lease for ever; why it does not go on is in the health meanwhile."""
-    lease = Lease(copy.bus, PART, copy.settings.instance, lambda why: copy.standing.tell("lease", why))
+def _works(copy: Copy) -> Iterator[Coroutine[Any, Any, None]]:
+    webhooks, docker_flow = copy.webhooks, copy.docker_flow
+    if webhooks is not None:
+        yield _live(copy, WEBHOOKS, lambda lease: webhooks.run_active(lambda: lease.held))
+    if docker_flow is not None:
+        yield docker_flow.run()
+        yield _live(copy, DOCKER_FLOW, lambda _: docker_flow.run_active())
+
+
+async def _live(copy: Copy, way: str, notify: Notify) -> None:
+    """Take part in a lease for ever; why it does not go on is in the health meanwhile."""
+    lease = Lease(copy.bus, way, copy.settings.instance, lambda why: copy.standing.tell(f"{way} lease", why))
     while True:
         try:
-            await _hold(copy, lease)
+            await _hold(copy, way, lease, notify)
         except* FunswarmError as errors:
             reason = "; ".join(str(error) for error in errors.exceptions)
-            log.warning("trying again", reason=reason)
-            copy.standing.tell("active", reason)
+            log.warning("trying again", way=way, reason=reason)
+            copy.standing.tell(way, reason)
         await asyncio.sleep(RETRY_S * random.uniform(0.7, 1.3))  # noqa: S311
 
 
-async def _hold(copy: Copy, lease: Lease) -> None:
+async def _hold(copy: Copy, way: str, lease: Lease, notify: Notify) -> None:
     """Be standby, then active, until the lease is lost."""
     async with lease.hold():
-        copy.standing.tell("active", None)
-        _set_active(copy, active=True)
-        active, lost = asyncio.create_task(run_active(copy, lease)), asyncio.create_task(lease.lost.wait())
+        copy.standing.tell(way, None)
+        _set_active(copy, way, active=True)
+        log.info("notifying", way=way, instance=copy.settings.instance)
+        active, lost = asyncio.ensure_future(notify(lease)), asyncio.create_task(lease.lost.wait())
         try:
             await asyncio.wait({active, lost}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in (active, lost):
                 task.cancel()
             await asyncio.wait({active, lost})
-            _set_active(copy, active=False)
+            _set_active(copy, way, active=False)
         if not active.cancelled():
             active.result()
 
 
-async def run_active(copy: Copy, lease: Lease) -> None:
-    """Notify until cancelled: the lease is lost, or the process is to stop. Each way to notify is a task here."""
-    log.info("notifying", instance=copy.settings.instance)
-    async with asyncio.TaskGroup() as ways:
-        ways.create_task(copy.webhooks.run_active(lambda: lease.held))
-        if copy.docker_flow is not None:
-            ways.create_task(copy.docker_flow.run_active())
-
-
-def _set_active(copy: Copy, *, active: bool) -> None:
-    copy.standing.active = active
-    copy.metrics.active.set(active)
+def _set_active(copy: Copy, way: str, *, active: bool) -> None:
+    ways = copy.standing.active_ways
+    ways.add(way) if active else ways.discard(way)
+    copy.metrics.active.set(bool(ways))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class NotifierSettings:
     """`hooks_file`: webhooks that are not to be changed over HTTP. `hooks_allow`: globs of hosts; none: any host.
 
-    `docker_flow`: None where nobody wants it.
+    `docker_flow`: None where nobody wants it. `webhooks` False: other copies deliver these.
     """
 
     instance: str
@@ -22,6 +22,7 @@ class NotifierSettings:
     docker_flow: DockerFlowSettings | None = None
     hooks_file: Path | None = None
     hooks_allow: tuple[str, ...] = ()
+    webhooks: bool = True
 
     @classmethod
     def of(
