@@ -28,7 +28,7 @@ from services.api.access import Access
 from services.api.documentation import add_documentation
 from services.api.documented import DESCRIPTION, TAGS, described
 from services.api.figures import Figures
-from services.api.guard import Guard
+from services.api.guard import CREATES_BY_GET, Guard
 from services.api.parameters import refusing_unknown
 from services.api.problems import of_error, of_validation, problem
 from services.api.proxies import Proxies
@@ -105,9 +105,10 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 def _allowed(request: Request) -> str:
-    """All methods of this path: the router names those of its first route only."""
+    """All methods of this path: the router names those of its first route only. HEAD is where GET changes nothing."""
     path = getattr(request.scope.get("route"), "path", "")
-    return ", ".join(sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ())))
+    methods = {method.upper() for method in request.app.openapi()["paths"].get(path, ())}
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods and path != CREATES_BY_GET else set())))
 
 
 async def _on_fault(request: Request, error: Exception) -> Response:

@@ -17,6 +17,7 @@ from funswarm.messages import Code
 from services.api.access import Access
 from services.api.denials import Denials
 from services.api.figures import Figures
+from services.api.heads import answer_head
 from services.api.hosts import is_known
 from services.api.problems import problem
 from services.api.settings import BODY_BYTES_MAX, REQUESTS_MAX
@@ -25,7 +26,7 @@ THROWN_AWAY_BYTES_MAX: Final = 16 * BODY_BYTES_MAX
 THROW_AWAY_S: Final = 5.0
 SIMULATOR_HEADER: Final = "Funswarm-Simulator"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_CREATES_BY_GET: Final = "/create"
+CREATES_BY_GET: Final = "/create"
 _ALWAYS: Final = "/healthz"  # who is busy is alive
 
 
@@ -78,7 +79,10 @@ class Guard:
         try:
             if refusal is not None and "expect" not in headers:  # who sends that waits with the body for our word
                 await _throw_away(receive)
-            await (refusal or self._app)(scope, _Limited(receive), answer)
+            if scope["method"] == "HEAD" and refusal is None and scope["path"] != CREATES_BY_GET:
+                await answer_head(self._app, scope, receive, answer)
+            else:
+                await (refusal or self._app)(scope, _Limited(receive), answer)
         finally:
             self._open -= 1
             route = getattr(scope.get("route"), "path", "none")
@@ -149,11 +153,11 @@ def _unknown_host(headers: Headers, hosts: frozenset[str] | None) -> ASGIApp | N
 
 def _refusal(scope: Scope, headers: Headers) -> ASGIApp | None:
     method, path = scope["method"], scope["path"]
-    if method in _SAFE and path != _CREATES_BY_GET:
+    if method in _SAFE and path != CREATES_BY_GET:
         return None
     if why := _foreign(headers):
         return problem(403, f"{why}: use a client of your own, as curl, or a page of this very address", "cross-site")
-    if path == _CREATES_BY_GET and "prefetch" in headers.get("sec-purpose", headers.get("purpose", "")):
+    if path == CREATES_BY_GET and "prefetch" in headers.get("sec-purpose", headers.get("purpose", "")):
         return problem(403, "a prefetch creates nothing", "cross-site")
     length = headers.get("content-length", "0")
     if length.isdigit() and int(length) > BODY_BYTES_MAX:

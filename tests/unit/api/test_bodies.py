@@ -111,13 +111,13 @@ async def test_an_unknown_path_is_a_problem_that_names_it(http):
 async def test_a_wrong_method_is_405_with_all_right_ones(http):
     answer = await http.put("/v1/services/web")
 
-    assert (405, "DELETE, GET, PATCH") == (answer.status_code, answer.headers["allow"])
+    assert (405, "DELETE, GET, HEAD, PATCH") == (answer.status_code, answer.headers["allow"])
 
 
 async def test_a_wrong_method_is_405_with_the_right_one(http):
     answer = await http.put("/health")
 
-    assert (405, "GET") == (answer.status_code, answer.headers["allow"])
+    assert (405, "GET, HEAD") == (answer.status_code, answer.headers["allow"])
     assert "use GET" in answer.json()["detail"]
 
 
