@@ -7,7 +7,7 @@ from typing import Any
 from funswarm.changes import SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.commands import ScaleCommand
 from funswarm.messages import Problem, Result, ResultStatus
-from funswarm.state import ServiceState, Value
+from funswarm.state import NodeState, ServiceState, TaskState, Value
 from services.scheduler.policies.asked import asked_of
 from services.scheduler.policies.contract import UNNAMED, Ask, Parsed, Policy, Said, Situation, Verdict
 from services.scheduler.policies.evaluate import Case
@@ -64,13 +64,21 @@ class Shelf(Floor):
     name = "shelf"
 
 
-def a_world(services: Sequence[ServiceState], policies: Sequence[Policy[Any, Any]] = (Floor(),)) -> Known:
-    """All of these are known, and no tasks."""
+def a_world(
+    services: Sequence[ServiceState],
+    policies: Sequence[Policy[Any, Any]] = (Floor(),),
+    tasks: Sequence[TaskState | NodeState] | None = None,
+) -> Known:
+    """All of these are known; tasks and nodes only where they are given."""
     world = Known(lambda service: asked_of(service, policies))
     world.take(SnapshotBegin())
     for service in services:
         world.take(Snapshotted(service))
     world.take(SnapshotEnd(1))
+    for state in tasks or ():
+        world.take_tasks(Snapshotted(state), world.need_tasks())
+    if tasks is not None:
+        world.take_tasks(SnapshotEnd(1), world.need_tasks())
     return world
 
 
@@ -80,8 +88,8 @@ def a_case(
     record: Record | None = None,
     **others: Any,
 ) -> Case:
-    """One evaluation of a service that is there, at noon."""
-    world = a_world([service], policies)
+    """One evaluation of a service that is there, at noon; `beside`: other services; `tasks`: and nodes."""
+    world = a_world([service, *others.pop("beside", ())], policies, others.pop("tasks", None))
     values: dict[str, Any] = {"now": NOW, "record": record or Record(service=service.name), "world": world}
     return Case(**values | {"entry": world.entry(service.name), "policies": policies} | others)
 

@@ -172,11 +172,11 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
     client = sdk_client(bus.settings, f"{MICRO_NAME} view {copy.settings.instance}")
     settling = Settling(store, services, client.tasks, lambda: lease.held, copy.settings.patience)
     lane_of, deliveries_max = Targets(engine, services).lane_of, copy.settings.deliveries_max
+    frame = frame_of(bus, store, client, copy.metrics, lambda: lease.held)
     worker = Worker(
-        bus.subjects, store, writer, copy.metrics, lane_of, settling=settling.watch,
+        bus.subjects, store, writer, copy.metrics, lane_of, settling=settling.watch, done=frame.done,
         settle_s=copy.settings.patience.settle_s, deliveries_max=deliveries_max,
     )  # fmt: skip
-    frame = frame_of(bus, store, client, copy.metrics, lambda: lease.held)
 
     def on_result(result: Result) -> None:
         worker.told(result)

@@ -51,8 +51,8 @@ log = structlog.get_logger(__name__)
 class Worker:
     """Works off deliveries. `lane_of`: whose turn a command waits for, the same for a name and an id of one object.
 
-    `settling`: is given each result that is stored, to follow what becomes of it, for `settle_s`. `deliveries_max`: a
-    command that ends the process so often is buried.
+    `settling`: is given each result that is stored, to follow what becomes of it, for `settle_s`; `done`: with its
+    command. `deliveries_max`: a command that ends the process so often is buried.
     """
 
     def __init__(
@@ -64,6 +64,7 @@ class Worker:
         lane_of: Callable[[Command], Awaitable[str]],
         *,
         settling: Callable[[Result], None] = lambda _: None,
+        done: Callable[[Command, Result], None] = lambda _, __: None,
         settle_s: float = DEFAULT_PATIENCE.settle_s,
         deliveries_max: int = DELIVERIES_MAX,
     ) -> None:
@@ -75,6 +76,7 @@ class Worker:
         self._auditor = Auditor(store)
         self._suspects = Suspects(store, deliveries_max)
         self._settling = settling
+        self._done = done
         self._batches = Batches(store, writer, settle_s)
         self._lanes: dict[str, Lane] = {}
         self._by_id: dict[str, Item] = {}  # what is in the lanes
@@ -223,6 +225,7 @@ class Worker:
                 return delay_s * random.uniform(0.7, 1.3)  # noqa: S311
             self._auditor.add(item.delivery, record_of(item.result, dry_run=item.command.dry_run))
             self._settling(item.result)
+            self._done(item.command, item.result)
             self._tell(item.result, item)
             return None
 

@@ -31,6 +31,7 @@ class Asked:
     dry_run: frozenset[str]
     paused: dict[str, frozenset[Direction]]
     needs_tasks: bool
+    needs_all_tasks: bool
     problems: tuple[Problem, ...]
 
 
@@ -59,8 +60,16 @@ def asked_of(service: ServiceState, policies: Sequence[Policy[Any, Any]]) -> Ask
         else:
             settings[policy.name] = parsed.settings
             topics |= policy.topics(service, parsed.settings)
-    needs_tasks = any(policy.needs_tasks for policy in policies if policy.name in settings)
-    return Asked(settings, frozenset(topics), frozenset(dry_run), paused, needs_tasks, tuple(problems))
+    followed = [policy for policy in policies if policy.name in settings]
+    return Asked(
+        settings,
+        frozenset(topics),
+        frozenset(dry_run),
+        paused,
+        any(policy.needs_tasks for policy in followed),
+        any(policy.needs_all_tasks for policy in followed),
+        tuple(problems),
+    )
 
 
 class _Wrong(Exception):

@@ -25,8 +25,8 @@ UNNAMED = "unnamed"  # the id of a command in an `Ask`: the frame names it
 class World(Protocol):
     """The Swarm as the feed tells it. `told_at`: when the newest change was seen.
 
-    Services that no policy follows come without their spec. Tasks and nodes are there only for policies that say
-    `needs_tasks`; of those tasks that are told, those that have ended too.
+    Of the spec of a service that no policy follows only what its tasks reserve is there. Tasks and nodes are there only
+    for policies that say `needs_tasks`; of those tasks that are told, those that have ended too.
     """
 
     @property
@@ -148,13 +148,15 @@ class Verdict(Generic[M]):
 class Policy(ABC, Generic[S, M]):
     """One policy. Its rank is its place in `registry.POLICIES`.
 
-    `memory`: the type of what it keeps. `needs_tasks`: tasks and nodes must be known. `outlives`: its memory is the
+    `memory`: the type of what it keeps. `needs_tasks`: its services' tasks, and all nodes, must be known;
+    `needs_all_tasks`: those of all services. `outlives`: its memory is the
     name's, not the service's: it stays when the service is removed, and `gone` decides then.
     """
 
     name: ClassVar[str]
     memory: ClassVar[type[Value]] = Value
     needs_tasks: ClassVar[bool] = False
+    needs_all_tasks: ClassVar[bool] = False
     outlives: ClassVar[bool] = False
 
     @abstractmethod
@@ -183,9 +185,12 @@ class Policy(ABC, Generic[S, M]):
         """
         return frozenset()
 
-    def observed(self, service: ServiceState) -> Any:  # noqa: ARG002
-        """What `run` has learnt for this service; becomes `Situation.observed`. Quick, no I/O."""
+    def observed(self, name: str) -> Any:  # noqa: ARG002
+        """What `run` and `done` have learnt for a service, by its name; becomes `Situation.observed`. Quick, no I/O."""
         return None
+
+    def done(self, command: Command, result: Result) -> None:
+        """A command, of anybody, has ended; its service is looked at next. Quick, no I/O."""
 
     async def run(self, touch: Callable[[set[str]], None]) -> None:
         """I/O of its own while the scheduler is active (metrics, requests), until cancelled. `touch`: look at these

@@ -128,7 +128,7 @@ class _Evaluation:
             sent=sent,
             result=None if sent is None else self._case.results.get(sent.command.id),
             hand=self._hand,
-            observed=None if service is None else policy.observed(service),
+            observed=policy.observed(self._record.service),
         )
 
     def _bar(self, policy: AnyPolicy, ask: Ask[Any], situation: Situation[Any, Any]) -> Bar | None:

@@ -98,6 +98,13 @@ class Frame:
         if service is not None:
             self.touch([service])
 
+    def done(self, command: Command, result: Result) -> None:
+        """A command of anybody has ended, and its result is stored."""
+        for policy in self._policies:
+            policy.done(command, result)
+        if result.service_name is not None:
+            self.touch([result.service_name])
+
     def _is_followed(self, name: str) -> bool:
         entry = self._world.entry(name)
         return entry is not None and bool(entry.asked.settings)

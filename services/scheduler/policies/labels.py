@@ -23,11 +23,18 @@ FRAME_KEYS: Final = frozenset({"dry-run", "pause"})
 
 
 def read(
-    model: type[P], policy: str, service: ServiceState, *, switch: str = "", aliases: Mapping[str, str] | None = None
+    model: type[P],
+    policy: str,
+    service: ServiceState,
+    *,
+    switch: str = "",
+    valued: str | None = None,
+    aliases: Mapping[str, str] | None = None,
 ) -> Parsed[P]:
     """The labels `funswarm.<policy>.*` of a service as `model`; no settings where nothing asks for the policy.
 
     `switch`: the key that turns it on, "" for `funswarm.<policy>` itself; without it, or false, the policy is off.
+    `valued`: `funswarm.<policy>` itself is the value of this key, and without it the policy is off.
     `aliases`: other tools' labels -> our key; ours wins where both are there.
     """
     labels, base = service.labels, f"{PREFIX}{policy}"
@@ -40,8 +47,10 @@ def read(
             given[label[len(base) + 1 :]] = (label, value)
     if not given:
         return Parsed(None)
+    if valued is not None and "" in given:
+        given[valued] = given.pop("")
     problems = list(_unknown(model, policy, service.name, given, switch))
-    on, problem = _switched_on(policy, service.name, given, switch)
+    on, problem = _switched_on(policy, service.name, given, switch) if valued not in given else (True, None)
     if problem is not None:
         return Parsed(None, (*problems, problem))
     if not on:

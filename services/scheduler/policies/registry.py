@@ -5,10 +5,15 @@ docs/decisions/0013 says why in this order. Before all of them come a hold, and 
 
 from typing import Any
 
+from services.bus.connection import Bus
 from services.scheduler.policies.contract import Policy
+from services.scheduler.policies.crash_loop import CrashLoop
 from services.scheduler.policies.cron import Cron
+from services.scheduler.policies.depends_on import DependsOn
+from services.scheduler.policies.group import Group
+from services.scheduler.policies.keep import Keep
 
 
-def policies() -> tuple[Policy[Any, Any], ...]:
+def policies(bus: Bus) -> tuple[Policy[Any, Any], ...]:
     """New ones, for one time of being active: a policy may have I/O of its own."""
-    return (Cron(),)
+    return (CrashLoop(), DependsOn(), Group(), Cron(), Keep(bus))

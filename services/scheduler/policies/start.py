@@ -18,7 +18,7 @@ from services.scheduler.store import NatsStore
 
 def frame_of(bus: Bus, store: NatsStore, client: Client, metrics: Metrics, is_active: Callable[[], bool]) -> Frame:
     """A frame that is not at work yet. `client`: reads the feed."""
-    all_of_them = policies()
+    all_of_them = policies(bus)
     world = Known(lambda service: asked_of(service, all_of_them))
     sources = ["policies", *(policy.name for policy in all_of_them)]
 

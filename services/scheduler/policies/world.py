@@ -1,6 +1,6 @@
 """The Swarm as the feed tells it, for policies: services, and where a policy needs them tasks and nodes. Pure.
 
-Of services that no policy follows only the spec is left out: another service's policy may ask how they do. Tasks are
+Of services that no policy follows most of the spec is left out; another service's policy may ask how they do. Tasks are
 kept only of services with a policy that needs them.
 """
 
@@ -8,14 +8,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from funswarm.changes import Changed, Item, Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.messages import Event
 from funswarm.state import AnyState, NodeState, ServiceState, TaskState
 from services.scheduler.policies.asked import Asked
 
-NOTHING_ASKED: Final = Asked({}, frozenset(), frozenset(), {}, needs_tasks=False, problems=())
+NOTHING_ASKED: Final = Asked({}, frozenset(), frozenset(), {}, needs_tasks=False, needs_all_tasks=False, problems=())
+ALL: Final = "all"  # among the ids of services whose tasks are needed
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +65,11 @@ class Known:
         return [entry.state.name for entry in self._entries.values() if entry.asked.settings]
 
     def need_tasks(self) -> frozenset[str]:
-        """The ids of the services whose tasks are needed."""
-        return frozenset(service_id for service_id, entry in self._entries.items() if entry.asked.needs_tasks)
+        """The ids of the services whose tasks are needed; `ALL` among them: of all."""
+        needed = {service_id for service_id, entry in self._entries.items() if entry.asked.needs_tasks}
+        if any(entry.asked.needs_all_tasks for entry in self._entries.values()):
+            needed.add(ALL)
+        return frozenset(needed)
 
     def problems(self) -> list[Entry]:
         """The services with labels that are not followed."""
@@ -125,7 +129,7 @@ class Known:
     def _keep(self, state: ServiceState) -> None:
         self._drop(state.id)
         asked = self._asks(state)
-        light = state if asked.settings else state.model_copy(update={"spec": {}})
+        light = state if asked.settings else state.model_copy(update={"spec": _reserving(state)})
         entry = Entry(light, asked) if asked.settings or asked.problems else Entry(light, NOTHING_ASKED)
         self._entries[state.id] = entry
         self._ids[state.name] = state.id
@@ -153,7 +157,7 @@ class Known:
     def _put(self, state: AnyState, needed: frozenset[str]) -> None:
         if isinstance(state, NodeState):
             self._nodes[state.id] = state
-        elif isinstance(state, TaskState) and state.service_id in needed:
+        elif isinstance(state, TaskState) and (state.service_id in needed or ALL in needed):
             self._tasks.setdefault(state.service_id, {})[state.id] = state
 
     def _task_or_node(self, event: Event, needed: frozenset[str]) -> set[str]:
@@ -169,5 +173,11 @@ class Known:
             if not tasks:
                 self._tasks.pop(state.service_id, None)
         if isinstance(state, TaskState):
-            return {state.service_name} if state.service_id in needed else set()
+            return {state.service_name} if state.service_id in needed or ALL in needed else set()
         return {entry.state.name for entry in self._entries.values() if entry.asked.needs_tasks}
+
+
+def _reserving(state: ServiceState) -> dict[str, Any]:
+    """Of a spec what its tasks reserve."""
+    resources = (state.spec.get("TaskTemplate") or {}).get("Resources")
+    return {"TaskTemplate": {"Resources": resources}} if resources else {}

@@ -1,0 +1,67 @@
+"""What is looked at next."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from services.scheduler.policies.queue import LookQueue
+from tests.waiting import until
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
+
+
+class Clock:
+    def __init__(self):
+        self.now = NOON
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def queue(clock):
+    return LookQueue(clock)
+
+
+async def test_first_come_first_served_and_once(queue):
+    queue.touch(["a", "b", "a"])
+    assert ["a", "b"] == [await queue.next(), await queue.next()]
+    assert 0 == len(queue)
+
+
+async def test_what_is_touched_while_it_is_looked_at_is_looked_at_afterwards(queue):
+    queue.touch(["a"])
+    await queue.next()
+    queue.touch(["a"])
+    assert 0 == len(queue)
+    queue.done("a")
+    assert "a" == await queue.next()
+
+
+async def test_a_wake_up_time_is_kept_to_by_the_clock(queue, clock):
+    queue.wake("a", NOON + timedelta(hours=1))
+    clock.now = NOON + timedelta(hours=1)
+    assert "a" == await queue.next()
+
+
+async def test_a_later_word_about_the_time_holds(queue, clock):
+    queue.wake("a", NOON + timedelta(hours=1))
+    queue.wake("a", NOON + timedelta(hours=2))
+    queue.wake("b", NOON + timedelta(hours=1))
+    clock.now = NOON + timedelta(hours=1)
+    assert ("b", 0) == (await queue.next(), len(queue))
+
+
+async def test_a_jump_of_the_clock_is_seen(queue, clock):
+    queue.wake("a", NOON + timedelta(days=1))
+    waiting = asyncio.create_task(queue.next())
+    await asyncio.sleep(0)
+    clock.now = NOON + timedelta(days=2)
+    await until(waiting.done, "the wake-up")
+    assert "a" == waiting.result()
