@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
 
+from funswarm.croning import Croned
 from funswarm.dead import KeptLetter, LetterPage, drop_letter, read_letter, read_letters, replay_letter
 from funswarm.history import Wanted, is_waiting, read_commands
 from funswarm.hooks import Delivered
@@ -12,7 +13,6 @@ from funswarm.how import How
 from funswarm.link import Link
 from funswarm.messages import Result
 from funswarm.outcome import Accepted
-from funswarm.policing import Policed
 from funswarm.records import CommandPage, CommandRecord
 from funswarm.since import Since, starting_point
 from funswarm.subjects import Subjects
@@ -20,7 +20,7 @@ from funswarm.subjects import Subjects
 DEFAULT: Final = How()
 
 
-class Past(Policed):
+class Past(Croned):
     """The questions about the past of a Client, and what to do with dead letters; they raise what it says.
 
     `name`: who asks.

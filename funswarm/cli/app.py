@@ -9,6 +9,7 @@ import typer
 from funswarm.cli import (
     batching,
     creating,
+    croning,
     hooks,
     nodes,
     past,
@@ -91,6 +92,7 @@ app.command("history")(past.history)
 app.add_typer(past.app, name="dead")
 app.add_typer(nodes.app, name="node")
 app.add_typer(scheduling.app, name="schedule")
+app.add_typer(croning.app, name="cron")
 app.add_typer(hooks.app, name="hooks")
 app.add_typer(token.app, name="token")
 

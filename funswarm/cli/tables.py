@@ -24,6 +24,7 @@ STYLES: Final = {
     "converged": "green", "running": "green", "complete": "green", "ready": "green", "succeeded": "green",
     "progressing": "yellow", "stalled": "red", "degraded": "red", "rolled-back": "red", "failed": "red",
     "superseded": "yellow", "pending": "yellow", "denied": "red",
+    "replaced": "yellow", "skipped": "yellow", "missed": "red", "stopped": "yellow",
     "rejected": "red", "orphaned": "red", "down": "red", "refused": "red", "removed": "magenta", "created": "cyan",
 }  # fmt: skip
 VALUE_WIDTH: Final = 60

@@ -14,6 +14,7 @@ from funswarm.messages import Code
 from services.api import (
     batching,
     commands,
+    croning,
     events,
     hooks,
     node_commands,
@@ -65,6 +66,7 @@ def build(
         schedules.routes(client),
         queries.routes(client, settings.tasks),
         policies.routes(client),
+        croning.routes(client),
         past.routes(client),
         hooks.routes(client),
         events.routes(client, settings, figures, stopping),

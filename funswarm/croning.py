@@ -1,0 +1,99 @@
+"""Cron jobs and their runs, for Client: what labels ask for, and what the scheduler told of it. I/O by `Link`."""
+
+import asyncio
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+from pydantic import Field, ValidationError
+
+from funswarm.cronjobs import SOURCE, CronJob, read_job
+from funswarm.cronruns import CronRun, history, run_of
+from funswarm.decisions import Decision
+from funswarm.errors import InvalidRequest
+from funswarm.jetstream import last_message
+from funswarm.messages import Problem
+from funswarm.policing import DECISIONS_MAX, Policed
+from funswarm.state import Published, ServiceState
+
+_READ_AT_ONCE: Final = 16
+
+
+class ListedJob(Published):
+    """A cron job. `job` None: it cannot be followed, see `problems`. `next`: without jitter; null for `@every`, which
+    only the scheduler counts. `last`: the newest run, where that was the last that was told of the job.
+    """
+
+    service: str
+    job: CronJob | None = None
+    next: datetime | None = None
+    last: CronRun | None = None
+    problems: tuple[Problem, ...] = ()
+
+
+class CronJobPage(Published):
+    """All cron jobs, by name."""
+
+    items: tuple[ListedJob, ...]
+
+
+class CronRunPage(Published):
+    """The newest first."""
+
+    items: tuple[CronRun, ...] = Field(())
+
+
+class Croned(Policed):
+    """The questions about cron jobs of a Client; they raise what it says."""
+
+    async def cron_jobs(self, services: Iterable[ServiceState] | None = None) -> tuple[ListedJob, ...]:
+        """All services with labels of cron jobs, by name; of `services` where they are given."""
+        limit, now = asyncio.Semaphore(_READ_AT_ONCE), datetime.now(UTC)
+
+        async def listed(one: ListedJob) -> ListedJob:
+            async with limit:
+                return one.model_copy(update={"last": await self._last_run(one.service)})
+
+        found = listed_jobs(await self.services() if services is None else services, now)
+        return tuple(await asyncio.gather(*(listed(one) for one in found)))
+
+    async def cron_history(self, service: str, *, limit: int = 20) -> tuple[CronRun, ...]:
+        """The runs of a service's job, the newest first, as far as they are kept."""
+        page = await self.decisions(service, policy=SOURCE, limit=DECISIONS_MAX)
+        return history(page.items)[:limit]
+
+    async def _last_run(self, service: str) -> CronRun | None:
+        body = await last_message(self._link, self._subjects.reports_stream, self._subjects.decision(SOURCE, service))
+        try:
+            return None if body is None else run_of(Decision.model_validate_json(body))
+        except ValidationError:  # of another version
+            return None
+
+
+def listed_jobs(services: Iterable[ServiceState], now: datetime) -> list[ListedJob]:
+    """Those with labels of cron jobs, by name."""
+    found = []
+    for service in sorted(services, key=lambda one: one.name):
+        job, problems = read_job(service.name, service.labels)
+        if job is not None or problems:
+            found.append(ListedJob(service=service.name, job=job, next=_next(job, now), problems=problems))
+    return found
+
+
+def replicas_of(service: ServiceState) -> int | None:
+    """How many tasks a run of a service's job has; None: as many as the service has, at least one.
+
+    Raises:
+        InvalidRequest: it has no job that can be followed.
+    """
+    job, problems = read_job(service.name, service.labels)
+    if job is None:
+        why = "; ".join(problem.reason for problem in problems) or "its labels ask for none"
+        raise InvalidRequest(f"{service.name} has no cron job: {why}. `funswarm run` runs any service whose tasks end")
+    return job.replicas or (1 if service.mode == "replicated" else None)
+
+
+def _next(job: CronJob | None, now: datetime) -> datetime | None:
+    if job is None or job.schedule.partition("@every")[1]:
+        return None
+    return job.timetable.next_after(now, now)
