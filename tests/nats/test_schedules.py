@@ -2,9 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -57,6 +58,13 @@ async def test_a_recurring_command_is_done_each_time(running, bus, when):
     await until(four, "four firings", every_s=0.1)
     times = await fired(bus)
     assert {timedelta(seconds=1)} == {later - earlier for earlier, later in pairwise(times[:4])}
+
+
+async def test_a_cron_expression_is_done_by_the_clocks_of_its_zone(running, bus):
+    there = datetime.now(ZoneInfo("Asia/Kolkata")) + timedelta(seconds=3)  # half past ours
+    put = await running.client.schedule(schedule(cron=f"{there:%-S %-M %-H} * * *", time_zone="Asia/Kolkata"))
+    assert put.next[0] == there.replace(microsecond=0)
+    assert (await result_of(running.client, "nightly", put.next[0])).changed
 
 
 async def test_a_listed_schedule_tells_its_next_times_and_its_last_firing(running):
