@@ -224,10 +224,10 @@ class ServiceSummary(Published):
 
 
 class Problem(Published):
-    """A label of a service that is not followed, and why. Other labels of the service are."""
+    """A label of a service that is not followed, and why. Other labels of the service are. Or a stuck schedule."""
 
-    source: str = Field(description="Who reads it: `traefik`, `docker-flow`, `autoscale`, `cron` …")
-    service: str
+    source: str = Field(description="Who reads it: `traefik`, `docker-flow`, `autoscale`, `cron` …; or `schedule`")
+    service: str = Field(description="Its name; the schedule's")
     label: str | None = Field(None, description="None: not one label, but several that do not go together")
     value: str | None = None
     reason: str = Field(description="What is wrong, and the way out")

@@ -16,14 +16,14 @@ SUBJECTS_MAX: Final = 1000  # of one question: NATS answers for 1024
 _NOT_FOUND, _END = "404", "204"
 
 
-async def read_problems(link: Link, subjects: Subjects, limit: int) -> tuple[Problem, ...]:
-    """Up to `limit` problems there are now, by source and service.
+async def read_problems(link: Link, subjects: Subjects, limit: int, source: str | None = None) -> tuple[Problem, ...]:
+    """Up to `limit` problems there are now, by source and service; `source`: only its own.
 
     Raises:
         Unavailable: NATS or the stream is not there.
         PermanentError: NATS does not permit it.
     """
-    told = await subjects_in(link, subjects.reports_stream, subjects.all_problems)
+    told = await subjects_in(link, subjects.reports_stream, subjects.problems_of(source))
     found: list[Problem] = []
     for start in range(0, len(told), SUBJECTS_MAX):
         if len(found) >= limit:

@@ -29,6 +29,7 @@ from funswarm.units import Duration, duration_s
 NAME: Final = r"^[A-Za-z0-9_-]{1,46}$"  # with the time behind it, it is a command's id
 NEXT_COUNT: Final = 3
 REVISION_HEADER: Final = "Funswarm-Schedule"  # of alarms and firings: the sequence of the schedule's own message
+PROBLEM_SOURCE: Final = "schedule"  # as which it is told that one is stuck; by its name
 DUE_HEADER: Final = "Funswarm-Due"
 _ANY_ID: Final = "scheduled"
 _YEARS: Final = range(2000, 3000)
@@ -206,6 +207,7 @@ class Scheduled(Published):
     """A schedule as it stands. `since`: when it was put. `next`: the next few times at which it is due.
 
     `last`: its last firing that is still known of; `result`: how that command ended, where it was asked for and has.
+    `problem`: why it is stuck, None where it is not.
     """
 
     schedule: Schedule
@@ -213,6 +215,7 @@ class Scheduled(Published):
     next: tuple[datetime, ...] = ()
     last: Firing | None = None
     result: Result | None = None
+    problem: str | None = None
 
 
 class Cancelled(Published):

@@ -6,7 +6,7 @@ stored only while that is the last sequence there: so whatever replaces or cance
 
 import asyncio
 import secrets
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Final
 
@@ -17,7 +17,8 @@ from funswarm.errors import InvalidRequest, Refused, Unavailable, UnknownSchedul
 from funswarm.jetstream import Kept, OutOfDate, last_kept, publish, subjects_in
 from funswarm.link import Link
 from funswarm.messages import MSG_ID_HEADER, Code
-from funswarm.schedules import DUE_HEADER, REVISION_HEADER, Cancelled, Firing, Schedule, Scheduled
+from funswarm.problems import read_problems
+from funswarm.schedules import DUE_HEADER, PROBLEM_SOURCE, REVISION_HEADER, Cancelled, Firing, Schedule, Scheduled
 from funswarm.subjects import Subjects
 from funswarm.submitting import read_result
 
@@ -62,12 +63,12 @@ class Schedules:
 
     async def all(self) -> tuple[Scheduled, ...]:
         """All that are to fire still, by name."""
-        limit = asyncio.Semaphore(_READ_AT_ONCE)
+        limit, problems = asyncio.Semaphore(_READ_AT_ONCE), await self._problems()
 
         async def one(name: str) -> Scheduled | None:
             async with limit:
                 kept = await self._definition(name)
-                return None if kept is None else await self._scheduled(name, kept)
+                return None if kept is None else await self._scheduled(name, kept, problems)
 
         stream, wildcard = self._subjects.schedules_stream, self._subjects.all_schedules
         names = [subject.rpartition(".")[2] for subject in await subjects_in(self._link, stream, wildcard)]
@@ -81,7 +82,7 @@ class Schedules:
             UnknownSchedule: there is none of that name (any more).
         """
         kept = await self._definition(name)
-        scheduled = None if kept is None else await self._scheduled(name, kept)
+        scheduled = None if kept is None else await self._scheduled(name, kept, await self._problems())
         if scheduled is None:
             raise _unknown(name)
         if scheduled.last is None:
@@ -137,12 +138,22 @@ class Schedules:
             return False
         return True
 
-    async def _scheduled(self, name: str, kept: Kept) -> Scheduled | None:
+    async def _scheduled(self, name: str, kept: Kept, problems: Mapping[str, str]) -> Scheduled | None:
         schedule = _schedule(name, kept)
         if schedule is None or not self._sees(schedule):
             return None
-        coming = schedule.coming(kept.time, datetime.now(UTC))
-        return Scheduled(schedule=schedule, since=kept.time, next=coming, last=await self._last(name, kept.sequence))
+        return Scheduled(
+            schedule=schedule,
+            since=kept.time,
+            next=schedule.coming(kept.time, datetime.now(UTC)),
+            last=await self._last(name, kept.sequence),
+            problem=problems.get(name),
+        )
+
+    async def _problems(self) -> Mapping[str, str]:
+        """Why those are stuck that are, by name."""
+        found = await read_problems(self._link, self._subjects, SCHEDULES_MAX, PROBLEM_SOURCE)
+        return {problem.service: problem.reason for problem in found}
 
     async def _last(self, name: str, revision: int) -> Firing | None:
         fired = await last_kept(self._link, self._subjects.schedules_stream, self._subjects.fired(name))

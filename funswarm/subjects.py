@@ -195,6 +195,10 @@ class Subjects:
         """What is wrong with a service's labels as `source` reads them; the last of a subject holds."""
         return f"{self.prefix}.problem.{source}.{token(service)}"
 
+    def problems_of(self, source: str | None) -> str:
+        """The filter for what a source tells; None: all do."""
+        return f"{self.prefix}.problem.{source or '*'}.*"
+
     @property
     def all_problems(self) -> str:
         return f"{self.prefix}.problem.>"

@@ -137,11 +137,12 @@ def _command(verb: str, target: str, arguments: str | None) -> dict[str, Any]:
 
 def _table(found: Iterable[Scheduled]) -> Table:
     """One line a schedule."""
-    table = tables.plain_table("NAME", "COMMAND", "WHEN", "NEXT", "LAST")
+    table = tables.plain_table("NAME", "COMMAND", "WHEN", "NEXT", "LAST", "PROBLEM")
     for one in found:
         schedule, last = one.schedule, one.last
         command = f"{schedule.command.verb} {schedule.command.target}"
-        table.add_row(schedule.name, command, _when(schedule), _moments(one.next), _moments([last.due] if last else []))
+        fired = _moments([last.due] if last else [])
+        table.add_row(schedule.name, command, _when(schedule), _moments(one.next), fired, one.problem or "")
     return table
 
 

@@ -52,7 +52,7 @@ class ProblemTeller:
     async def _known(self) -> dict[str, _Found]:
         if self._told is None:
             told: dict[str, _Found] = {}
-            subject, stream = f"{self._bus.subjects.prefix}.problem.{self._source}.*", self._bus.subjects.reports_stream
+            subject, stream = self._bus.subjects.problems_of(self._source), self._bus.subjects.reports_stream
             async for stored in read_stream(self._bus, stream, subject=subject):
                 if (last := _understood(stored)) is not None:
                     _note(told, last.service, last.problems)

@@ -15,13 +15,14 @@ import structlog
 from pydantic import ValidationError
 
 from funswarm.commands import COMMANDS
-from funswarm.errors import FunswarmError, TemporaryError
+from funswarm.errors import FunswarmError, PermanentError, TemporaryError
 from funswarm.explain import explain
-from funswarm.messages import MSG_ID_HEADER, TRACEPARENT_HEADER
-from funswarm.schedules import DUE_HEADER, REVISION_HEADER, Schedule
+from funswarm.messages import MSG_ID_HEADER, TRACEPARENT_HEADER, Problem
+from funswarm.schedules import DUE_HEADER, PROBLEM_SOURCE, REVISION_HEADER, Schedule
 from funswarm.tracing import traceparent_or_new
 from services.bus.connection import Bus
 from services.bus.deliveries import Delivery
+from services.bus.problems import ProblemTeller
 from services.bus.reading import Stored
 
 RETRY_S: Final = 0.5
@@ -39,6 +40,7 @@ class Firings:
         self._bus = bus
         self._subjects = bus.subjects
         self._stream = bus.subjects.schedules_stream
+        self._problems = ProblemTeller(bus, PROBLEM_SOURCE)
 
     async def run(self, deliveries: AsyncIterable[Delivery]) -> None:
         """Until the deliveries end, or cancelled."""
@@ -66,6 +68,7 @@ class Firings:
             TemporaryError: NATS does not answer.
         """
         name = delivery.subject.rpartition(".")[2]
+        stuck, done = None, True
         try:
             if delivery.subject == self._subjects.fired(name):
                 await self._submit(delivery)
@@ -79,13 +82,27 @@ class Firings:
             raise
         except FunswarmError as error:
             log.error("a schedule is stuck", reason=str(error))  # noqa: TRY400  it is no fault of ours
-            return False
+            stuck, done = f"{error}; it is tried again", False
         except ValidationError as error:
             log.error("a schedule is not understood", reason=explain(error))  # noqa: TRY400
-        except Exception:
+            stuck = f"it is not understood, so it does not fire: {explain(error)}; put it anew, or cancel it"
+        except Exception as error:
             log.exception("a fault in Funswarm itself")
-            return False
-        return True
+            stuck, done = f"a fault in Funswarm itself: {error!r}; it is tried again", False
+        await self._tell(name, delivery, stuck)
+        return done
+
+    async def _tell(self, name: str, delivery: Delivery, stuck: str | None) -> None:
+        """Let it be seen whether a schedule is stuck, where that can be known."""
+        if stuck is None and delivery.subject == self._subjects.firing(name):
+            return  # an earlier schedule's, perhaps
+        found = (
+            () if stuck is None else (Problem(source=PROBLEM_SOURCE, service=name, reason=f"schedule {name}: {stuck}"),)
+        )
+        try:
+            await self._problems.tell(name, found)
+        except PermanentError as error:
+            log.warning("not told that a schedule is stuck", reason=str(error))
 
     async def _begin(self, name: str, delivery: Delivery) -> None:
         """A schedule was put: arm it, unless that was done before."""

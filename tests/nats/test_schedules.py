@@ -9,9 +9,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from funswarm.errors import InvalidRequest, Refused, UnknownSchedule
+from funswarm.errors import InvalidRequest, PermanentError, Refused, UnknownSchedule
 from funswarm.messages import Code
 from services.bus.connection import Bus
+from services.scheduler import firings
 from tests.nats.schedule_scene import SUBJECTS, fired, gone, nothing_underway, result_of, schedule, start, with_bus
 from tests.nats.scheduler_scene import Scene
 from tests.waiting import until
@@ -197,3 +198,50 @@ async def test_a_schedule_that_is_not_understood_holds_up_no_other(running, bus)
     )
     put = await running.client.schedule(schedule(at="+1s"))
     assert (await result_of(running.client, "nightly", put.next[0])).changed
+
+
+def _problems_of(running: Scene) -> Callable[[], Awaitable[list[str]]]:
+    async def problems() -> list[str]:
+        return [problem.reason for problem in (await running.client.health()).problems if problem.source == "schedule"]
+
+    return problems
+
+
+async def test_a_schedule_that_is_not_understood_is_a_problem_until_it_is_put_anew(running, bus):
+    body, headers = json.dumps({"name": "nightly"}).encode(), {"Nats-Msg-Id": "x"}
+    await bus.publish(SUBJECTS.schedule("nightly"), body, headers, SUBJECTS.schedules_stream)
+    problems = _problems_of(running)
+    (reason,) = await until(problems, "the problem", every_s=0.1)
+    assert reason.startswith("schedule nightly: it is not understood, so it does not fire")
+    await running.client.schedule(schedule(at="+1h"))
+
+    async def solved() -> bool:
+        return not await problems()
+
+    await until(solved, "no problem", every_s=0.1)
+    assert (await running.client.scheduled("nightly")).problem is None
+
+
+async def test_a_schedule_whose_command_nats_refuses_is_a_problem_and_listed_as_stuck(running, bus, monkeypatch):
+    publish = Bus.publish
+
+    async def refuses(self, subject, *message):
+        if subject.startswith(f"{SUBJECTS.prefix}.command."):
+            raise PermanentError("NATS says: a test")
+        return await publish(self, subject, *message)
+
+    monkeypatch.setattr(Bus, "publish", refuses)
+    monkeypatch.setattr(firings, "REFUSED_RETRY_S", 0.2)
+    await running.client.schedule(schedule(cron="* * * * * *"))
+
+    async def stuck() -> str:
+        (scheduled,) = await running.client.schedules()
+        return scheduled.problem or ""
+
+    assert "NATS says: a test; it is tried again" in await until(stuck, "the problem", every_s=0.1)
+    monkeypatch.setattr(Bus, "publish", publish)
+
+    async def well() -> bool:
+        return not await stuck()
+
+    await until(well, "no problem", every_s=0.1)
