@@ -1,9 +1,7 @@
 """Cron jobs and their runs, for Client: what labels ask for, and what the scheduler told of it. I/O by `Link`."""
 
-import asyncio
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Final
 
 from pydantic import Field, ValidationError
 
@@ -11,12 +9,10 @@ from funswarm.cronjobs import SOURCE, CronJob, read_job
 from funswarm.cronruns import CronRun, history, run_of
 from funswarm.decisions import Decision
 from funswarm.errors import InvalidRequest
-from funswarm.jetstream import last_message
+from funswarm.lasts import last_of_each
 from funswarm.messages import Problem
 from funswarm.policing import DECISIONS_MAX, Policed
 from funswarm.state import Published, ServiceState
-
-_READ_AT_ONCE: Final = 16
 
 
 class ListedJob(Published):
@@ -48,26 +44,17 @@ class Croned(Policed):
 
     async def cron_jobs(self, services: Iterable[ServiceState] | None = None) -> tuple[ListedJob, ...]:
         """All services with labels of cron jobs, by name; of `services` where they are given."""
-        limit, now = asyncio.Semaphore(_READ_AT_ONCE), datetime.now(UTC)
-
-        async def listed(one: ListedJob) -> ListedJob:
-            async with limit:
-                return one.model_copy(update={"last": await self._last_run(one.service)})
-
-        found = listed_jobs(await self.services() if services is None else services, now)
-        return tuple(await asyncio.gather(*(listed(one) for one in found)))
+        found = listed_jobs(await self.services() if services is None else services, datetime.now(UTC))
+        subject_of = {one.service: self._subjects.decision(SOURCE, one.service) for one in found}
+        runs: dict[str, CronRun | None] = {}
+        async for subject, body in last_of_each(self._link, self._subjects.reports_stream, [*subject_of.values()]):
+            runs[subject] = _run(body)
+        return tuple(one.model_copy(update={"last": runs.get(subject_of[one.service])}) for one in found)
 
     async def cron_history(self, service: str, *, limit: int = 20) -> tuple[CronRun, ...]:
         """The runs of a service's job, the newest first, as far as they are kept."""
         page = await self.decisions(service, policy=SOURCE, limit=DECISIONS_MAX)
         return history(page.items)[:limit]
-
-    async def _last_run(self, service: str) -> CronRun | None:
-        body = await last_message(self._link, self._subjects.reports_stream, self._subjects.decision(SOURCE, service))
-        try:
-            return None if body is None else run_of(Decision.model_validate_json(body))
-        except ValidationError:  # of another version
-            return None
 
 
 def listed_jobs(services: Iterable[ServiceState], now: datetime) -> list[ListedJob]:
@@ -91,6 +78,13 @@ def replicas_of(service: ServiceState) -> int | None:
         why = "; ".join(problem.reason for problem in problems) or "its labels ask for none"
         raise InvalidRequest(f"{service.name} has no cron job: {why}. `funswarm run` runs any service whose tasks end")
     return job.replicas or (1 if service.mode == "replicated" else None)
+
+
+def _run(body: bytes) -> CronRun | None:
+    try:
+        return run_of(Decision.model_validate_json(body))
+    except ValidationError:  # of another version
+        return None
 
 
 def _next(job: CronJob | None, now: datetime) -> datetime | None:

@@ -47,6 +47,15 @@ async def test_a_job_runs_at_each_of_its_times_and_each_run_is_told(swarm, bus):
     assert all(run.late_s is not None and run.late_s >= 0 for run in found)
 
 
+async def test_jobs_and_their_history_can_be_asked_for(swarm, bus):
+    await create(swarm, backup(schedule=EACH_5_SECONDS))
+    await until_runs(bus)
+    (listed,) = await swarm.client.cron_jobs()
+    (run, *_) = await swarm.client.cron_history("backup")
+    assert ("backup", EACH_5_SECONDS, True) == (listed.service, listed.job.schedule, listed.last is not None)
+    assert run.slot is not None
+
+
 async def test_a_run_that_fails_is_told_with_its_exit_code(swarm, bus):
     await create(swarm, backup("exit 3", EACH_5_SECONDS))
     (run, *_) = await until_runs(bus, outcome=CronOutcome.FAILED)
