@@ -9,12 +9,14 @@ import pytest
 from funswarm.changes import Changed
 from funswarm.client import Client
 from funswarm.errors import PermanentError
+from funswarm.holds import Hold, hold_for
 from funswarm.messages import Problem
 from funswarm.records import CommandRecord, RecordStatus
 from services.bus.audit import write_records
 from services.bus.connection import Bus
 from services.bus.journal import Journal, Outgoing
 from services.bus.lease import Lease
+from services.bus.policies import PolicyBucket
 from services.bus.problems import ProblemTeller
 from services.bus.reading import read_stream
 from services.bus.settings import NatsSettings
@@ -161,6 +163,38 @@ async def test_who_reads_labels_tells_what_is_wrong_with_them_and_all_read_it(se
             assert (problem,) == (await client.health()).problems
 
 
+async def test_what_policies_remember_the_scheduler_alone_keeps(secured):
+    bucket = PolicyBucket(await secured("scheduler"))
+    revision = await bucket.keep("web", b"{}", 0)
+    assert (b"{}", revision) == ((await bucket.memory("web")).body, (await bucket.memories())[0].revision)
+
+
+@pytest.mark.parametrize("user", ["api", "client"])
+async def test_a_hold_that_a_user_puts_the_scheduler_hears_of_and_all_see(secured, user):
+    scheduler, heard = await secured("scheduler"), asyncio.Event()
+    bucket = PolicyBucket(scheduler)
+    stop = await bucket.listen(heard.set)
+    hold = Hold(service="web", policy="cron", until=hold_for(60))
+    async with Client(scheduler.settings.url, user=user, password=PASSWORDS[user]) as client:
+        await client.hold(hold)
+        await asyncio.wait_for(heard.wait(), 60)
+        assert [hold.model_dump_json().encode()] == await bucket.holds() == await bucket.holds_on("web", "cron")
+        async with Client(scheduler.settings.url, user="reader", password=PASSWORDS["reader"]) as reader:
+            assert (hold,) == await reader.holds() == await client.release("web")
+        assert [] == await bucket.holds()
+    await stop()
+
+
+@pytest.mark.parametrize("user", ["api", "client", "reader"])
+async def test_what_policies_decide_the_scheduler_tells_and_all_read(secured, user):
+    scheduler, told = await secured("scheduler"), {"id": "d1", "time": "2026-11-23T12:00:00Z", "policy": "cron"}
+    body = json.dumps(told | {"service": "web", "outcome": "nothing", "reason": "because"}).encode()
+    subject, headers = scheduler.subjects.decision("cron", "web"), {"Nats-Msg-Id": "d1"}
+    await scheduler.publish(subject, body, headers, scheduler.subjects.reports_stream)
+    async with Client(scheduler.settings.url, user=user, password=PASSWORDS[user]) as client:
+        assert ["because"] == [one.reason for one in (await client.decisions("web")).items]
+
+
 async def test_a_poller_answers_a_client(secured):
     poller, client = await secured("poller"), await secured("client")
     await poller.serve("poller", {poller.subjects.query("services"): lambda body: asyncio.sleep(0, body)}, "1.0.0")
@@ -215,6 +249,11 @@ async def test_a_key_and_a_last_message_can_be_read_as_the_nats_command_does(sec
         await reader.link.request(f"$JS.API.DIRECT.GET.{stream}", b'{"seq": 1}' if "." not in stream else b"", 60)
 
 
+POLICIES = (  # what policies remember, with descriptions of services, is the scheduler's alone
+    "$KV.FUNSWARM_POLICIES.memory.web", "$JS.API.STREAM.MSG.GET.KV_FUNSWARM_POLICIES",
+    "$JS.API.DIRECT.GET.KV_FUNSWARM_POLICIES", "$JS.API.CONSUMER.CREATE.KV_FUNSWARM_POLICIES",
+    "$JS.API.DIRECT.GET.KV_FUNSWARM_POLICIES.$KV.FUNSWARM_POLICIES.memory.web", "funswarm.decision.cron.web",
+)  # fmt: skip
 DENIED = {
     "poller": [
         "funswarm.command.scale.web", "funswarm.result.c1", "funswarm.dead.scale.web", "funswarm.request.scale",
@@ -232,11 +271,11 @@ DENIED = {
         "$JS.API.STREAM.UPDATE.FUNSWARM_EVENTS", "$JS.API.STREAM.PURGE.FUNSWARM_COMMANDS",
         "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_COMMANDS.scheduler", "$JS.API.CONSUMER.DELETE.FUNSWARM_COMMANDS.scheduler",
         "funswarm.alarm.nightly", "funswarm.firing.nightly", "funswarm.fired.nightly",
-        "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES",
+        "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", *POLICIES,
     ],
     "client": [
         "funswarm.alarm.nightly", "funswarm.firing.nightly", "funswarm.fired.nightly",
-        "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_SCHEDULES.scheduler",
+        "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_SCHEDULES.scheduler", *POLICIES,
     ],
     "reader": [
         "funswarm.command.scale.web", "funswarm.request.scale", "funswarm.event.service.created.web",
@@ -246,7 +285,8 @@ DENIED = {
         "$JS.API.DIRECT.GET.FUNSWARM_COMMANDS", "$JS.API.CONSUMER.CREATE.FUNSWARM_COMMANDS",
         "$JS.API.CONSUMER.CREATE.FUNSWARM_DEAD", "$JS.API.CONSUMER.DELETE.FUNSWARM_EVENTS.other",
         "$JS.API.STREAM.UPDATE.FUNSWARM_EVENTS", "funswarm.schedule.nightly",
-        "$JS.API.STREAM.MSG.GET.FUNSWARM_SCHEDULES", "$JS.API.CONSUMER.CREATE.FUNSWARM_SCHEDULES",
+        "$JS.API.STREAM.MSG.GET.FUNSWARM_SCHEDULES", "$JS.API.CONSUMER.CREATE.FUNSWARM_SCHEDULES", *POLICIES,
+        "$KV.FUNSWARM_POLICIES.hold.web.all",
     ],
 }  # fmt: skip
 
