@@ -1,10 +1,14 @@
 """A World in one call: services by what their labels say, each with ready tasks on the network `net`."""
 
+import json
+
 from services.api.traefik.documents import Documents
 from services.api.traefik.settings import TraefikSettings
 from services.api.world import Node, Reach, Service, Task, World
 
 NET = "network-net"
+PORT = {"traefik.http.services.web.loadbalancer.server.port": "80"}
+RULE = {"traefik.http.routers.web.rule": "Host(`web.example`)"}
 
 
 def a_service(name="web", labels=None, *, created_at="2026-11-01T08:00:00Z", networks=(NET,), vips=(), **others):
@@ -39,3 +43,21 @@ def a_node(name="alpha", state="ready", address="192.0.2.1"):
 
 def document(world, **settings):
     return Documents(TraefikSettings(**{"retry": False} | settings)).of(world)
+
+
+def content(world, **settings):
+    return json.loads(document(world, **settings).body)
+
+
+def servers(world, name="web", family="http", **settings):
+    balancer = content(world, **settings)[family]["services"][name]["loadBalancer"]
+    return [server.get("url") or server["address"] for server in balancer["servers"]]
+
+
+def problems(world, **settings):
+    told = document(world, **settings).problems
+    return [(problem.service, problem.label) for some in told.values() for problem in some]
+
+
+def reasons(world, **settings):
+    return " ".join(problem.reason for some in document(world, **settings).problems.values() for problem in some)
