@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import suppress
 from itertools import count
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from tests.nats.scheduler_scene import Scene, scene
 from tests.report import ran_against
 from tests.servers import NatsServer, nats_server
 
+PASSWORDS = {user: f"p-{user}" for user in ("poller", "scheduler", "notifier", "api", "client", "reader")}
 _numbers = count()
 Connect = Callable[..., Awaitable[Bus]]
 
@@ -87,3 +89,15 @@ async def swarm() -> AsyncIterator[Scene]:
 async def swarm_bus(swarm: Scene, connect: Connect) -> Bus:
     """Connected to the Swarm's nats-server."""
     return await connect(swarm.nats)
+
+
+@pytest.fixture
+async def secured(tmp_path: Path, connect: Connect) -> AsyncIterator[Callable[[str], Awaitable[Bus]]]:
+    """A function: the bus of a user, on a server with the stack's configuration."""
+    with nats_server(tmp_path, passwords=PASSWORDS) as server:
+
+        async def of(user: str) -> Bus:
+            return await connect(server, user=user, password=PASSWORDS[user])
+
+        await (await of("poller")).declare()
+        yield of
