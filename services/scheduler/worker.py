@@ -21,20 +21,12 @@ from funswarm.records import record_of
 from funswarm.subjects import Subjects
 from services.scheduler.auditing import Auditor
 from services.scheduler.batches import Batches
+from services.scheduler.burying import bury_faulty, bury_malformed
 from services.scheduler.convergence import DEFAULT_PATIENCE
 from services.scheduler.lanes import LANE_MAX, Item, Lane, lane_of_batch, patience_ends
 from services.scheduler.metrics import Metrics
 from services.scheduler.ports import Delivery, Store, Superseded
-from services.scheduler.reading import (
-    Malformed,
-    dead_letter,
-    ended,
-    read,
-    record_of_malformed,
-    refused,
-    succeeded,
-    unread,
-)
+from services.scheduler.reading import Malformed, ended, read, record_of_malformed, succeeded, unread
 from services.scheduler.safe_write import SafeWriter
 from services.scheduler.suspects import Deadly, Suspects
 
@@ -286,29 +278,22 @@ class Worker:
         if item.faults < FAULTS_MAX:
             raise TemporaryError(f"a fault in Funswarm itself: {fault!r}") from fault
         reason = f"a fault in Funswarm itself, {FAULTS_MAX} times: {fault!r}"
-        letter = dead_letter(item.delivery, code=Code.INTERNAL, reason=reason, now=datetime.now(UTC))
-        await self._store.bury(letter, item.command.verb, item.command.target, item.delivery.sequence)
+        await bury_faulty(self._store, item, reason)
         return Failed(reason, Code.INTERNAL)
 
     async def _refuse(self, delivery: Delivery, what: Malformed) -> None:
         """Bury what is no command, and answer it where somebody can wait for an answer."""
-        now = datetime.now(UTC)
-        letter = dead_letter(delivery, code=what.code, reason=what.reason, now=now)
-        result = refused(what, delivery.accepted_at, now)
         log.warning("refused", subject=delivery.subject, reason=what.reason)
         while not self._stop.is_set():
             try:
-                await self._store.bury(letter, what.verb, what.target, delivery.sequence)
-                is_first = result is not None and result.command_id not in self._by_id
-                if result is not None and is_first and await self._store.find(result.command_id) is None:
-                    await self._store.store(result)
+                await bury_malformed(self._store, delivery, what, is_first=what.command_id not in self._by_id)
                 break
             except TemporaryError as error:
                 log.warning("tried in vain", subject=delivery.subject, reason=str(error))
                 await asyncio.sleep(RETRY_S)
         else:
             return
-        self._auditor.add(delivery, record_of_malformed(what, delivery.accepted_at, now))
+        self._auditor.add(delivery, record_of_malformed(what, delivery.accepted_at, datetime.now(UTC)))
         self._metrics.in_hand.dec()
 
     def _tell(self, result: Result, item: Item) -> None:
