@@ -16,7 +16,7 @@ from funswarm.errors import FunswarmError, InvalidRequest, Refused, Unavailable,
 from funswarm.hooks import HOOKS_MAX, Delivered, Hook, HookStatus
 from funswarm.messages import Code
 from services.bus.connection import Bus
-from services.bus.handouts import consumer_standing, durable_consumers, forget_consumer
+from services.bus.handouts import Standing, consumer_standing, durable_consumers, forget_consumer
 from services.bus.jetstream import bounds
 from services.notifier.hooks.behind import Behind
 from services.notifier.hooks.cloudevents import Message, request, trial
@@ -29,6 +29,7 @@ from services.notifier.hooks.running import Figures, Running, Tools
 LOOK_S: Final = 1.0
 COUNT_S: Final = 5.0
 CONSUMERS: Final = "hook-"
+NEW: Final = Standing(pending=0, undelivered=1, delivered=0)  # of a consumer that is yet to be made: nobody knows
 
 log = structlog.get_logger(__name__)
 
@@ -64,11 +65,11 @@ class Manager:
         Raises:
             Unavailable, PermanentError: the bucket cannot be read.
         """
+        await self._behind.load()
         for kept in (await self._bucket.load()).values():
             await self._set(kept)
         self._file.look()
         await self._follow_file()
-        await self._behind.load()
         consumers = {kept.consumer for kept in self._kept.values()}
         for name in await durable_consumers(self._bus):
             if name.startswith(CONSUMERS) and name not in consumers:
@@ -86,7 +87,6 @@ class Manager:
                     why = self._went[name]
                     with suppress(FunswarmError):  # else again, in a moment
                         await self._pause(name, f"the receiver said that it wants no more: {why}")
-                        del self._went[name]
             if time.monotonic() >= self._count_at:
                 self._count_at = time.monotonic() + COUNT_S
                 with suppress(FunswarmError):
@@ -234,12 +234,15 @@ class Manager:
         figures = self._figures.setdefault(name, Figures())
         figures.trouble = None
         if not kept.hook.paused:
+            with suppress(FunswarmError):
+                await self._look_behind(kept, *await bounds(self._bus.link, self._bus.subjects.events_stream))
             self._running[name] = Running(self._tools, kept, figures)
             self._running[name].start()
         self._tools.metrics.paused.labels(name).set(kept.hook.paused)
 
     async def _unset(self, name: str) -> None:
         kept = self._kept.pop(name)
+        self._went.pop(name, None)
         if running := self._running.pop(name, None):
             await running.stop()
         self._figures.pop(name, None)
@@ -252,20 +255,27 @@ class Manager:
         first, last = await bounds(self._bus.link, self._bus.subjects.events_stream)
         metrics = self._tools.metrics
         for name, kept in list(self._kept.items()):
-            standing = await consumer_standing(self._bus, kept.consumer)
-            if standing is None or name not in self._figures:
+            await self._look_behind(kept, first, last)
+            if name not in self._kept:
                 continue
-            figures = self._figures[name]
-            if lost := self._behind.lost(kept, standing, figures.undelivered, first, last):
-                figures.lost += lost
-                metrics.lost.labels(name).inc(lost)
-                log.error("events were no longer kept, and are not delivered", hook=name, at_most=lost)
-            figures.pending, figures.undelivered = standing.pending, standing.undelivered
             status = self._status(kept)
-            metrics.pending.labels(name).set(standing.pending)
+            metrics.pending.labels(name).set(status.pending)
             metrics.oldest_s.labels(name).set(status.oldest_s or 0.0)
             metrics.failing.labels(name).set(status.state == "failing")
         await self._behind.save(self._kept.values())
+
+    async def _look_behind(self, kept: Kept, first: int, last: int) -> None:
+        """Also before a hook goes on: from then on its consumer passes over what is not kept any more."""
+        name, standing = kept.hook.name, await consumer_standing(self._bus, kept.consumer)
+        if name not in self._figures:
+            return
+        figures = self._figures[name]
+        if lost := self._behind.lost(kept, standing or NEW, figures.undelivered, first, last):
+            figures.lost += lost
+            self._tools.metrics.lost.labels(name).inc(lost)
+            log.error("events were no longer kept, and are not delivered", hook=name, at_most=lost)
+        if standing is not None:
+            figures.pending, figures.undelivered = standing.pending, standing.undelivered
 
     def _status(self, kept: Kept) -> HookStatus:
         name = kept.hook.name

@@ -174,7 +174,9 @@ class Running:
         if event is None:
             self._figures.lost += 1
             self._tools.metrics.lost.labels(self._hook.name).inc()
-            log.error("an event is no longer kept, and was not delivered", hook=self._hook.name, event=handout.sequence)
+            log.error(
+                "an event is no longer kept, and was not delivered", hook=self._hook.name, sequence=handout.sequence
+            )
             return None
         if self._hook.labels and not self._hook.takes_labels(await labels_of(self._tools.bus, kind, event.body)):
             return None
@@ -189,7 +191,7 @@ class Running:
         now = datetime.now(UTC)
         age_s = (now - max(handout.stored_at, self._kept.since)).total_seconds()
         verdict = judge(answer, self._hook.retry, attempts, age_s, random.random())  # noqa: S311
-        self._figures.trouble = verdict.reason
+        is_news, self._figures.trouble = verdict.reason != self._figures.trouble, verdict.reason
         self._tools.metrics.attempted(self._hook.name, verdict.what, answer.seconds)
         match verdict.what:
             case "delivered":
@@ -206,7 +208,10 @@ class Running:
                 return RETRY_S
         if verdict.all_wait:
             self._not_before = max(self._not_before, time.monotonic() + verdict.delay_s)
-        log.warning("an event was not taken", hook=self._hook.name, event=handout.sequence, reason=verdict.reason)
+        if is_news:
+            log.warning(
+                "an event was not taken", hook=self._hook.name, sequence=handout.sequence, reason=verdict.reason
+            )
         return verdict.delay_s
 
     async def _dead(self, handout: Handout, body: bytes, verdict: Verdict) -> None:
@@ -214,7 +219,7 @@ class Running:
         await write_letter(self._tools.bus, self._kept, handout, body, reason, verdict.code)
         self._figures.dead_letters += 1
         self._tools.metrics.dead_letters.labels(self._hook.name).inc()
-        log.error("an event became a dead letter", hook=self._hook.name, event=handout.sequence, reason=reason)
+        log.error("an event became a dead letter", hook=self._hook.name, sequence=handout.sequence, reason=reason)
 
 
 def _object(handout: Handout) -> str:
