@@ -4,12 +4,14 @@
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 
 from nats.aio.msg import Msg
 from pydantic import ValidationError
 
 from funswarm.errors import FunswarmError
+from funswarm.jetstream import subjects_in
 from funswarm.link import Link
 from funswarm.messages import Health, PartHealth, Problem, Query, ServiceSummary, SummaryPage
 from funswarm.metrics import merge
@@ -20,17 +22,24 @@ from funswarm.subjects import Subjects
 GATHER_TIMEOUT_S = 1.0
 PROBLEMS_MAX = 200
 NEEDED_PARTS = ("poller", "scheduler")
+NOTIFIER = "notifier"  # needed where there are webhooks
 
 
 def assess(
-    parts: Sequence[PartHealth], services: Sequence[ServiceSummary], cluster: str | None, reasons: Sequence[str] = ()
+    parts: Sequence[PartHealth],
+    services: Sequence[ServiceSummary],
+    cluster: str | None,
+    reasons: Sequence[str] = (),
+    *,
+    has_hooks: bool = False,
 ) -> Health:
     """Well is: of each needed part an active copy, no active copy with a reason, and no `reasons` from elsewhere."""
     found = list(reasons)
-    for part in NEEDED_PARTS:
+    for part in (*NEEDED_PARTS, *([NOTIFIER] if has_hooks else [])):
         copies = [copy for copy in parts if copy.part == part]
         if not copies:
-            found.append(f"no {part} answers: start one")
+            why = ", for there are webhooks" if part == NOTIFIER else ""
+            found.append(f"no {part} answers: start one{why}")
         elif not any(copy.active for copy in copies):
             whys = "; ".join(f"{copy.instance}: {copy.reason}" for copy in copies if copy.reason)
             found.append(f"no {part} is active: {len(copies)} on standby, " + (whys or "one takes over within seconds"))
@@ -51,17 +60,22 @@ async def ask_health(link: Link, subjects: Subjects) -> Health:
     """How all is; what cannot be asked is among the reasons."""
     try:
         await link.open()
-        parts, (services, cluster, why_not), (problems, why_none) = await asyncio.gather(
-            gather_parts(link, subjects), _summaries(link, subjects), _problems(link, subjects)
+        parts, (services, cluster, why_not), (problems, why_none), has_hooks = await asyncio.gather(
+            gather_parts(link, subjects),
+            _summaries(link, subjects),
+            _problems(link, subjects),
+            _has_hooks(link, subjects),
         )
+        if has_hooks and not any(copy.part == NOTIFIER and copy.active for copy in parts):
+            parts = await gather_parts(link, subjects, (*NEEDED_PARTS, NOTIFIER))  # it may only have been slower
     except FunswarmError as error:
         return Health(ok=False, reasons=(str(error),))
-    health = assess(parts, services, cluster, [*why_not, *why_none])
+    health = assess(parts, services, cluster, [*why_not, *why_none], has_hooks=has_hooks)
     return health.model_copy(update={"problems": problems})
 
 
-async def gather_parts(link: Link, subjects: Subjects) -> list[PartHealth]:
-    """What all copies say; answers that are not understood (of another version) are left out."""
+async def gather_parts(link: Link, subjects: Subjects, needed: Sequence[str] = NEEDED_PARTS) -> list[PartHealth]:
+    """What all copies say, once of each of `needed` one is active; what is not understood (another version's) is left out."""
     understood: dict[int, PartHealth | None] = {}
 
     def parts(answers: list[Msg]) -> list[PartHealth]:
@@ -70,7 +84,7 @@ async def gather_parts(link: Link, subjects: Subjects) -> list[PartHealth]:
         return [part for part in understood.values() if part is not None]
 
     def enough(answers: list[Msg]) -> bool:
-        return {part.part for part in parts(answers) if part.active}.issuperset(NEEDED_PARTS)
+        return {part.part for part in parts(answers) if part.active}.issuperset(needed)
 
     return parts(await link.gather(subjects.part_health, b"", GATHER_TIMEOUT_S, enough))
 
@@ -103,6 +117,15 @@ async def _problems(link: Link, subjects: Subjects) -> tuple[tuple[Problem, ...]
         return await read_problems(link, subjects, PROBLEMS_MAX), []
     except FunswarmError as error:
         return (), [f"the problems with labels are not known: {error}"]
+
+
+async def _has_hooks(link: Link, subjects: Subjects) -> bool:
+    """Whether there are webhooks that were put; False where NATS does not say."""
+    with contextlib.suppress(FunswarmError):
+        bucket = subjects.hooks_bucket
+        found = await subjects_in(link, f"KV_{bucket}", f"$KV.{bucket}.*")
+        return any(not subject.rpartition(".")[2].startswith("_") for subject in found)
+    return False
 
 
 def _part(body: bytes) -> PartHealth | None:

@@ -376,3 +376,24 @@ async def test_several_at_once_are_put_one_after_the_other(client):
     async with receiver() as to:
         await asyncio.gather(*(put(client, to, f"hook-{number}") for number in range(10)))
         assert 10 == len(await client.hooks())
+
+
+async def test_webhooks_without_a_notifier_are_said_in_the_health(bus):
+    async with notifier(bus), client_of(bus) as client:
+        assert "notifier" not in str((await client.health()).reasons)
+        await client.put_hook(Hook(name="alerts", url="http://127.0.0.1:9/", paused=True))
+        assert "notifier" not in str((await client.health()).reasons)
+    async with Client(bus.settings.url, prefix=bus.settings.prefix) as client:
+        assert "no notifier answers: start one, for there are webhooks" in (await client.health()).reasons
+
+
+async def test_without_webhooks_no_notifier_is_needed(bus):
+    async with Client(bus.settings.url, prefix=bus.settings.prefix) as client:
+        assert "notifier" not in str((await client.health()).reasons)
+
+
+async def test_a_receiver_that_is_down_leaves_funswarm_well(bus, client):
+    await client.put_hook(Hook(name="alerts", url="http://127.0.0.1:9/"))
+    await happens(bus)
+    await until(lambda: _is(client, "failing"), "failing to be said", PATIENCE_S)
+    assert all(part.ok for part in await client.parts())

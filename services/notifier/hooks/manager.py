@@ -238,7 +238,7 @@ class Manager:
                 await self._look_behind(kept, *await bounds(self._bus.link, self._bus.subjects.events_stream))
             self._running[name] = Running(self._tools, kept, figures)
             self._running[name].start()
-        self._tools.metrics.paused.labels(name).set(kept.hook.paused)
+        self._tools.metrics.is_now(self._status(kept))
 
     async def _unset(self, name: str) -> None:
         kept = self._kept.pop(name)
@@ -253,15 +253,10 @@ class Manager:
     async def _count(self) -> None:
         """What is to be delivered still, and what no longer can be."""
         first, last = await bounds(self._bus.link, self._bus.subjects.events_stream)
-        metrics = self._tools.metrics
         for name, kept in list(self._kept.items()):
             await self._look_behind(kept, first, last)
-            if name not in self._kept:
-                continue
-            status = self._status(kept)
-            metrics.pending.labels(name).set(status.pending)
-            metrics.oldest_s.labels(name).set(status.oldest_s or 0.0)
-            metrics.failing.labels(name).set(status.state == "failing")
+            if name in self._kept:
+                self._tools.metrics.is_now(self._status(self._kept[name]))
         await self._behind.save(self._kept.values())
 
     async def _look_behind(self, kept: Kept, first: int, last: int) -> None:

@@ -4,6 +4,8 @@ from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from funswarm.hooks import HookStatus
+
 BUCKETS_S: Final = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60)
 DELAY_BUCKETS_S: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 5, 30, 300, 3600, 86400)
 OUTCOMES: Final = ("delivered", "again", "dead", "gone")
@@ -38,6 +40,13 @@ class HookMetrics:
     def attempted(self, hook: str, outcome: str, seconds: float) -> None:
         self.attempts.labels(hook, outcome).inc()
         self.attempt_s.labels(hook).observe(seconds)
+
+    def is_now(self, status: HookStatus) -> None:
+        name = status.hook.name
+        self.pending.labels(name).set(status.pending)
+        self.oldest_s.labels(name).set(status.oldest_s or 0.0)
+        self.paused.labels(name).set(status.state == "paused")
+        self.failing.labels(name).set(status.state == "failing")
 
     def forget(self, hook: str) -> None:
         """It is no more."""
