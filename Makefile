@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 NODES ?= 3
 NAME ?= funswarm
 
-.PHONY: help run venv test test-fast check lint format bench bench-watch bench-commands image swarm-up swarm-down deploy deploy-proxy update docs
+.PHONY: help run venv test test-fast check lint format bench bench-watch bench-commands bench-proxy image swarm-up swarm-down deploy deploy-proxy update docs
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -45,6 +45,9 @@ bench-watch: venv  ## Measure the watch, on a real engine and on the simulator
 
 bench-commands: venv  ## Measure commands beside docker-py's own calls, and a scheduler's kill
 	$(PYTHON) -m bench.commands
+
+bench-proxy: venv  ## Measure what a reverse proxy is told, beside Traefik's own Swarm provider
+	$(PYTHON) -m bench.proxy
 
 image: venv  ## Build the image funswarm:build
 	@$(PYTHON) -m testbed build

@@ -28,7 +28,14 @@ class PlainHttp:
         """POST a JSON body; the answer's status and body."""
         data = json.dumps(body).encode()
         head = f"POST {path} HTTP/1.1\r\nHost: {self._host}\r\nContent-Type: application/json\r\n"
-        self._socket.sendall(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+        return self._ask(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """The status and body of a GET."""
+        return self._ask(f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\n\r\n".encode())
+
+    def _ask(self, request: bytes) -> tuple[int, bytes]:
+        self._socket.sendall(request)
         received = b""
         while b"\r\n\r\n" not in received:
             received += self._more()
