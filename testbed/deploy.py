@@ -26,6 +26,11 @@ _BUILD_S = 900
 _PROXY_S = 180
 # Each says which task answers; the site has its page where nginx has it.
 _WEB_SERVER = ("sh", "-c", "hostname >/tmp/index.html; exec httpd -f -h /tmp")
+# Answers what Docker Flow Proxy is told, and writes it down.
+_FLOW_PROXY = (
+    "mkdir -p /tmp/w/v1/docker-flow-proxy; cd /tmp/w/v1/docker-flow-proxy; echo OK >reconfigure; echo OK >remove; "
+    "exec httpd -f -vv -p 8080 -h /tmp/w"
+)
 _SITE = "mkdir -p /usr/share/nginx/html; cd /usr/share/nginx/html; hostname >index.html; exec httpd -f"
 
 
@@ -97,6 +102,22 @@ def deploy_proxy(swarm: Swarm) -> tuple[str, ...]:
     for url in urls:
         wait_for(partial(health.answers, url), f"a page at {url}", _PROXY_S, 0.5)
     return urls
+
+
+def deploy_docker_flow(swarm: Swarm, image: str) -> None:
+    """The listener, a web server in the place of Docker Flow Proxy, and a site, on a Swarm that has the stack."""
+    images.ensure(host_engine.start(), (images.BUSYBOX,))
+    load(swarm, (images.BUSYBOX.tag,))
+    variables = {
+        "FUNSWARM_IMAGE": image,
+        "DOCKER_FLOW_PROXY_IMAGE": images.BUSYBOX.tag,
+        "DOCKER_FLOW_PROXY_COMMAND": f"sh -c '{_FLOW_PROXY}'",
+        "SITE_IMAGE": images.BUSYBOX.tag,
+        "SITE_COMMAND": f"sh -c '{_SITE}'",
+        "PROXY_HTTP_PORT": "8088",  # Traefik may have the usual one
+        "PROXY_HTTPS_PORT": "8443",
+    }
+    _deploy_stack(swarm.manager.host, "stack.docker-flow.yml", "flow", variables)
 
 
 def _make_web(swarm: Swarm) -> None:
