@@ -283,10 +283,9 @@ class Subjects:
         """Asked of all copies of all parts at once; each answers with its `PartHealth`."""
         return f"{self.prefix}.part.health"
 
-    @property
-    def part_docker_flow(self) -> str:
-        """Asked of the active notifier: to tell Docker Flow's receivers of services again, by name; `all`: of all."""
-        return f"{self.prefix}.part.docker-flow"
+    def part_docker_flow(self, group: str) -> str:
+        """Asked of the copy that tells Docker Flow's receivers: to tell of services again, by name; `all`: of all."""
+        return f"{self.prefix}.part.docker-flow.{group}"
 
     @property
     def part_metrics(self) -> str:

@@ -26,7 +26,7 @@ from services.notifier.settings import NotifierSettings
 from services.notifier.webhooks import Webhooks
 
 WEBHOOKS: Final = "notifier"  # the leases
-DOCKER_FLOW: Final = "docker-flow"
+DOCKER_FLOW: Final = "docker-flow"  # and the group of those who tell the same
 MICRO_NAME: Final = "funswarm-notifier"
 RETRY_S: Final = 1.0
 
@@ -94,7 +94,7 @@ def _works(copy: Copy) -> Iterator[Coroutine[Any, Any, None]]:
         yield _live(copy, WEBHOOKS, lambda lease: webhooks.run_active(lambda: lease.held))
     if docker_flow is not None:
         yield docker_flow.run()
-        yield _live(copy, DOCKER_FLOW, lambda _: docker_flow.run_active())
+        yield _live(copy, f"{DOCKER_FLOW}.{docker_flow.group}", lambda _: docker_flow.run_active())
 
 
 async def _live(copy: Copy, way: str, notify: Notify) -> None:

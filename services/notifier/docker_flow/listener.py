@@ -36,17 +36,23 @@ log = structlog.get_logger(__name__)
 
 
 class Listener:
-    """`run` it for the copy's life, `run_active` while the copy holds the lease."""
+    """`run` it for the copy's life, `run_active` while the copy holds the lease that `group` names."""
 
     def __init__(self, bus: Bus, settings: DockerFlowSettings, standing: Standing, registry: CollectorRegistry) -> None:
         self._bus, self._settings, self._standing = bus, settings, standing
         self._metrics = DockerFlowMetrics(registry)
         self._view = View(settings)
         self._lanes: Lanes | None = None
+        self._asked = bus.subjects.part_docker_flow(settings.group)
         self._complete = asyncio.Event()
         self._changed = asyncio.Event()  # something of which there may be problems
         for reason in settings.rejected:
             log.error("a URL is left out", reason=reason)
+
+    @property
+    def group(self) -> str:
+        """As in the settings."""
+        return self._settings.group
 
     async def run(self) -> None:
         """Follow the feed and answer what is asked, until cancelled.
@@ -69,7 +75,7 @@ class Listener:
         Raises:
             Unavailable, PermanentError: NATS is away as it begins, or refuses.
         """
-        store = NatsStore(self._bus)
+        store = NatsStore(self._bus, self._settings.label)
         async with AsyncExitStack() as stack:
             sender = Sender(self._settings)
             stack.push_async_callback(sender.close)
@@ -77,10 +83,11 @@ class Listener:
             lanes = Lanes(self._settings, Ports(store, sender, self._metrics), self._view.news, told)
             telling = await stack.enter_async_context(_running(lanes.run()))
             await stack.enter_async_context(_running(self._tell_problems()))
-            await _first(telling, self._complete.wait())
+            complete = await stack.enter_async_context(_running(self._complete.wait()))
+            await asyncio.wait({telling, complete}, return_when=asyncio.FIRST_COMPLETED)
             self._lanes = lanes
             stack.callback(self._leave)
-            served = await self._bus.answer_all(self._bus.subjects.part_docker_flow, self._asked_to_tell)
+            served = await self._bus.answer_all(self._asked, self._asked_to_tell)
             stack.push_async_callback(served.stop)
             lanes.look(lanes.known() | set(self._view.keys()))
             await telling
@@ -123,6 +130,7 @@ class Listener:
                 log.exception("a fault in Funswarm itself")
                 reason = f"a fault in Funswarm itself: {fault!r}"
             self._view.broken()
+            self._complete.clear()
             self._standing.tell(TROUBLE, f"Docker Flow's receivers are told nothing new: {reason}")
             await asyncio.sleep(RETRY_S)
 
@@ -132,6 +140,7 @@ class Listener:
                 was_complete = self._view.complete
                 touched = self._view.take(item)
                 if not self._view.complete:
+                    self._complete.clear()
                     continue
                 if not was_complete:
                     self._standing.tell(TROUBLE, None)
@@ -147,8 +156,7 @@ class Listener:
     async def _ask_to_tell(self, names: list[str] | None) -> None:
         """Have the active copy tell of these services again, None: of all."""
         body = ALL if names is None else "\n".join(names).encode()
-        subject = self._bus.subjects.part_docker_flow
-        answers = await self._bus.gather(subject, body, ASK_TIMEOUT_S, enough=bool)
+        answers = await self._bus.gather(self._asked, body, ASK_TIMEOUT_S, enough=bool)
         if not answers:
             raise Unavailable("no copy of the notifier is active and knows the Swarm: ask again in some seconds")
 
@@ -165,16 +173,22 @@ class Listener:
         self._metrics.pending.set(0)
 
     async def _tell_problems(self) -> None:
+        """Those of services that opted in by our label; others may be told of by others."""
         teller = ProblemTeller(self._bus, SOURCE)
         await self._complete.wait()
+        before = self._view.service_names()
         self._changed.set()
         while True:
             await self._changed.wait()
             self._changed.clear()
+            problems = self._view.problems()
             try:
-                await teller.tell_all(self._view.problems())
+                for service in sorted(before | set(problems)):
+                    await teller.tell(service, problems.get(service, ()))
+                before = set(problems)
             except FunswarmError as error:
                 log.warning("cannot tell what is wrong with labels", reason=str(error))
+                before |= set(problems)
                 self._changed.set()
             await asyncio.sleep(PROBLEMS_PAUSE_S)
 
@@ -188,11 +202,3 @@ async def _running(work: Any) -> AsyncIterator[asyncio.Task[None]]:
     finally:
         task.cancel()
         await asyncio.wait({task})
-
-
-async def _first(*works: Any) -> None:
-    """Wait until one of these has ended; raises what it raised."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        task.result()

@@ -4,6 +4,7 @@ Defaults are those of its image. Numbers and truths are read as Go reads them: w
 true nor false is the default.
 """
 
+import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -87,6 +88,12 @@ class DockerFlowSettings:
     timeout_s: float = 60.0
     port: int = 8080
     rejected: tuple[str, ...] = ()
+
+    @property
+    def group(self) -> str:
+        """What is the same for all copies that tell the same to the same: one of them does, of each group."""
+        text = repr((self.label, self.prefix, self.receivers))
+        return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
     @classmethod
     def of(

@@ -1,11 +1,12 @@
 """The bucket of what was told, and the dead letters. I/O by the bus.
 
-A key for each receiver and object. Each write expects the value that this copy knows, so a copy that has lost its turn
-spoils nothing.
+A key for each receiver and object, by the label that lets services opt in. Each write expects the value that this copy
+knows, so a copy that has lost its turn spoils nothing.
 """
 
 import secrets
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
@@ -40,33 +41,34 @@ class Store(Protocol):
 
 
 class NatsStore:
-    """`open` it at take-over."""
+    """`open` it at take-over. `label`: by which services opt in."""
 
-    def __init__(self, bus: Bus) -> None:
+    def __init__(self, bus: Bus, label: str) -> None:
         self._bus = bus
         self._bucket = bus.subjects.notified_bucket
+        self._begin = f"{token(label)}."
         self._revisions: dict[str, int] = {}
 
     async def open(self, receivers: Collection[str]) -> dict[Place, Told]:
-        """All that these receivers were told; what others know is forgotten."""
+        """All that these receivers were told."""
         found: dict[Place, Told] = {}
         for key, value in (await load_bucket(self._bus, self._bucket)).items():
+            if not key.startswith(self._begin):
+                continue
             self._revisions[key] = value.revision
-            try:
+            with suppress(ValidationError):  # of another version: it is told anew
                 told = Told.model_validate_json(value.body)
-            except ValidationError:  # of another version: it is told anew
-                told = None
-            if told is None or told.receiver not in receivers:
-                await self._delete(key)
-            else:
-                found[told.receiver, told.kind, told.name] = told
+                if told.receiver in receivers:
+                    found[told.receiver, told.kind, told.name] = told
         return found
 
     async def note(self, told: Told) -> None:
-        await self._write(_key(told), told.model_dump_json().encode(), {})
+        await self._write(self._key(told), told.model_dump_json().encode(), {})
 
     async def forget(self, told: Told) -> None:
-        await self._delete(_key(told))
+        key = self._key(told)
+        await self._write(key, b"", {OPERATION: "DEL", "Nats-TTL": str(DELETED_FOR_S)})
+        del self._revisions[key]  # NATS drops it some time
 
     async def bury(self, name: str, url: str, reason: str) -> None:
         subjects = self._bus.subjects
@@ -74,10 +76,6 @@ class NatsStore:
         letter = DeadLetter(reason=reason, code=Code.UNAVAILABLE, subject=subject, body=url, at=datetime.now(UTC))
         headers = {MSG_ID_HEADER: f"{VERB}-{secrets.token_hex(12)}"}
         await self._bus.publish(subject, letter.model_dump_json().encode(), headers, subjects.dead_stream)
-
-    async def _delete(self, key: str) -> None:
-        await self._write(key, b"", {OPERATION: "DEL", "Nats-TTL": str(DELETED_FOR_S)})
-        del self._revisions[key]  # NATS drops it some time
 
     async def _write(self, key: str, body: bytes, headers: dict[str, str]) -> None:
         stream, subject = bucket_stream(self._bucket), bucket_subject(self._bucket, key)
@@ -87,6 +85,5 @@ class NatsStore:
         fence = {MSG_ID_HEADER: secrets.token_hex(12), _EXPECTED: str(self._revisions[key])}
         self._revisions[key] = await self._bus.publish(subject, body, headers | fence, stream)
 
-
-def _key(told: Told) -> str:
-    return f"{token(told.receiver)}.{told.kind}.{token(told.name)}"
+    def _key(self, told: Told) -> str:
+        return f"{self._begin}{token(told.receiver)}.{told.kind}.{token(told.name)}"

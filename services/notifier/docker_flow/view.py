@@ -9,7 +9,7 @@ from typing import Final
 
 from funswarm.changes import Changed, Item, Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.messages import Problem
-from funswarm.state import ENDED_STATES, AnyState, EngineState, NodeState, ServiceState, TaskState
+from funswarm.state import AnyState, EngineState, NodeState, ServiceState, TaskState
 from services.notifier.docker_flow.news import (
     NOTIFY_SERVICE,
     SHORT_NAME,
@@ -60,6 +60,11 @@ class View:
     def keys(self) -> Iterable[Key]:
         """Of all that there are news of."""
         return list(self._news)
+
+    def service_names(self) -> set[str]:
+        """The names of all services that opted in, as Swarm has them."""
+        ids = {object_id for (kind, _), by_id in self._news.items() if kind == "service" for object_id in by_id}
+        return {self._states.services[object_id].name for object_id in ids}
 
     def nodes(self) -> list[Parameters]:
         """The parameters of all nodes, by name, those that are down too."""
@@ -129,13 +134,14 @@ class View:
 
     def _change(self, item: Changed) -> set[Key]:
         event, state = item.event, item.event.after
+        task = state or event.before
+        before = self._states.task(task)
         if state is not None:
             self._states.put(state)
         else:
             self._states.drop(event.kind, event.object_id, event.before)
-        if event.kind == "task":
-            task = state or event.before
-            return self._renew("service", task.service_id) if isinstance(task, TaskState) else set()
+        if isinstance(task, TaskState):
+            return set() if before == self._states.task(task) else self._renew("service", task.service_id)
         kind = next((kind for kind in KINDS if kind == event.kind), None)
         return set() if kind is None else self._renew(kind, event.object_id)
 
@@ -177,7 +183,7 @@ class _States:
                 self.services[state.id] = state.model_copy(update={"spec": {}})  # it is large, and not told
             case NodeState():
                 self.nodes[state.id] = state
-            case TaskState() if state.state in ENDED_STATES:
+            case TaskState() if (state.state, state.desired_state) != ("running", "running"):
                 self.drop("task", state.id, state)
             case TaskState():
                 self.tasks.setdefault(state.service_id, {})[state.id] = state
@@ -185,6 +191,10 @@ class _States:
                 self.has_engine = True
             case _:
                 pass
+
+    def task(self, state: AnyState | None) -> TaskState | None:
+        """The task as it is kept; None: it does not run, or is none."""
+        return self.tasks.get(state.service_id, {}).get(state.id) if isinstance(state, TaskState) else None
 
     def drop(self, kind: str, object_id: str, before: AnyState | None) -> None:
         """`before`: as it was last, as far as the event tells."""
