@@ -1,0 +1,121 @@
+"""The stack files of docs/depends-on.md and docs/keep.md do what the pages say, on a real engine."""
+
+import re
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from funswarm.client import Client
+from services.engine.client import Engine
+from services.engine.settings import EngineSettings
+from services.scheduler.policies.crash_loop import CrashLoop
+from services.scheduler.policies.depends_on import DependsOn
+from services.scheduler.policies.group import Group
+from services.scheduler.policies.keep import Keep
+from testbed import engine as host_engine
+from testbed import images
+from testbed.engine import docker
+from tests.nats.scheduler_scene import scene
+from tests.report import ran_against
+from tests.waiting import until
+
+DOCS = Path(__file__).parents[2] / "docs"
+PATIENCE_S = 180.0
+
+
+def stacks(page: str) -> list[str]:
+    """The stack files of a page, with an image that is there."""
+    text = (DOCS / page).read_text(encoding="utf-8").replace("busybox:1.36", images.BUSYBOX.tag)
+    return re.findall(r"^```yaml\n(services:.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+
+
+class Swarm:
+    """The engine of the machine, watched and written to by a poller and a scheduler of the test's own."""
+
+    def __init__(self, host: str, engine: Engine, client: Client) -> None:
+        self._host = host
+        self.engine = engine
+        self.client = client
+        self.name = f"t-pages-{uuid.uuid4().hex[:8]}"
+
+    def docker(self, *arguments: str) -> None:
+        docker(self._host, *arguments, timeout_s=PATIENCE_S)
+
+    def deploy(self, stack: str, folder: Path) -> None:
+        file = folder / "stack.yml"
+        file.write_text(f'version: "3.8"\n{stack}', encoding="utf-8")
+        self.docker("stack", "deploy", "--resolve-image", "never", "--compose-file", str(file), self.name)
+
+    async def spec(self, service: str) -> dict:
+        raw = await self.engine.service_json(f"{self.name}_{service}")
+        assert raw is not None
+        return raw["Spec"]
+
+    async def replicas(self, service: str) -> int:
+        return (await self.spec(service))["Mode"]["Replicated"]["Replicas"]
+
+
+@pytest.fixture
+async def swarm(monkeypatch) -> AsyncIterator[Swarm]:
+    host = host_engine.start()
+    images.ensure(host, (images.BUSYBOX,))
+    ran_against("engine", f"dockerd {host.version}")
+    mine = lambda bus: (CrashLoop(), DependsOn(), Group(), Keep(bus))  # noqa: E731
+    monkeypatch.setattr("services.scheduler.policies.start.policies", mine)
+    async with scene() as running:
+        running.host = host.host
+        running.start()
+        await running.active()
+        running.start_poller()
+        engine = await Engine.connect(EngineSettings(host=host.host))
+        swarm = Swarm(host.host, engine, running.client)
+        try:
+            yield swarm
+        finally:
+            await running.close()  # before something is removed that would be restored
+            swarm.docker("stack", "rm", swarm.name)
+            await engine.close()
+
+
+async def test_services_start_when_what_they_depend_on_is_there(swarm, tmp_path):
+    swarm.deploy(stacks("depends-on.md")[0], tmp_path)
+    assert 0 == await swarm.replicas("web")
+
+    async def started() -> bool:
+        return await swarm.replicas("web") == 2
+
+    await until(started, "two replicas", PATIENCE_S)
+    told = (await swarm.client.decisions(f"{swarm.name}_web")).items
+    assert "all that it depends on is there" == told[0].reason
+
+
+async def test_a_group_starts_together(swarm, tmp_path):
+    swarm.deploy(stacks("depends-on.md")[1], tmp_path)
+
+    async def started() -> bool:
+        return [await swarm.replicas("front"), await swarm.replicas("back")] == [2, 1]
+
+    await until(started, "the group", PATIENCE_S)
+
+
+async def test_what_is_changed_past_funswarm_is_restored(swarm, tmp_path):
+    swarm.deploy(stacks("keep.md")[0], tmp_path)
+    name = f"{swarm.name}_web"
+
+    async def runs() -> bool:
+        return any(one.name == name and one.running == 2 for one in (await swarm.client.health()).services)
+
+    await until(runs, "the service in the feed", PATIENCE_S)
+    swarm.docker("service", "update", "--detach", "--args", "sleep 5000", "--env-add", "A=1", name)
+
+    async def restored() -> bool:
+        container = (await swarm.spec("web"))["TaskTemplate"]["ContainerSpec"]
+        return (container["Args"], container.get("Env")) == (["sleep", "100000"], None)
+
+    async def decided() -> bool:
+        return bool((await swarm.client.decisions(name, policy="keep")).items)
+
+    await until(decided, "a decision", PATIENCE_S)
+    await until(restored, "what was", PATIENCE_S)
