@@ -75,7 +75,7 @@ async def ask_health(link: Link, subjects: Subjects) -> Health:
 
 
 async def gather_parts(link: Link, subjects: Subjects, needed: Sequence[str] = NEEDED_PARTS) -> list[PartHealth]:
-    """What all copies say, once of each of `needed` one is active; what is not understood (another version's) is left out."""
+    """What all copies say, once one of each of `needed` is active; answers that are not understood are left out."""
     understood: dict[int, PartHealth | None] = {}
 
     def parts(answers: list[Msg]) -> list[PartHealth]:
