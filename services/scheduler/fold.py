@@ -68,6 +68,7 @@ class Services:
         self.complete = False
         self.told_at: datetime | None = None
         self._seen: dict[str, Seen] = {}  # by id
+        self._ids: dict[str, str] = {}  # by name, the last that was told of
         self._coming: dict[str, Seen] = {}
 
     def __len__(self) -> int:
@@ -87,6 +88,10 @@ class Services:
         one = self._seen.get(service_id)
         return None if one is None else one.name
 
+    def id_of(self, name: str) -> str | None:
+        """None: there is none of this name, as far as is known."""
+        return self._ids.get(name)
+
     def take(self, item: Item) -> set[str]:
         """The next of the feed; the names and ids of those services of which something may have changed.
 
@@ -100,6 +105,7 @@ class Services:
                 self._keep(self._coming, state)
             case SnapshotEnd():
                 before, self._seen, self._coming = self._seen, self._coming, {}
+                self._ids = {one.name: one.id for one in self._seen.values()}
                 self.complete = True
                 return _ids_and_names([*before.values(), *self._seen.values()])
             case Changed():
@@ -116,8 +122,11 @@ class Services:
         event = item.event
         if event.after is None:
             self._seen.pop(event.object_id, None)
+            if self._ids.get(event.name) == event.object_id:
+                del self._ids[event.name]
         else:
             self._keep(self._seen, event.after)
+            self._ids[event.name] = event.object_id
         self.told_at = event.observed_at
         return {event.object_id, event.name}
 

@@ -39,6 +39,7 @@ from services.scheduler.plan_run import is_run
 from services.scheduler.ports import EngineCalls, Store, Superseded
 from services.scheduler.previews import NOTHING_MOVES, preview
 from services.scheduler.raw_service import Json, about_to_roll, name, version
+from services.scheduler.targets import ID
 from services.scheduler.together import clashes, needs_services, share_of
 
 TRIES_MAX: Final = 5
@@ -149,7 +150,7 @@ class SafeWriter:
 
     async def _read(self, command: SingleCommand) -> Json | None:
         """The service; where a rollout may be about to begin that would hold the command, as it is a little later."""
-        service = await self._engine.service_json(command.target)
+        service = await self._named(command.target)
         if isinstance(command, UpdateCommand | ScaleCommand | RestartCommand | RunCommand) and not command.force:
             for _ in range(BEGIN_READS):
                 if (
@@ -159,7 +160,15 @@ class SafeWriter:
                 ):
                     break
                 await asyncio.sleep(BEGIN_S / BEGIN_READS)
-                service = await self._engine.service_json(command.target)
+                service = await self._named(command.target)
+        return service
+
+    async def _named(self, target: str) -> Json | None:
+        """The service of that name or id; by the id that the feed told, if any: by a name the engine looks twice."""
+        known = None if ID.fullmatch(target) else self._services.id_of(target)
+        service = None if known is None else await self._engine.service_json(known)
+        if service is None or name(service) != target:
+            service = await self._engine.service_json(target)
         return service
 
     async def _situation_of_node(self, command: NodeCommand) -> Situation:

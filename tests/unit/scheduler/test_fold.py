@@ -54,6 +54,16 @@ def test_a_removed_service_is_forgotten():
     assert (None, 0) == (services.name_of(WEB.id), len(services))
 
 
+def test_a_name_that_is_used_again_is_the_newer_services():
+    again = a_service("web", id="service-web-2")
+    services = _folded(*_snapshot(WEB), *_changed(None, again), *_changed(WEB, None))
+    assert again.id == services.id_of("web")
+
+
+def test_the_name_of_a_removed_service_is_nobodys():
+    assert _folded(*_snapshot(WEB), *_changed(WEB, None)).id_of("web") is None
+
+
 def test_a_name_that_is_used_again_stays_when_the_removal_of_the_old_service_is_told_late():
     again = a_service("web", id="service-web-2")
     services = _folded(*_snapshot(WEB), *_changed(None, again), *_changed(WEB, None))

@@ -5,11 +5,14 @@ from typing import Any
 
 import pytest
 
+from funswarm.changes import SnapshotEnd, Snapshotted
 from funswarm.commands import SingleCommand
 from funswarm.errors import Failed, Refused, Unavailable, UnknownObject
 from funswarm.messages import Code
+from services.scheduler.fold import Services
 from services.scheduler.ports import Superseded
 from services.scheduler.safe_write import SafeWriter
+from tests.builders import a_service
 from tests.unit.scheduler.fakes import FakeEngine, FakeStore, Killed, command, told
 from tests.unit.scheduler.raw import service, spec
 
@@ -236,3 +239,24 @@ async def test_a_service_that_was_written_long_ago_is_read_once():
     engine.read = lambda: reads.append(1)
     await _writer(engine).attempt(command("scale", replicas=5), None)
     assert 1 == len(reads)
+
+
+class Asked(FakeEngine):
+    """Keeps by what it was asked."""
+
+    def __init__(self, *services: dict[str, Any]) -> None:
+        super().__init__(*services)
+        self.asked: list[str] = []
+
+    async def service_json(self, name_or_id: str) -> dict[str, Any] | None:
+        self.asked.append(name_or_id)
+        return await super().service_json(name_or_id)
+
+
+@pytest.mark.parametrize(("its_id", "asked"), [("service-web", ["service-web"]), ("a-new-one", ["service-web", "web"])])
+async def test_a_service_is_read_by_the_id_that_the_feed_told_while_it_has_that(its_id: str, asked: list[str]):
+    engine, feed = Asked({**service(), "ID": its_id}), Services()
+    for item in (Snapshotted(a_service("web")), SnapshotEnd(0)):
+        feed.take(item)
+    await SafeWriter(engine, FakeStore(), lambda: True, feed).attempt(command("scale", replicas=5), None)
+    assert (asked, 5) == (engine.asked, _replicas(engine))
