@@ -16,15 +16,20 @@ from tests.waiting import PATIENCE_S, until
 
 @asynccontextmanager
 async def serving(
-    nats_url: str, prefix: str = "funswarm", stop: asyncio.Event | None = None, *, port: int | None = None
+    nats_url: str,
+    prefix: str = "funswarm",
+    stop: asyncio.Event | None = None,
+    *,
+    port: int | None = None,
+    host: str = "127.0.0.1",
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the api; it is up. It is stopped at the end, or when `stop` is set. `port`: None: a free one."""
     port = port or free_port()
     stop = stop or asyncio.Event()
-    values: dict[str, Any] = {"nats_url": nats_url, "prefix": prefix, "http_host": "127.0.0.1", "http_port": port}
+    values: dict[str, Any] = {"nats_url": nats_url, "prefix": prefix, "http_host": host, "http_port": port}
     work = asyncio.create_task(serve(Settings(**values), stop))
     try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=PATIENCE_S) as http:
+        async with httpx.AsyncClient(base_url=f"http://{host}:{port}", timeout=PATIENCE_S) as http:
 
             async def alive() -> bool:
                 try:

@@ -82,8 +82,6 @@ class _Making:
         for family in ("http", "tcp"):
             if middlewares := self._labels.items.get((family, "middlewares")):
                 self._items[family, "middlewares"] = dict(middlewares)
-        if self._options.enable and not self._items and not self._faults:
-            self._faults.append(_no_port(f"traefik.http.services.{self._name}.loadbalancer.server"))
 
     def add_tasks(self) -> None:
         """The routes to single tasks."""
@@ -96,6 +94,8 @@ class _Making:
 
     def part(self) -> Part:
         """All of it."""
+        if self._options.enable and not (self._items or self._faults or self._of_tasks):
+            self._faults.append(_no_port(f"traefik.http.services.{self._name}.loadbalancer.server"))
         if self._servers_wanted:
             self._doubt_network()
         problems = tuple(problem_of(self._service, fault) for fault in self._faults)
