@@ -126,7 +126,8 @@ class Settling:
             while self._is_active():  # what a frozen copy knows is old
                 try:
                     await self._store.settle(settled)
-                    log.info("settled", command=result.command_id, how=verdict.status.value, reason=verdict.reason)
+                    tell = log.info if verdict.status is ConvergenceStatus.FAILED else log.debug
+                    tell("settled", command=result.command_id, how=verdict.status.value, reason=verdict.reason)
                     break
                 except TemporaryError as error:
                     log.warning("cannot tell what has settled: trying again", reason=str(error))

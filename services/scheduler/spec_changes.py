@@ -55,5 +55,7 @@ def _hidden(key: str, variables: dict[str, str]) -> str | None:
 
 
 def _short(value: Any) -> Any:
+    if value is None or isinstance(value, int | float):
+        return value
     size = len(json.dumps(value))
     return value if size <= VALUE_MAX else f"[{size} characters]"

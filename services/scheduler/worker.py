@@ -15,7 +15,7 @@ import structlog
 
 from funswarm.commands import BatchCommand, Command
 from funswarm.errors import Failed, FunswarmError, PermanentError, Refused, TemporaryError
-from funswarm.messages import TRACEPARENT_HEADER, Code, Result
+from funswarm.messages import TRACEPARENT_HEADER, Code, Result, ResultStatus
 from funswarm.outcome import id_taken
 from funswarm.records import record_of
 from funswarm.subjects import Subjects
@@ -300,11 +300,8 @@ class Worker:
         if item.held is not None:
             self._metrics.held.dec()
         self._metrics.ended(result, (datetime.now(UTC) - item.seen).total_seconds())
-        log.info(
-            "done",
-            target=result.target,
-            status=result.status.value,
-            code=result.code and result.code.value,
-            reason=result.reason,
-            changed=result.changed,
-        )
+        tell = log.debug if result.status is ResultStatus.SUCCEEDED else log.info  # the audit stream has all of them
+        tell(
+            "done", target=result.target, status=result.status.value, code=result.code and result.code.value,
+            reason=result.reason, changed=result.changed,
+        )  # fmt: skip

@@ -174,9 +174,11 @@ def _protected(policy: Policy, spec: Json, *, exists: bool) -> Refusal | None:
 
 
 def _given_away(kept: list[Finding], before: Json, after: Json) -> list[Refusal]:
+    if not kept:
+        return []
     old, new = kept_parts(before), kept_parts(after)
     changed = sorted(key for key in {*old, *new} if old.get(key) != new.get(key))
-    if not kept or not changed:
+    if not changed:
         return []
     what = f"a change of {', '.join(changed)} would give others what this service keeps ({kept[0].refusal.what})"
     way_out = (
