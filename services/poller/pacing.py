@@ -134,7 +134,7 @@ INTERVAL_MAX_S: Final = 0.25
 SETTLED_AFTER_S: Final = 5.0  # a settled service that was quiet for so long is no longer in motion
 IDLE_AFTER_S: Final = 0.5  # after so long without work an idle service leaves the fastest tier: Swarm acts faster
 NEVER: Final = float("inf")
-TIERS: Final = ((10.0, 0.25), (60.0, 0.02), (NEVER, 0.005))  # quiet for less than, share of time for polls
+TIERS: Final = ((10.0, 0.12), (60.0, 0.02), (NEVER, 0.005))  # quiet for less than, share of time for polls
 FASTEST: Final = (0,)
 SLOWER: Final = (1, 2)
 
