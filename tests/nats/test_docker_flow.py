@@ -86,6 +86,16 @@ async def test_nodes_are_told(swarm: Scene, proxy: Receiver):
     assert "ready" == proxy.asked[0].parameters["state"]
 
 
+async def test_listeners_with_other_labels_stand_side_by_side(swarm: Scene, proxy: Receiver, second: Receiver):
+    await swarm.notifier(proxy)
+    await swarm.notifier(second, DF_NOTIFY_LABEL="com.df.notifyDev")
+    await swarm.create("web")
+    await swarm.swarm.create("dev", 1, Labels={"com.df.notifyDev": "true"})
+    await has_told(proxy, "web", "/reconfigure")
+    await has_told(second, "dev", "/reconfigure")
+    assert (1, 1) == (len(proxy.asked), len(second.asked))
+
+
 # What is asked.
 
 

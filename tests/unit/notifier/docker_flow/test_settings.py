@@ -176,6 +176,14 @@ def test_of_addresses_the_default_is_true(text, truth):
     assert truth == read(DF_NODE_IP_INFO_INCLUDES_TASK_ADDRESS=text).task_addresses
 
 
+@pytest.mark.parametrize(
+    ("other", "same"), [({}, True), ({"DF_RETRY": "7"}, True), ({"DF_NOTIFY_LABEL": "com.df.notifyDev"}, False)]
+)
+def test_copies_that_tell_the_same_are_a_group(other, same):
+    url = {"DF_NOTIFICATION_URL": "http://one/a"}
+    assert same == (read(**url).group == read(**url | other).group)
+
+
 def test_an_empty_label_lets_nobody_opt_in():
     assert "" == read(DF_NOTIFY_LABEL="").label
 
