@@ -104,6 +104,10 @@ class Settings(BaseSettings):
         None, description="The network on which Traefik reaches tasks, where their service names none"
     )
     traefik_exposed_by_default: bool = Field(True, description="Traefik has services that do not say traefik.enable")
+    traefik_constraints: str | None = Field(
+        None,
+        description="Traefik has only services that meet this: Label(`tier`, `public`) && !LabelRegex(`name`, `^x`)",
+    )
     traefik_retry: bool = Field(True, description="A request that no task got yet is sent to another one")
     traefik_stale_max_s: float = Field(
         600.0, gt=0, description="How long proxies are told what was known last while NATS is away"

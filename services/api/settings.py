@@ -12,6 +12,7 @@ from funswarm.spec import ServiceSpec
 from funswarm.task_routes import NO_ROUTING, TaskRouting
 from services.api.followed import STALE_MAX_S
 from services.api.hosts import known_hosts
+from services.api.traefik.constraints import constraint
 from services.api.traefik.rules import DEFAULT_RULE, Rule
 from services.api.traefik.settings import TraefikSettings
 from services.settings import Settings
@@ -60,7 +61,7 @@ class ApiSettings:
         """The part of all settings that the api needs.
 
         Raises:
-            InvalidRequest: FUNSWARM_DEFAULT_SERVICE is no service, or FUNSWARM_TRAEFIK_DEFAULT_RULE no rule.
+            InvalidRequest: FUNSWARM_DEFAULT_SERVICE is no service, or one of FUNSWARM_TRAEFIK_… is not understood.
         """
         template = ORIGINAL_SERVICE
         if settings.default_service is not None:
@@ -90,10 +91,15 @@ def _traefik(settings: Settings) -> TraefikSettings:
         rule = Rule.of(settings.traefik_default_rule or DEFAULT_RULE)
     except InvalidRequest as error:
         raise InvalidRequest(f"FUNSWARM_TRAEFIK_DEFAULT_RULE: {error}") from error
+    try:
+        only = None if settings.traefik_constraints is None else constraint(settings.traefik_constraints)
+    except InvalidRequest as error:
+        raise InvalidRequest(f"FUNSWARM_TRAEFIK_CONSTRAINTS: {error}") from error
     return TraefikSettings(
         default_rule=rule,
         network=settings.traefik_network,
         exposed_by_default=settings.traefik_exposed_by_default,
+        constraint=only,
         retry=settings.traefik_retry,
         tasks=TaskRouting(settings.tasks_expose, settings.tasks_domain),
     )

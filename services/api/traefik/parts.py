@@ -37,6 +37,8 @@ class Part:
 
 def make_part(world: World, service: Service, settings: TraefikSettings) -> Part:
     """The part of one service; empty where it is not exposed."""
+    if settings.constraint is not None and not settings.constraint(service.labels):
+        return Part(service)
     try:
         options = read_options(service.labels)
     except BadLabel as error:
