@@ -29,7 +29,7 @@ _WEB_SERVER = ("sh", "-c", "hostname >/tmp/index.html; exec httpd -f -h /tmp")
 # Answers what Docker Flow Proxy is told, and writes it down.
 _FLOW_PROXY = (
     "mkdir -p /tmp/w/v1/docker-flow-proxy; cd /tmp/w/v1/docker-flow-proxy; echo OK >reconfigure; echo OK >remove; "
-    "exec httpd -f -v -p 8080 -h /tmp/w 2>&1"
+    "exec httpd -f -vv -p 8080 -h /tmp/w 2>&1"
 )
 _SITE = "mkdir -p /usr/share/nginx/html; cd /usr/share/nginx/html; hostname >index.html; exec httpd -f"
 
