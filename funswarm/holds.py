@@ -107,3 +107,10 @@ def current(holds: Sequence[Hold | None], now: datetime) -> tuple[Hold, ...]:
     """Those that are not over, by service and policy."""
     found = [hold for hold in holds if hold is not None and now < hold.until]
     return tuple(sorted(found, key=lambda hold: (hold.service, hold.policy or "")))
+
+
+def plain_hold(hold: Hold) -> str:
+    """One line for people."""
+    who = f"{hold.policy} leaves" if hold.policy else "policies leave"
+    why = f" ({hold.reason})" if hold.reason else ""
+    return f"{who} {hold.service} alone until {hold.until:%Y-%m-%d %H:%M:%S %Z}{why}"

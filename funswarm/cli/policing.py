@@ -10,7 +10,7 @@ from funswarm.cli.session import ExitCode, console, run
 from funswarm.client import Client
 from funswarm.decisions import plainly
 from funswarm.errors import InvalidRequest, UnknownObject
-from funswarm.holds import Hold, hold_for
+from funswarm.holds import Hold, hold_for, plain_hold
 from funswarm.units import duration_s
 
 Service = Annotated[str, typer.Argument(help="The service's name or id.", show_default=False)]
@@ -35,7 +35,7 @@ def hold(
         name = (await client.service(service)).name
         asked = Hold(service=name, policy=policy, until=until, reason=reason, by=getpass.getuser())
         put = await client.hold(asked)
-        print(put.model_dump_json()) if json else console().print(_hold(put))
+        print(put.model_dump_json()) if json else console().print(plain_hold(put))
         return ExitCode.OK
 
     run(context, work)
@@ -48,7 +48,7 @@ def release(context: typer.Context, service: Service, policy: Policy = None, jso
         name = await _name(client, service)
         ended = await client.release(name, policy)
         for one in ended:
-            print(one.model_dump_json()) if json else console().print(f"released: {_hold(one)}")
+            print(one.model_dump_json()) if json else console().print(f"released: {plain_hold(one)}")
         if not ended and not json:
             console().print(f"there was no hold of {name}")
         return ExitCode.OK
@@ -76,7 +76,7 @@ def explain(
         if not page.items:
             console().print(f"no policy has decided anything about {name}: do its labels ask for one?")
         for one in await client.holds(name):
-            console().print(_hold(one), style="yellow")
+            console().print(plain_hold(one), style="yellow")
         return ExitCode.OK
 
     run(context, work)
@@ -88,9 +88,3 @@ async def _name(client: Client, service: str) -> str:
         return (await client.service(service)).name
     except UnknownObject:
         return service
-
-
-def _hold(one: Hold) -> str:
-    who = f"{one.policy} leaves" if one.policy else "policies leave"
-    why = f" ({one.reason})" if one.reason else ""
-    return f"{who} {one.service} alone until {one.until:%Y-%m-%d %H:%M:%S %Z}{why}"

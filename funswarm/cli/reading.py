@@ -9,6 +9,7 @@ from funswarm.cli import options, tables
 from funswarm.cli.session import ExitCode, console, run
 from funswarm.client import Client
 from funswarm.errors import Unavailable, UnknownCommand
+from funswarm.holds import plain_hold
 from funswarm.messages import Health, Result, ResultStatus, ServiceSummary
 from funswarm.state import NodeState, TaskState
 
@@ -56,6 +57,8 @@ def services(
         else:
             say_simulator(answer)
             console().print(tables.services(answer.services))
+            for hold in await client.holds():
+                console().print(plain_hold(hold), style="yellow")
         return ExitCode.OK
 
     run(context, work)
@@ -85,7 +88,7 @@ def result(
     async def work(client: Client) -> int:
         found = await client.result(command_id)
         if found is None:
-            if await client.is_waiting(command_id):
+            if await client.waiting_command(command_id) is not None:
                 raise Unavailable(f"command {command_id} waits to be done: ask again")
             raise UnknownCommand(f"there is no command {command_id}, or it is longer ago than results are kept")
         code = say_result(found, json=json)

@@ -4,6 +4,7 @@ import re
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,13 +49,15 @@ class Swarm:
         file.write_text(f'version: "3.8"\n{stack}', encoding="utf-8")
         self.docker("stack", "deploy", "--resolve-image", "never", "--compose-file", str(file), self.name)
 
-    async def spec(self, service: str) -> dict:
+    async def spec(self, service: str) -> dict[str, Any]:
         raw = await self.engine.service_json(f"{self.name}_{service}")
         assert raw is not None
-        return raw["Spec"]
+        spec: dict[str, Any] = raw["Spec"]
+        return spec
 
     async def replicas(self, service: str) -> int:
-        return (await self.spec(service))["Mode"]["Replicated"]["Replicas"]
+        count: int = (await self.spec(service))["Mode"]["Replicated"]["Replicas"]
+        return count
 
 
 @pytest.fixture
@@ -83,8 +86,8 @@ async def test_services_start_when_what_they_depend_on_is_there(swarm, tmp_path)
     swarm.deploy(stacks("depends-on.md")[0], tmp_path)
     assert 0 == await swarm.replicas("web")
 
-    async def started() -> bool:
-        return await swarm.replicas("web") == 2
+    async def started():
+        return 2 == await swarm.replicas("web")
 
     await until(started, "two replicas", PATIENCE_S)
     told = (await swarm.client.decisions(f"{swarm.name}_web")).items
@@ -94,7 +97,7 @@ async def test_services_start_when_what_they_depend_on_is_there(swarm, tmp_path)
 async def test_a_group_starts_together(swarm, tmp_path):
     swarm.deploy(stacks("depends-on.md")[1], tmp_path)
 
-    async def started() -> bool:
+    async def started():
         return [await swarm.replicas("front"), await swarm.replicas("back")] == [2, 1]
 
     await until(started, "the group", PATIENCE_S)
@@ -104,17 +107,17 @@ async def test_what_is_changed_past_funswarm_is_restored(swarm, tmp_path):
     swarm.deploy(stacks("keep.md")[0], tmp_path)
     name = f"{swarm.name}_web"
 
-    async def runs() -> bool:
+    async def runs():
         return any(one.name == name and one.running == 2 for one in (await swarm.client.health()).services)
 
     await until(runs, "the service in the feed", PATIENCE_S)
     swarm.docker("service", "update", "--detach", "--args", "sleep 5000", "--env-add", "A=1", name)
 
-    async def restored() -> bool:
+    async def restored():
         container = (await swarm.spec("web"))["TaskTemplate"]["ContainerSpec"]
-        return (container["Args"], container.get("Env")) == (["sleep", "100000"], None)
+        return bool(container["Args"] == ["sleep", "100000"] and "Env" not in container)
 
-    async def decided() -> bool:
+    async def decided():
         return bool((await swarm.client.decisions(name, policy="keep")).items)
 
     await until(decided, "a decision", PATIENCE_S)

@@ -18,7 +18,7 @@ class FakeClient:
 
     def __init__(self):
         self.asked = []
-        self.answers = {"health": Health(ok=True)}
+        self.answers = {"health": Health(ok=True), "holds": ()}
         self.items = []
         self.access = None
 
