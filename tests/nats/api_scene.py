@@ -22,11 +22,13 @@ async def serving(
     *,
     port: int | None = None,
     host: str = "127.0.0.1",
+    tasks_domain: str | None = None,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the api; it is up. It is stopped at the end, or when `stop` is set. `port`: None: a free one."""
     port = port or free_port()
     stop = stop or asyncio.Event()
     values: dict[str, Any] = {"nats_url": nats_url, "prefix": prefix, "http_host": host, "http_port": port}
+    values["tasks_domain"] = tasks_domain
     work = asyncio.create_task(serve(Settings(**values), stop))
     try:
         async with httpx.AsyncClient(base_url=f"http://{host}:{port}", timeout=PATIENCE_S) as http:

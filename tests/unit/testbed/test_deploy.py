@@ -8,7 +8,8 @@ import yaml
 from funswarm.tokens import Role, find, read_tokens
 from testbed.passwords import HTTP, PROXY, USERS, http_tokens, new_passwords, passwords_conf
 
-STACK = yaml.safe_load((Path(__file__).parents[3] / "stack.yml").read_text(encoding="utf-8"))
+ROOT = Path(__file__).parents[3]
+STACK = yaml.safe_load((ROOT / "stack.yml").read_text(encoding="utf-8"))
 SERVICES = STACK["services"]
 OURS = ("poller", "scheduler", "api")
 
@@ -59,8 +60,13 @@ def test_the_api_has_no_engine() -> None:
     } == sockets
 
 
+def test_traefik_needs_neither_the_engine_nor_a_manager() -> None:
+    traefik = yaml.safe_load((ROOT / "stack.traefik.yml").read_text(encoding="utf-8"))["services"]["traefik"]
+    assert ([], {}) == (traefik.get("volumes", []), traefik["deploy"].get("placement", {}))
+
+
 def test_with_tls_every_part_knows_who_signed_nats_s_certificate() -> None:
-    tls = yaml.safe_load((Path(__file__).parents[3] / "services" / "stack-tls.yml").read_text(encoding="utf-8"))
+    tls = yaml.safe_load((ROOT / "services" / "stack-tls.yml").read_text(encoding="utf-8"))
     for name in OURS:
         part = tls["services"][name]
         assert ("tls://nats:4222", "/run/secrets/nats-ca") == (
