@@ -4,7 +4,7 @@ A place (slot, or node) has ended well when one of its tasks is complete, badly 
 Swarm makes no other. Where the restart policy may make one, it is waited for some seconds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -64,6 +64,12 @@ class Scene:
                 places.setdefault(self._place(task), []).append(task)
         return places
 
+    def awaits_turns(self, places: Collection[str]) -> bool:
+        """Whether Swarm goes from node to node, and some have had no task of the run yet."""
+        rollout = self.service.update_status
+        is_rolling = rollout is not None and rollout.state == "updating"
+        return is_rolling and not {self._place(task) for task in self.tasks} <= set(places)
+
     def _place(self, task: TaskState) -> str:
         if self.service.mode.startswith("global"):
             return task.node_name or task.node_id or ""
@@ -81,8 +87,8 @@ def end_of(run: Run, scene: Scene, now: datetime) -> End | None:
     if not newest:
         gone = service.replicas == 0 or now - run.begun_at > LOST_AFTER
         return End(CronOutcome.UNKNOWN, "there are no tasks of it") if gone else None
-    if not service.mode.startswith("replicated") and _is_rolling(service):
-        return None  # not all nodes have had their turn
+    if service.mode == "global" and scene.awaits_turns(places):
+        return None
     if good >= wanted > 0:
         return End(CronOutcome.SUCCEEDED, _counted(good, "completed", seconds), _told(places), seconds)
     if not all_ended or len(places) < wanted:
@@ -109,10 +115,6 @@ def _wanted(run: Run, service: ServiceState, places: int) -> int:
     if run.tasks is None or service.replicas == 0:
         return places
     return run.tasks if service.replicas is None else min(run.tasks, service.replicas)
-
-
-def _is_rolling(service: ServiceState) -> bool:
-    return service.update_status is not None and service.update_status.state == "updating"
 
 
 def _is_restarted(service: ServiceState) -> bool:

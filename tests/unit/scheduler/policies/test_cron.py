@@ -332,9 +332,19 @@ def test_a_run_that_was_scaled_down_in_between_is_judged_by_what_is_left():
 
 def test_a_global_run_lasts_until_all_nodes_had_their_turn():
     story = Story(job(None, mode="global"))
-    story.run(minute(1), task(token=token(1), slot=None, node="alpha"))
+    before = task(token=1, slot=None, node="beta", id="before")
+    story.run(minute(1), before, task(token=token(1), slot=None, node="alpha"))
     story.service = a_service(**{**dict(story.service), "update_status": "updating"})
     assert story.look().said is None
+    story.tasks += (task(token=token(1), slot=None, node="beta"),)
+    run = told(story.look())
+    assert (CronOutcome.SUCCEEDED, ["beta", "alpha"]) == (run.outcome, [one.place for one in run.tasks])
+
+
+def test_a_node_that_gets_no_task_of_a_global_run_is_not_waited_for_when_the_rollout_is_over():
+    story = Story(job(None, mode="global"))
+    before = task(token=1, slot=None, node="beta", id="before")
+    story.run(minute(1), before, task(token=token(1), slot=None, node="alpha"))
     story.service = a_service(**{**dict(story.service), "update_status": "completed"})
     assert CronOutcome.SUCCEEDED == outcome(story.look())
 
