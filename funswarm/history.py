@@ -86,8 +86,8 @@ async def read_commands(link: Link, subjects: Subjects, wanted: Wanted, limit: i
     return CommandPage(items=tuple(items.values()))
 
 
-async def is_waiting(link: Link, subjects: Subjects, command_id: str) -> bool:
-    """Whether the command is kept and not done yet, as far as the newest `LOOKED_AT_MAX` tell.
+async def find_waiting(link: Link, subjects: Subjects, command_id: str) -> CommandRecord | None:
+    """The command, where it is kept and not done yet, as far as the newest `LOOKED_AT_MAX` tell.
 
     Raises:
         Unavailable: NATS or the streams are not there.
@@ -97,10 +97,10 @@ async def is_waiting(link: Link, subjects: Subjects, command_id: str) -> bool:
         async for kept in commands:
             looked_at += 1
             if kept.headers.get(MSG_ID_HEADER) == command_id:
-                return True
+                return pending(kept.body, kept.time)
             if looked_at == LOOKED_AT_MAX:
                 break
-    return False
+    return None
 
 
 async def _all(

@@ -7,7 +7,7 @@ from typing import Final
 
 from funswarm.croning import Croned
 from funswarm.dead import KeptLetter, LetterPage, drop_letter, read_letter, read_letters, replay_letter
-from funswarm.history import Wanted, is_waiting, read_commands
+from funswarm.history import Wanted, find_waiting, read_commands
 from funswarm.hooks import Delivered
 from funswarm.how import How
 from funswarm.link import Link
@@ -50,9 +50,9 @@ class Past(Croned):
         wanted = Wanted.of(target, verb, status, requested_by, starting_point(since, datetime.now(UTC)))
         return await read_commands(self._link, self._subjects, replace(wanted, shown=shown), limit, after)
 
-    async def is_waiting(self, command_id: str) -> bool:
-        """Whether a command without a result is kept, and will be done."""
-        return await is_waiting(self._link, self._subjects, command_id)
+    async def waiting_command(self, command_id: str) -> CommandRecord | None:
+        """A command without a result that is kept, and will be done; None: there is none of that id."""
+        return await find_waiting(self._link, self._subjects, command_id)
 
     # Dead letters.
 

@@ -16,7 +16,7 @@ from services.api.access import Asking, Caller
 from services.api.asked import Unfinished, unfinished
 from services.api.documented import ETAG, LISTING, READING
 from services.api.preconditions import etag
-from services.api.seen import result_of, service_of, services_of, task_of, tasks_of
+from services.api.seen import result_of, service_of, services_of, task_of, tasks_of, waits_for
 from services.api.waiting import SETTLING_WAIT_S, TimeoutQuery, Waiting, WaitQuery, waiting_of
 
 Name = Annotated[str, Path(min_length=1, max_length=128, description="Its name or id", examples=["web"])]
@@ -100,7 +100,7 @@ async def _result(client: Client, caller: Caller, command_id: str, waits: Waitin
         if result is not None and (left_s <= 0 or waits.wait_for == "applied" or not is_pending(result)):
             return result
         if left_s <= 0:
-            if not caller.namespaces and await client.is_waiting(command_id):
+            if await waits_for(client, caller, command_id):
                 return None
             raise UnknownCommand(f"there is no command {command_id!r}, or it is longer ago than results are kept")
         await asyncio.sleep(min(left_s, LOOK_INTERVAL_S))

@@ -95,6 +95,15 @@ async def result_of(client: Client, caller: Caller, command_id: str) -> Result |
     return None if is_shown and not is_shown(record_of(result)) else result
 
 
+async def waits_for(client: Client, caller: Caller, command_id: str) -> bool:
+    """Whether a command that the caller sees waits to be done."""
+    record = await client.waiting_command(command_id)
+    if record is None or not caller.namespaces or record.requested_by == caller.name:
+        return record is not None
+    is_shown = await commands_shown(client, caller)
+    return is_shown is None or is_shown(record)
+
+
 async def commands_shown(client: Client, caller: Caller) -> Callable[[CommandRecord], bool] | None:
     """Which records the caller sees: their own commands', and those about services that they see; None: all.
 

@@ -98,7 +98,9 @@ async def test_what_waits_comes_first_and_is_pending(bus, client):
 
 async def test_a_command_is_known_to_wait_by_its_id(client):
     await client.scale("web", 3, how=How(id="waits", wait_s=0))
-    assert (True, False) == (await client.is_waiting("waits"), await client.is_waiting("wait"))
+    assert await client.waiting_command("wait") is None
+    waiting = await client.waiting_command("waits")
+    assert ("waits", RecordStatus.PENDING) == (waiting.command_id, waiting.status)
 
 
 async def test_pages_go_on_from_what_waits_to_what_ended(bus, client):

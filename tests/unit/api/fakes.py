@@ -60,7 +60,7 @@ class FakeClient(Client):
         self.traceparents = []
         self.outcome = a_result
         self.results = {}
-        self.waiting = set()
+        self.waiting = {}
         self.state = {"services": (), "tasks": (), "nodes": (), "summaries": (), "parts": ()}
         self.asked = []
         self.found_health = Health(ok=True)
@@ -77,8 +77,8 @@ class FakeClient(Client):
     async def result(self, command_id):
         return self.results.get(command_id)
 
-    async def is_waiting(self, command_id):
-        return command_id in self.waiting
+    async def waiting_command(self, command_id):
+        return self.waiting.get(command_id)
 
     async def health(self):
         return self.found_health

@@ -8,6 +8,7 @@ from funswarm.commands import COMMANDS
 from funswarm.errors import Refused, Unavailable
 from funswarm.messages import Code, Convergence
 from funswarm.outcome import Accepted
+from funswarm.records import CommandRecord
 from tests.unit.api.fakes import a_result, refused
 
 SPEC = {"name": "web", "image": "nginx"}
@@ -205,7 +206,7 @@ async def test_an_unknown_command_is_404(http):
 
 
 async def test_a_command_that_waits_is_202(http, client):
-    client.waiting.add("abc")
+    client.waiting["abc"] = CommandRecord(command_id="abc", verb="scale", target="web", status="pending")
 
     answer = await http.get("/v1/commands/abc")
 

@@ -9,7 +9,7 @@ from funswarm.namespaces import STACK_LABEL
 from funswarm.records import CommandRecord
 from funswarm.tokens import Role
 from services.api.access import Caller
-from services.api.seen import commands_shown, feed_of
+from services.api.seen import commands_shown, feed_of, waits_for
 from tests.builders import a_node, a_service, a_task
 from tests.unit.api.fakes import FakeFeed
 
@@ -41,6 +41,14 @@ async def test_commands_about_their_services_and_of_their_own_are_listed(client,
     values = {"command_id": "c1", "verb": "scale", "status": "succeeded", "requested_by": "operator", **fields}
     assert is_shown is not None
     assert shown is is_shown(CommandRecord(**values))
+
+
+@pytest.mark.parametrize(("who", "waits"), [("shop", True), ("operator", False)])
+async def test_a_command_of_ones_own_that_waits_is_seen(client, who, waits):
+    client.state["services"] = SERVICES
+    values = {"command_id": "c1", "verb": "scale", "target": "other_web", "status": "pending", "requested_by": who}
+    client.waiting["c1"] = CommandRecord(**values)
+    assert waits is await waits_for(client, SHOP, "c1")
 
 
 async def test_who_is_bound_to_nothing_sees_all_commands(client):

@@ -112,7 +112,7 @@ def test_result_shows_how_a_command_ended(cli, done):
 
 @pytest.mark.parametrize(("waits", "exit_code", "text"), [(True, 3, "waits to be done"), (False, 1, "no command abc")])
 def test_a_result_that_is_not_there_is_waited_for_or_unknown(cli, waits, exit_code, text):
-    cli.answers |= {"result": None, "is_waiting": waits}
+    cli.answers |= {"result": None, "waiting_command": waits or None}
 
     result = cli.run("result", "abc")
 
