@@ -19,6 +19,9 @@ FLAGS: Final = {
 _ROOT: Final = "traefik"
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _DURATION: Final = re.compile(r"[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+")
+_DURATION_PART: Final = re.compile(r"([0-9.]+)([a-z\u00b5\u03bc]+)")
+_UNITS_S: Final = {"ns": 1e-9, "us": 1e-6, "\u00b5s": 1e-6, "\u03bcs": 1e-6, "ms": 1e-3, "s": 1, "m": 60, "h": 3600}
+_DURATION_MAX_S: Final = 2**63 / 10**9 - 1  # Go's are 64 bits of nanoseconds
 _INDEX: Final = re.compile(r"\[[0-9]+\]")
 
 Json = Any
@@ -222,15 +225,22 @@ def _value(node: Node, kind: Kind) -> Json:
                 raise BadLabel(Fault("this is no integer", node.label, text))
             return int(text)
         case Kind.DURATION:
-            if _NUMBER.fullmatch(text):
-                return f"{int(text)}s"
-            if not _DURATION.fullmatch(text):
+            duration = f"{int(text)}s" if _NUMBER.fullmatch(text) else text
+            if not _is_duration(duration):
                 raise BadLabel(Fault("this is no duration: write 500ms, 10s or 1m30s", node.label, text))
-            return text
+            return duration
         case Kind.LIST:
             return [one.strip() for one in text.split(",")] if text else None
         case _:
             return text
+
+
+def _is_duration(text: str) -> bool:
+    parts = _DURATION_PART.findall(text)
+    return (
+        _DURATION.fullmatch(text) is not None
+        and sum(float(number) * _UNITS_S[unit] for number, unit in parts) < _DURATION_MAX_S
+    )
 
 
 def _nothing(node: Node) -> BadLabel:

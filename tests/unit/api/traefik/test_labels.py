@@ -135,6 +135,8 @@ def test_what_is_not_traefik_s_is_not_read():
         ("middlewares.m.chain.middlewares", "", "nothing is said of chain"),
         ("middlewares.m.headers.framedeny", "yes", "this is neither true nor false"),
         ("middlewares.m.ratelimit.period", "1 s", "this is no duration"),
+        ("middlewares.m.ratelimit.period", "9999999999", "this is no duration"),
+        ("middlewares.m.ratelimit.period", "2562047h60m", "this is no duration"),
         ("middlewares.m.headers.customrequestheaders", "x", "this needs a name behind it"),
         ("middlewares.m.headers.customrequestheaders.", "x", "a name is missing behind the last dot"),
         ("middlewares.m.inflightreq.sourcecriterion.ipstrategy", "true", "this needs an option behind it"),
