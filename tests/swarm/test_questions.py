@@ -33,7 +33,7 @@ CONTAINER = f"{NAME}-all"
 PATIENCE_S = 300
 PAGE = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
 QUESTIONS = {part.partition("\n")[0]: part for part in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]}
-CONTACT, CONTAINED, ONE_TASK = QUESTIONS
+CONTACT, CONTAINED, ONE_TASK, OUTSIDE = QUESTIONS  # of the last: test_proxy.py
 SITE = "mkdir -p /usr/share/nginx/html; exec httpd -f -h /usr/share/nginx/html"
 DEFAULT_SERVICE = f'{{"name": "service", "image": "{images.BUSYBOX.tag}", "args": ["sleep", "3600"]}}'
 
