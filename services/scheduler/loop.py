@@ -172,7 +172,8 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
     client = sdk_client(bus.settings, f"{MICRO_NAME} view {copy.settings.instance}")
     settling = Settling(store, services, client.tasks, lambda: lease.held, copy.settings.patience)
     lane_of, deliveries_max = Targets(engine, services).lane_of, copy.settings.deliveries_max
-    frame = frame_of(bus, store, client, copy.metrics, lambda: lease.held)
+    troubles = copy.standing.troubles
+    frame = frame_of(bus, store, client, metrics=copy.metrics, is_active=lambda: lease.held, troubles=troubles)
     worker = Worker(
         bus.subjects, store, writer, copy.metrics, lane_of, settling=settling.watch, done=frame.done,
         settle_s=copy.settings.patience.settle_s, deliveries_max=deliveries_max,
@@ -191,7 +192,7 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
     async with AsyncExitStack() as stack:
         stack.push_async_callback(client.close)
         await store.open()
-        view = View(client, services, copy.metrics, copy.standing.troubles, frame.take)
+        view = View(client, services, copy.metrics, troubles, frame.take)
         for follow in (view.run(on_change), settling.run(), frame.run()):
             stack.push_async_callback(_end, asyncio.create_task(follow))
         deliveries = await bus.consume_commands(IN_HAND_MAX)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from typing import Any
 
 import pytest
 
@@ -42,6 +43,12 @@ async def bus(swarm: Scene):
     await found.close()
 
 
+async def memory_of(bus: Bus) -> dict[str, Any]:
+    kept = await PolicyBucket(bus).memories()
+    memory: dict[str, Any] = json.loads(kept[0].body)["memories"]["floor"]
+    return memory
+
+
 async def decisions(bus: Bus) -> list[Decision]:
     stream, subject = bus.subjects.reports_stream, bus.subjects.all_decisions
     return [Decision.model_validate_json(one.body) async for one in read_stream(bus, stream, subject=subject)]
@@ -69,7 +76,7 @@ async def test_a_memory_is_kept_and_goes_with_the_service(swarm, bus):
     done(await swarm.client.create(web(floor="3")))
     bucket = PolicyBucket(bus)
     await until(bucket.memories, "a memory")
-    assert 1 == json.loads((await bucket.memories())[0].body)["memories"]["floor"]["raised"]
+    assert 1 == (await memory_of(bus))["raised"]
     done(await swarm.client.remove("web"))
 
     async def gone() -> bool:
@@ -133,7 +140,7 @@ async def test_a_successor_resets_nothing_and_decides_nothing_twice(swarm, bus):
     swarm.start("two")
     await swarm.active()
     await asyncio.sleep(1)  # it would be at once
-    memory = json.loads((await PolicyBucket(bus).memories())[0].body)["memories"]["floor"]
+    memory = await memory_of(bus)
     assert (1, version) == (memory["raised"], swarm.service("web").version)
 
 
@@ -152,7 +159,7 @@ async def test_what_was_remembered_and_not_sent_is_sent_by_the_successor(swarm, 
     assert 1 == swarm.replicas("web")
     swarm.start("two")
     await until(lambda: swarm.replicas("web") == 3, "three replicas")
-    assert 1 == json.loads((await PolicyBucket(bus).memories())[0].body)["memories"]["floor"]["raised"]
+    assert 1 == (await memory_of(bus))["raised"]
     assert sent[0].id == swarm.service("web").spec["Labels"]["funswarm.command"]
 
 

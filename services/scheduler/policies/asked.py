@@ -48,6 +48,7 @@ def asked_of(service: ServiceState, policies: Sequence[Policy[Any, Any]]) -> Ask
             problems += parsed.problems
             if parsed.settings is None:
                 continue
+            shared = policy.topics(service, parsed.settings)
             if _dry_run(service, policy.name):
                 dry_run.add(policy.name)
             paused[policy.name] = _paused(service, policy.name)
@@ -59,7 +60,7 @@ def asked_of(service: ServiceState, policies: Sequence[Policy[Any, Any]]) -> Ask
             problems.append(Problem(source=policy.name, service=service.name, reason=reason))
         else:
             settings[policy.name] = parsed.settings
-            topics |= policy.topics(service, parsed.settings)
+            topics |= shared
     followed = [policy for policy in policies if policy.name in settings]
     return Asked(
         settings,

@@ -16,7 +16,7 @@ import structlog
 from funswarm.changes import Changes, Item
 from funswarm.commands import Command
 from funswarm.decisions import Decision, DecisionOutcome
-from funswarm.errors import FunswarmError, TemporaryError
+from funswarm.errors import FunswarmError
 from funswarm.messages import Result
 from services.bus.policies import PolicyBucket
 from services.scheduler.metrics import Metrics
@@ -33,6 +33,7 @@ WORKERS: Final = 8
 RETRY_S: Final = 1.0
 RESYNC_S: Final = 300.0
 GONE_S: Final = 5.0
+TROUBLE: Final = "policies"
 
 log = structlog.get_logger(__name__)
 
@@ -48,7 +49,7 @@ def clock() -> datetime:
 class Frame:
     """One time of being active. `submit`, `find`: the commands' and results' store. `is_active`: whether we are still.
 
-    `tasks`: opens a feed of tasks and nodes.
+    `tasks`: opens a feed of tasks and nodes. `troubles`: where to say why policies do not work.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Frame:
         find: Find,
         tasks: Callable[[], Changes],
         is_active: Callable[[], bool],
+        troubles: dict[str, str],
         now: Callable[[], datetime] = clock,
     ) -> None:
         self._policies = policies
@@ -73,6 +75,7 @@ class Frame:
         self._find = find
         self._tasks = tasks
         self._is_active = is_active
+        self._troubles = troubles
         self._now = now
         self._queue = LookQueue(now)
         self._book = Book(bucket)
@@ -118,6 +121,7 @@ class Frame:
                 self._unsure.update(self._book.services())
                 await self._holds.read(self.touch)
                 self._queue.touch(self._book.services())
+                self._troubles.pop(TROUBLE, None)
                 async with asyncio.TaskGroup() as group:
                     tasks = follow_tasks(self._world, self._tasks, self.touch)
                     for work in (self._telling.run(), self._holds.run(self.touch), tasks, self._resync()):
@@ -126,10 +130,15 @@ class Frame:
                         group.create_task(self._run_policy(policy))
                     for _ in range(WORKERS):
                         group.create_task(self._work())
-            except TemporaryError as error:
+            except FunswarmError as error:
                 log.warning("policies wait", reason=str(error))
-            except Exception:
+                self._troubles[TROUBLE] = f"policies do not work: {error}"
+            except Exception as fault:
                 log.exception("a fault in Funswarm itself")
+                self._troubles[TROUBLE] = f"policies do not work, a fault in Funswarm itself: {fault!r}"
+            finally:
+                if not self._is_active():
+                    self._troubles.pop(TROUBLE, None)
             await asyncio.sleep(RETRY_S)
 
     async def _work(self) -> None:

@@ -16,7 +16,15 @@ from services.scheduler.policies.world import Known
 from services.scheduler.store import NatsStore
 
 
-def frame_of(bus: Bus, store: NatsStore, client: Client, metrics: Metrics, is_active: Callable[[], bool]) -> Frame:
+def frame_of(
+    bus: Bus,
+    store: NatsStore,
+    client: Client,
+    *,
+    metrics: Metrics,
+    is_active: Callable[[], bool],
+    troubles: dict[str, str],
+) -> Frame:
     """A frame that is not at work yet. `client`: reads the feed."""
     all_of_them = policies(bus)
     world = Known(lambda service: asked_of(service, all_of_them))
@@ -35,4 +43,5 @@ def frame_of(bus: Bus, store: NatsStore, client: Client, metrics: Metrics, is_ac
         find=store.find,
         tasks=lambda: client.changes(kinds=["task", "node"]),
         is_active=is_active,
+        troubles=troubles,
     )

@@ -42,7 +42,7 @@ class Telling:
         self._told: dict[tuple[str, str], tuple[_Gist, datetime]] = {}
         self._stirred = asyncio.Event()
         self._looked: set[str] = set()  # services whose problems are to be told anew
-        self._troubled: dict[str, frozenset[str]] = {}  # service -> sources that told problems of it
+        self._troubled: dict[str, tuple[Problem, ...]] = {}  # what was told last, by service
         self._all_told = False
 
     def decided(self, decisions: Sequence[Decision]) -> None:
@@ -108,19 +108,21 @@ class Telling:
             entries = self._world.problems()
             for source, teller in self._tellers.items():
                 await teller.tell_all({one.state.name: _of(one.asked.problems, source) for one in entries})
-            self._troubled = {one.state.name: _sources(one.asked.problems) for one in entries}
+            self._troubled = {one.state.name: one.asked.problems for one in entries}
             self._all_told = True
         while self._looked:
             service = next(iter(self._looked))
             entry = self._world.entry(service)
             problems = entry.asked.problems if entry is not None else ()
-            for source in self._troubled.get(service, frozenset()) | _sources(problems):
-                await self._tellers[source].tell(service, _of(problems, source))
-            self._troubled[service] = _sources(problems)
-            if not problems:
-                del self._troubled[service]
+            before = self._troubled.get(service, ())
+            if problems != before:
+                for source in _sources(before) | _sources(problems):
+                    await self._tellers[source].tell(service, _of(problems, source))
+                self._troubled[service] = problems
+                if not problems:
+                    del self._troubled[service]
             self._looked.discard(service)
-        self._metrics.problems.set(sum(len(entry.asked.problems) for entry in self._world.problems()))
+        self._metrics.problems.set(sum(map(len, self._troubled.values())))
 
 
 def _gist(decision: Decision) -> _Gist:

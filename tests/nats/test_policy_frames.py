@@ -1,0 +1,120 @@
+"""Frames of several schedulers on one NATS, each of which takes itself for the active one."""
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+
+from funswarm.changes import Item, SnapshotBegin, SnapshotEnd, Snapshotted
+from funswarm.client import Client
+from funswarm.commands import Command
+from services.bus.connection import Bus
+from services.bus.policies import PolicyBucket
+from services.scheduler.metrics import Metrics
+from services.scheduler.policies.asked import asked_of
+from services.scheduler.policies.frame import Frame
+from services.scheduler.policies.telling import Telling
+from services.scheduler.policies.world import Known
+from tests.builders import a_service
+from tests.floors import Floor
+from tests.nats.test_policies import memory_of
+from tests.waiting import until
+
+WEB = a_service(labels={"funswarm.floor": "3"})
+
+
+class Scheduler:
+    """A frame whose commands go into a list."""
+
+    def __init__(self, bus: Bus, client: Client, **policy) -> None:
+        self.sent: list[Command] = []
+        self.metrics = Metrics()
+        policies = (type("Policy", (Floor,), policy)(),)
+        world = Known(lambda service: asked_of(service, policies))
+        self.troubles: dict[str, str] = {}
+        self.frame = Frame(
+            PolicyBucket(bus), policies, Telling(bus, world, ["policies", "floor"], self.metrics), world, self.metrics,
+            submit=self._submit, find=self._find, tasks=lambda: client.changes(kinds=["task", "node"]),
+            is_active=lambda: True, troubles=self.troubles,
+        )  # fmt: skip
+
+    def sees(self, *services) -> None:
+        items: list[Item] = [SnapshotBegin(), *map(Snapshotted, services), SnapshotEnd(1)]
+        for item in items:
+            self.frame.take(item)
+
+    @asynccontextmanager
+    async def at_work(self):
+        work = asyncio.create_task(self.frame.run())
+        yield self
+        work.cancel()
+        await asyncio.wait({work})
+
+    async def _submit(self, command) -> None:
+        self.sent.append(command)
+
+    async def _find(self, command_id):
+        return None
+
+
+@pytest.fixture
+async def client(bus):
+    async with Client(bus.settings.url, prefix=bus.settings.prefix) as client:
+        yield client
+
+
+async def test_two_that_decide_at_once_ask_for_one_command(bus, client):
+    one, two = Scheduler(bus, client), Scheduler(bus, client)
+    async with one.at_work(), two.at_work():
+        one.sees(WEB)
+        two.sees(WEB)
+        await until(lambda: one.sent and two.sent, "both to have sent it")
+    assert 1 == len({command.id for command in one.sent + two.sent})
+    assert 1 == (await memory_of(bus))["raised"]
+
+
+async def test_one_that_was_followed_by_another_goes_on_from_what_that_one_remembers(bus, client):
+    old, new = Scheduler(bus, client), Scheduler(bus, client)
+    async with old.at_work():
+        old.sees(WEB)
+        await until(lambda: old.sent, "its command")
+        async with new.at_work():
+            new.sees(WEB)
+            await until(lambda: new.sent, "the command of before, once more")
+            before = await until(lambda: _looked(bus, 1), "the memory of the other")
+        old.sees(WEB)  # its write is over one that is not there any more
+        await until(lambda: _looked(bus, before + 1), "the memory on top of that")
+    assert (1, 1) == (len({command.id for command in old.sent + new.sent}), (await memory_of(bus))["raised"])
+
+
+async def _looked(bus: Bus, least: int) -> int:
+    """How often it looked, if so often at least; else 0."""
+    looked: int = (await memory_of(bus))["looked"]
+    return looked if looked >= least else 0
+
+
+async def test_where_the_bucket_is_gone_that_is_told(own_bus):
+    scheduler = Scheduler(own_bus, Client(own_bus.settings.url))
+    await own_bus.request(f"$JS.API.STREAM.DELETE.KV_{own_bus.subjects.policies_bucket}", b"", 60)
+    async with scheduler.at_work():
+        await until(lambda: scheduler.troubles, "the trouble")
+    assert "policies do not work" in scheduler.troubles["policies"]
+
+
+async def test_problems_that_were_solved_while_nobody_looked_are_taken_back(bus, client):
+    first = Scheduler(bus, client)
+    async with first.at_work():
+        first.sees(a_service(labels={"funswarm.floor": "three"}))
+
+        async def told():
+            return (await client.health()).problems
+
+        await until(told, "the problem")
+    second = Scheduler(bus, client)
+    async with second.at_work():
+        second.sees(a_service(labels={"funswarm.floor": "3"}))
+
+        async def solved():
+            return not await told()
+
+        await until(solved, "no problem")
