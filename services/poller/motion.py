@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
-from funswarm.errors import FunswarmError, UnknownObject
+from funswarm.errors import FunswarmError
 from funswarm.state import AnyState, ConditionStatus, ServiceState, TaskState
 from services.poller.engine_link import EngineLink
 from services.poller.known import Known
@@ -100,10 +100,10 @@ class TaskPolls:
     async def _poll(self, service_id: str, lane: "_Lane") -> None:
         async with lane.free:
             began_at = time.monotonic()
-            try:
-                await self._list(service_id)
-            except UnknownObject:
+            if self._view.service(service_id) is None:
                 await self._read_each(service_id)
+            else:
+                await self._list(service_id)
             self._link.answered()
             self._cost.note(time.monotonic() - began_at)
         self._polled(service_id)

@@ -75,11 +75,11 @@ class Reader:
                     await self._lists.only(kind)
                 return
             services = [object_id for kind, object_id in keys if kind == "service"]
-            if len(services) > 1:
+            if services:
                 await self._read_services(services)
-                keys = [key for key in keys if key[0] != "service"]
             for key in keys:
-                await self._read(key)
+                if key[0] != "service":
+                    await self._read(key)
         except PermanentError as error:  # it answers, and makes no sense: what was known stays
             self._link.answered()
             _log.warning("an object cannot be read", reason=str(error))
@@ -92,6 +92,7 @@ class Reader:
             self._free.release()
 
     async def _read_services(self, ids: list[str]) -> None:
+        """By a list, also where it is one: of one that is gone the engine finds that out at half the cost."""
         began_at = time.monotonic()
         with self._view.reading() as reading:
             known = {object_id: state for object_id in ids if (state := self._view.of("service").get(object_id))}
