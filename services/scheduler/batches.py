@@ -19,6 +19,7 @@ from services.scheduler.lanes import deadline
 from services.scheduler.plan import Intent
 from services.scheduler.ports import Store
 from services.scheduler.safe_write import SafeWriter
+from services.scheduler.together import OVER_QUOTA
 
 BATCHES_MAX: Final = 100  # at once: each stays in hand until it ends
 CHECKS: Final = 8  # at once
@@ -116,6 +117,7 @@ class Batches:
                 return refused(item, single.id, error.code, str(error))
         else:
             plan = outcome.changes if batch.dry_run else ()
-            if outcome.preview is not None and outcome.preview.refusals:
-                return refused(item, single.id, Code.ADMISSION, "; ".join(outcome.preview.refusals))
+            found = () if outcome.preview is None else outcome.preview.refusals
+            if refusals := [text for text in found if not text.startswith(OVER_QUOTA)]:  # that is for all together
+                return refused(item, single.id, Code.ADMISSION, "; ".join(refusals))
         return BatchItemResult(name=item.name, command_id=single.id, status=ResultStatus.SUCCEEDED, plan=plan)

@@ -30,6 +30,7 @@ from services.scheduler.raw_service import Json
 
 Port = tuple[str, int, str]  # protocol, published, mode
 INGRESS: Final = "ingress"
+OVER_QUOTA: Final = "[quotas]"  # as admission begins what it says of one
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def _over_quota(
     for share in others:
         if share.namespace == new.namespace:
             there[share.name] = max(share.weight, there.get(share.name, 0))
-    said = f"[quotas] with the others of the batch the namespace {new.namespace!r} would have"
+    said = f"{OVER_QUOTA} with the others of the batch the namespace {new.namespace!r} would have"
     if old is None and quota.services is not None and len(there) + 1 > quota.services:
         yield f"{said} {len(there) + 1} services of {quota.services}"
     count = sum(there.values()) + new.weight

@@ -79,6 +79,18 @@ async def test_nothing_is_done_where_two_would_publish_one_port(started):
     assert {} == started.cluster.store.services
 
 
+async def test_a_quota_is_of_what_is_there_when_a_command_has_its_turn(swarm, tmp_path):
+    policy = tmp_path / "admission.yml"
+    policy.write_text("quotas: {shop: {replicas: 10}}")
+    swarm.start(patience=QUICK, policy=policy)
+    await swarm.active()
+    done(await swarm.client.create(ServiceSpec(name="shop_a", image="nginx:1", replicas=9)))
+    remove = BatchItem(name="old", command={"verb": "remove", "target": "shop_a"})
+    at_once = await batch(swarm, remove, create("shop_b", replicas=9), command_id="b1")
+    in_turn = await batch(swarm, remove, create("shop_b", "old", replicas=9), command_id="b2")
+    assert (Code.ADMISSION, ResultStatus.SUCCEEDED) == (at_once.code, in_turn.status)
+
+
 async def test_a_command_may_be_for_what_an_earlier_one_creates(started):
     result = await batch(started, create("web"), scale("more", "web", target="web", replicas=4))
     assert (ResultStatus.SUCCEEDED, 4) == (result.status, started.replicas("web"))
