@@ -4,6 +4,7 @@ import asyncio
 from contextlib import asynccontextmanager
 
 from services.bus.handouts import Handouts, consumer_standing, durable_consumers, forget_consumer
+from services.bus.jetstream import call
 from services.bus.reading import stored_at
 from tests.waiting import until
 
@@ -161,3 +162,15 @@ async def test_a_message_is_read_by_its_sequence(bus):
     assert found is not None
     assert (b"b", "b") == (found.body, found.headers["Nats-Msg-Id"])
     assert None is await stored_at(bus, bus.subjects.events_stream, 3)
+
+
+async def test_what_a_dead_reader_had_and_is_no_longer_kept_holds_up_nothing(bus):
+    await store(bus, "a", "b", "c")
+    handouts = Handouts(bus, "hook-a", [bus.subjects.all_events], 0)
+    await handouts.open()
+    await took(handouts, 3)
+    await die(handouts)
+    await call(bus.link, f"STREAM.PURGE.{bus.subjects.events_stream}", {"seq": 3})
+    await store(bus, "d")
+    async with reader(bus) as handouts:
+        assert ["c", "d"] == names(await took(handouts, 2))

@@ -8,6 +8,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from fnmatch import fnmatchcase
@@ -19,6 +20,7 @@ from services.notifier.hooks.judging import Answer
 
 CONNECT_TIMEOUT_S: Final = 5.0
 READ_MAX_BYTES: Final = 4096  # of an answer's body
+READ_S: Final = 0.5
 SHOWN_MAX: Final = 200
 KEEPALIVE_MAX: Final = 50
 
@@ -65,14 +67,7 @@ class Poster:
         timeout = httpx.Timeout(timeout_s, connect=min(CONNECT_TIMEOUT_S, timeout_s))
         client = self._client(httpx.URL(url).scheme)
         async with client.stream("POST", url, headers=headers, content=body, timeout=timeout) as response:
-            said = b""
-            if not response.is_success:
-                async for piece in response.aiter_raw(READ_MAX_BYTES):
-                    said += piece
-                    if len(said) >= READ_MAX_BYTES:
-                        break
-            elif int(response.headers.get("content-length", 1)) <= READ_MAX_BYTES:
-                await _read_away(response)  # so that the connection can be used again
+            said = await _said(response)
             return response.status_code, _reason(response, said), _retry_after_s(response)
 
     def _client(self, scheme: str) -> httpx.AsyncClient:
@@ -83,12 +78,19 @@ class Poster:
         return self._clients[scheme]
 
 
-async def _read_away(response: httpx.Response) -> None:
-    read = 0
-    async for piece in response.aiter_raw(READ_MAX_BYTES):
-        read += len(piece)
-        if read > READ_MAX_BYTES:
-            return
+async def _said(response: httpx.Response) -> bytes:
+    """The beginning of the answer's body; where that is all, the connection can be used again.
+
+    The status is what counts: a body that breaks off or does not come changes nothing about it.
+    """
+    said = b""
+    with suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(READ_S):
+            async for piece in response.aiter_raw(READ_MAX_BYTES):
+                said += piece
+                if len(said) > READ_MAX_BYTES:
+                    break
+    return said
 
 
 def _reason(response: httpx.Response, said: bytes) -> str | None:

@@ -99,19 +99,27 @@ class Running:
                 await self._session()
             except FunswarmError as error:
                 log.warning("trying again", hook=self._hook.name, reason=str(error))
-                await asyncio.sleep(RETRY_S)
+            except Exception:
+                log.exception("trying again after a fault in Funswarm itself", hook=self._hook.name)
+            else:
+                continue
+            await asyncio.sleep(RETRY_S)
 
     async def _session(self) -> None:
         handouts = Handouts(
             self._tools.bus, self._kept.consumer, self._hook.filters(self._tools.bus.subjects), self._kept.after
         )
         tasks: set[asyncio.Task[None]] = set()
+        self._lanes, self._in_hand, self._attempts = Lanes(), {}, {}
         try:
             await handouts.open()
             feeding = asyncio.create_task(self._feed(handouts))
             workers = [asyncio.create_task(self._work(handouts)) for _ in range(AT_ONCE)]
             tasks = {feeding, *workers}
-            await asyncio.wait(workers)
+            ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in ended:
+                task.result()
+            await asyncio.wait(workers)  # to stop: each ends what it has begun
         finally:
             for task in tasks:
                 task.cancel()
@@ -156,7 +164,7 @@ class Running:
         try:
             return await self._turn(handout)
         except FunswarmError as error:
-            log.warning("an event waits for NATS", hook=self._hook.name, sequence=handout.sequence, reason=str(error))
+            log.info("an event waits for NATS", hook=self._hook.name, sequence=handout.sequence, reason=str(error))
             return RETRY_S
         except Exception:
             log.exception("an event cannot be sent: a fault in Funswarm itself", hook=self._hook.name)
