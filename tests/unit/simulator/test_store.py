@@ -20,14 +20,21 @@ def test_an_id_has_25_digits_to_the_base_36(scene):
 
 
 def test_a_reference_that_begins_several_ids_is_ambiguous(scene):
-    scene.create("a")
-    scene.create("b")
-    first, second = scene.service("a"), scene.service("b")
-    common = next((n for n in range(25) if first.id[n] != second.id[n]), 25)
-    reference = first.id[: common + 1]
-    assert first == scene.store.resolve("service", reference)
-    with pytest.raises(ApiError, match="service zz not found"):
-        scene.store.resolve("service", "zz")
+    ids = [scene.create(f"web-{number}").id for number in range(37)]  # they begin with one of 36 characters
+    shared = next(one[0] for one in ids if sum(other.startswith(one[0]) for other in ids) > 1)
+    with pytest.raises(ApiError, match=f"service {shared} is ambiguous"):
+        scene.store.resolve("service", shared)
+
+
+def test_a_reference_that_begins_one_id_is_that_one(scene):
+    scene.create("web")
+    service = scene.service("web")
+    assert service == scene.store.resolve("service", service.id[:5])
+
+
+def test_a_reference_that_begins_no_id_is_not_found(scene):
+    with pytest.raises(ApiError, match="service z-z not found"):
+        scene.store.resolve("service", "z-z")
 
 
 def test_counts_by_node_follow_the_tasks(scene):
