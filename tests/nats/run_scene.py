@@ -14,7 +14,8 @@ from pathlib import Path
 from tests.servers import free_port
 
 PATIENCE_S = 120
-PROGRAMS = ("nats-server", "services.simulator", "services.poller", "services.scheduler", "services.notifier", "services.api")
+PARTS = ("poller", "scheduler", "notifier", "api")
+PROGRAMS = ("nats-server", "services.simulator", *(f"services.{part}" for part in PARTS))
 
 
 class Run:
