@@ -21,7 +21,7 @@ def with_more(value):
 
 
 def newer(value: BaseModel) -> str:
-    return json.dumps(with_more(value.model_dump(mode="json", exclude={"spec", "labels"})))
+    return json.dumps(with_more(value.model_dump(mode="json", exclude={"spec", "labels", "engine_labels"})))
 
 
 @pytest.mark.parametrize("state", [a_service(spec={}, update_status="updating"), a_task(), a_node()])
