@@ -186,10 +186,7 @@ def _names() -> str:
         (names.event("node", "down", "a.example"), "An event of the node `a.example`."),
         (names.command("scale", "web"), "A command for the service `web`."),
         (names.result("7f9c"), "The result of the command `7f9c`."),
-        (
-            names.turned_away("7f9c", "<digest>"),
-            "The result of another command with this id: it was refused.",
-        ),
+        (names.turned_away("7f9c", "<digest>"), "The result of another command with this id: it was refused."),
         (names.dead("scale", "web"), "A dead letter."),
         (names.schedule("nightly"), "The schedule `nightly`."),
         (names.audit("refused", "scale", "web"), "The record of a command that was refused."),
