@@ -1,51 +1,13 @@
-"""swarm-cronjob's own example stacks, in short: each is created as its stack file would, and run by our scheduler.
+"""swarm-cronjob's own example stacks, in short: each is created as its stack file would, and run by our scheduler."""
 
-The scheduler follows cron jobs only: on an engine that others use it must leave their services alone.
-"""
-
-import asyncio
-from collections.abc import AsyncIterator
-
-import pytest
-
-from funswarm.client import Client
-from funswarm.cronruns import CronOutcome, CronRun
-from services.bus.connection import Bus
-from services.bus.settings import NatsSettings
-from services.engine.settings import EngineSettings
-from services.poller.loop import run_poller
-from services.poller.settings import PollerSettings
-from services.scheduler.loop import run_scheduler
-from services.scheduler.policies.cron import Cron
-from services.scheduler.settings import SchedulerSettings
+from funswarm.cronruns import CronOutcome
 from tests.engine.conftest import FOREVER, PATIENCE_S
-from tests.nats.scheduler_scene import NatsServer
+from tests.engine.cron_scene import funswarm, runs
 from tests.waiting import until
 
+__all__ = ["funswarm"]  # a fixture
+
 EACH_5_SECONDS = "*/5 * * * * *"
-
-
-@pytest.fixture
-async def funswarm(host, tmp_path, monkeypatch) -> AsyncIterator[Client]:
-    """A poller and a scheduler at the engine under test, with a nats-server of their own."""
-    monkeypatch.setattr("services.scheduler.policies.start.policies", lambda *_: (Cron(),))
-    nats = NatsServer(tmp_path / "nats")
-    await nats.start()
-    settings, engine = NatsSettings(url=nats.url), EngineSettings(host=host)
-    try:
-        bus = await Bus.connect(settings, "tests")
-        await bus.declare()
-        await bus.close()
-        stop = asyncio.Event()
-        poller = run_poller(settings, engine, PollerSettings("poller", "1"), stop)
-        scheduler = run_scheduler(settings, engine, SchedulerSettings("scheduler", "1"), stop)
-        working = [asyncio.create_task(part) for part in (poller, scheduler)]
-        async with Client(nats.url) as client:
-            yield client
-        stop.set()
-        await asyncio.wait(working, timeout=PATIENCE_S)
-    finally:
-        await nats.kill()
 
 
 def create(engine, suffix, command=("date",), **labels):
@@ -56,14 +18,6 @@ def create(engine, suffix, command=("date",), **labels):
     spec = engine.spec([*command], replicas=0, suffix=suffix, Labels=named)
     engine.create({**spec, "Mode": mode} if mode else spec)
     return spec["Name"]
-
-
-async def runs(client: Client, service: str, outcome: CronOutcome, count: int = 1) -> list[CronRun]:
-    async def enough() -> list[CronRun]:
-        found = [run for run in await client.cron_history(service) if run.outcome is outcome]
-        return found if len(found) >= count else []
-
-    return await until(enough, f"{count} runs of {service}: {outcome}", timeout_s=PATIENCE_S, every_s=0.3) or []
 
 
 async def test_the_examples_of_swarm_cronjob_run(engine, funswarm):
