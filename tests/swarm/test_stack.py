@@ -94,7 +94,8 @@ async def test_health_lists_the_services_and_every_part(stack: Stack):
             health = (await http.get("/health")).json()
 
         listed = {service["name"] for service in health["services"]}
-        assert {"funswarm_nats", "funswarm_poller", "funswarm_scheduler", "funswarm_api", "web"} <= listed
+        parts = {f"funswarm_{part}" for part in ("nats", "poller", "scheduler", "notifier", "api")}
+        assert parts | {"web"} <= listed
         assert {"poller", "scheduler", "api"} <= {part["part"] for part in health["parts"] if part["active"]}
 
 
