@@ -159,6 +159,13 @@ def test_a_node_is_understood():
     )
 
 
+def test_a_node_has_its_own_labels_and_its_engines():
+    raw = raw_node()
+    raw["Spec"]["Labels"], raw["Description"]["Engine"]["Labels"] = {"own": "1"}, {"engine": "2"}
+    state = node_state(raw)
+    assert ({"own": "1"}, {"engine": "2"}) == (state.labels, state.engine_labels)
+
+
 def test_a_node_that_never_joined_has_its_id_for_a_name():
     raw = raw_node()
     del raw["Description"], raw["ManagerStatus"], raw["Status"]
