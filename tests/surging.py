@@ -140,6 +140,25 @@ async def a_dry_run_foretells_where_tasks_run(client: Client, spec: Spec, name: 
     assert {task for task, place in before.items() if place != node} < after.keys()
 
 
+async def many_at_once_pile_up_as_foretold(client: Client, spec: Spec, name: str, free: tuple[str, str]) -> None:
+    """SwarmKit gives each empty node one task, and the rest to one after the other, up to the fullest: not evenly."""
+    for node in free:
+        check(await client.pause(node, how=WAITS))
+    try:
+        check(await client.create(spec(name, 6), how=WAITS))
+        before = await running(client, name, 6)
+    finally:
+        for node in free:
+            check(await client.activate(node, how=WAITS))
+    assert 1 == len(set(before.values()))
+    foretold = _preview(check(await client.scale(name, 10, how=DRY)).preview)
+    check(await client.scale(name, 10, how=WAITS))
+    after = await running(client, name, 10)
+    counts = sorted(Counter(after.values()).values())
+    assert sorted(_placed(foretold).values()) == counts
+    assert before.items() <= after.items()
+
+
 def _preview(preview: Preview | None) -> Preview:
     assert preview is not None
     assert preview.fits, preview.reasons

@@ -31,3 +31,8 @@ async def test_a_surge_before_a_drain_leaves_no_moment_without_a_task(nodes):
 
 async def test_a_dry_run_foretells_where_tasks_run(nodes):
     await surging.a_dry_run_foretells_where_tasks_run(nodes.client, spec, "web")
+
+
+async def test_many_at_once_pile_up_as_foretold(nodes):
+    _, *free = sorted(node.hostname for node in nodes.cluster.store.nodes.values())
+    await surging.many_at_once_pile_up_as_foretold(nodes.client, spec, "web", (free[0], free[1]))

@@ -37,6 +37,11 @@ async def test_a_dry_run_foretells_where_tasks_run(client: Client):
     await surging.a_dry_run_foretells_where_tasks_run(client, on_workers, "foretold")
 
 
+async def test_many_at_once_pile_up_as_foretold(stack: Stack, client: Client):
+    free = (stack.swarm.nodes[1].name, stack.swarm.nodes[2].name)
+    await surging.many_at_once_pile_up_as_foretold(client, spec, "piles", free)
+
+
 async def test_the_stack_is_well_after_nodes_were_drained(stack: Stack):
     await stack.healthy()
     await stack.right()
