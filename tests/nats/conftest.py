@@ -12,7 +12,9 @@ from services.bus.connection import Bus
 from services.bus.jetstream import call
 from services.bus.settings import NatsSettings
 from services.bus.streams import streams
+from tests.nats import docker_flow_scene
 from tests.nats.scheduler_scene import Scene, scene
+from tests.receiver import Receiver, receiver
 from tests.report import ran_against
 from tests.servers import NatsServer, nats_server
 
@@ -101,3 +103,24 @@ async def secured(tmp_path: Path, connect: Connect) -> AsyncIterator[Callable[[s
 
         await (await of("poller")).declare()
         yield of
+
+
+@pytest.fixture
+def proxy() -> Iterator[Receiver]:
+    """A receiver of notifications."""
+    with receiver() as made:
+        yield made
+
+
+@pytest.fixture
+def second() -> Iterator[Receiver]:
+    """Another one."""
+    with receiver() as made:
+        yield made
+
+
+@pytest.fixture
+async def flow(shared_nats: NatsServer) -> AsyncIterator[docker_flow_scene.Scene]:
+    """A simulated Swarm with its poller; notifiers for Docker Flow are started in it."""
+    async with docker_flow_scene.scene(shared_nats.url) as made:
+        yield made

@@ -110,3 +110,7 @@ def told(receiver: Receiver, name: str) -> list[Asked]:
 
 def paths(receiver: Receiver, name: str) -> list[str]:
     return [asked.path for asked in told(receiver, name)]
+
+
+async def has_told(proxy: Receiver, name: str, *expected: str) -> None:
+    await until(lambda: paths(proxy, name) == list(expected), f"{name}: {expected}")

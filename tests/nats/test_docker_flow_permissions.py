@@ -2,7 +2,9 @@
 
 import pytest
 
+from funswarm.errors import PermanentError
 from services.bus.reading import read_stream
+from services.bus.streams import bucket_stream, bucket_subject
 from services.notifier.docker_flow.server import BASE
 from tests.nats.docker_flow_scene import labels, paths, scene
 from tests.receiver import OK, Reply, receiver
@@ -40,6 +42,15 @@ async def test_the_notifier_may_do_what_it_does(swarm):
         await swarm.swarm.engine.remove_service(service_id)
         await until(lambda: "/remove" in paths(proxy, "web"), "the removal")
         await until(lambda: has(bus, bus.subjects.reports_stream, bus.subjects.all_problems), "the problem")
+
+
+@pytest.mark.parametrize("user", ["poller", "scheduler", "api", "client"])
+async def test_what_was_told_is_noted_by_the_notifier_only(swarm, connect, user):
+    bus = swarm.swarm.bus
+    other = await connect(bus.settings, **as_user(user))
+    stream = bucket_stream(bus.subjects.notified_bucket)
+    with pytest.raises(PermanentError, match=f"refuses publishing .* for user {user}"):
+        await other.publish(bucket_subject(bus.subjects.notified_bucket, "a"), b"{}", {"Nats-Msg-Id": "a"}, stream)
 
 
 async def has(bus, stream: str, subject: str) -> bool:

@@ -152,9 +152,7 @@ def _of_labels(labels: Mapping[str, str], ignored: str) -> Parameters:
 
 
 def _chosen(labels: Mapping[str, str]) -> frozenset[str] | None:
-    if NOTIFY_SERVICE not in labels:
-        return None
-    return frozenset(part.strip().lower() for part in labels[NOTIFY_SERVICE].split(",") if part.strip())
+    return frozenset(part.strip().lower() for part in labels.get(NOTIFY_SERVICE, "").split(",") if part.strip()) or None
 
 
 def _mark(*texts: str) -> str:

@@ -53,7 +53,8 @@ class Step:
 def next_step(receiver: str, address: str, told: Told | None, news: News | None, *, again: bool) -> Step | None:
     """What `receiver` is to be told next; None: it knows all, or what it does not know may not be told yet.
 
-    `address`: the method and URL of creations: told under another one is not told. `again`: also what it knows.
+    `address`: the method and URL of creations: told under another one is not told. `again`: also what it knows, of
+    services that run.
     """
     if told is not None and (news is None or news.identity != told.identity):
         unsure = told.model_copy(update={"mark": None})
@@ -61,7 +62,7 @@ def next_step(receiver: str, address: str, told: Told | None, news: News | None,
     if news is None or not news.is_ready:
         return None
     mark = f"{news.mark} {address}"
-    if told is not None and told.mark == mark and not again:
+    if told is not None and told.mark == mark and not (again and news.settled):
         return None
     before = Told(
         receiver=receiver, kind=news.kind, name=news.name, object_id=news.object_id, identity=news.identity,

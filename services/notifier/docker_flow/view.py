@@ -179,6 +179,8 @@ class _States:
 
     def put(self, state: AnyState) -> None:
         match state:
+            case ServiceState() if not state.spec and state.id in self.services:
+                pass  # cut, being too large for NATS: its labels are as they were, as far as is known
             case ServiceState():
                 self.services[state.id] = state.model_copy(update={"spec": {}})  # it is large, and not told
             case NodeState():

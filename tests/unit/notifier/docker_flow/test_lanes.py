@@ -141,6 +141,12 @@ async def test_who_is_chosen_no_more_is_told_that_it_is_gone():
         assert {("two", "remove"), ("one", "create")} == {asked[:2] for asked in made.asked[1:]}
 
 
+async def test_an_empty_choice_is_none():
+    async with scene(**TWO) as made:
+        made.tell(news_of(notifyService=""))
+        await until(lambda: len(made.kept) == 2 and made.all_sure(), "both")
+
+
 async def test_a_receiver_of_removals_alone_is_told_of_these():
     only = {"DF_NOTIFY_CREATE_SERVICE_URL": "", "DF_NOTIFY_REMOVE_SERVICE_URL": "http://one/remove"}
     async with scene(**only) as made:

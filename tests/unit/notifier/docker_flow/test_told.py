@@ -46,6 +46,10 @@ def test_what_is_known_is_told_again_if_asked():
     assert "create" == verb(known(), news_of(), again=True)
 
 
+def test_what_is_known_and_does_not_run_is_not_told_again_yet():
+    assert verb(known(), replace(news_of(), settled=False), again=True) is None
+
+
 def test_what_is_known_at_another_address_is_told():
     assert "create" == verb(known(), news_of(), address="POST http://proxy/create")
 

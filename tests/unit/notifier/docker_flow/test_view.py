@@ -160,6 +160,12 @@ def test_a_feed_that_ended_takes_nothing_away():
     assert (False, True) == (made.complete, made.news(WEB) is not None)
 
 
+def test_a_service_whose_event_is_cut_stays_as_it_was():
+    made = view(opted(replicas=3))
+    made.take(event("updated", None, opted(labels={}, spec={})))
+    assert "3" == (told(made) or {})["replicas"]
+
+
 # Two of one name.
 
 
