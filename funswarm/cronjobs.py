@@ -153,6 +153,8 @@ class _Reading:
             return False
 
     def _find_unknown(self) -> None:
+        if not self._own:
+            return
         known = {name.replace("_", "-") for name in CronJob.model_fields} | _SWITCHES
         for key in self._own.keys() - known:
             near = get_close_matches(key, known | _FRAME_KEYS, 1)

@@ -7,6 +7,7 @@ harm. A key that is unknown is told, and the rest is followed.
 
 from collections.abc import Mapping
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -72,12 +73,15 @@ def unknown_policies(service: ServiceState, policies: frozenset[str]) -> tuple[P
     found = []
     for label, value in service.labels.items():
         name = label.removeprefix(PREFIX).partition(".")[0]
-        if label.startswith(PREFIX) and name not in policies and (near := get_close_matches(name, policies, 1, 0.8)):
-            reason = (
-                f"there is no policy {name!r}: did you mean {PREFIX}{label[len(PREFIX) :].replace(name, near[0], 1)}?"
-            )
+        if label.startswith(PREFIX) and name not in policies and (near := _near(name, policies)):
+            reason = f"there is no policy {name!r}: did you mean {PREFIX}{label[len(PREFIX) :].replace(name, near, 1)}?"
             found.append(Problem(source="policies", service=service.name, label=label, value=value, reason=reason))
     return tuple(found)
+
+
+@lru_cache(1000)  # each service has our own labels, and each of its events comes here
+def _near(name: str, policies: frozenset[str]) -> str | None:
+    return next(iter(get_close_matches(name, policies, 1, 0.8)), None)
 
 
 def _switched_on(
