@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pydantic import Field, ValidationError
 
 from funswarm.cronjobs import SOURCE, CronJob, read_job
-from funswarm.cronruns import CronRun, history, run_of
+from funswarm.cronruns import CronRun, history, last_of, run_of
 from funswarm.decisions import Decision
 from funswarm.errors import InvalidRequest
 from funswarm.lasts import last_of_each
@@ -17,7 +17,7 @@ from funswarm.state import Published, ServiceState
 
 class ListedJob(Published):
     """A cron job. `job` None: it cannot be followed, see `problems`. `next`: without jitter; null for `@every`, which
-    only the scheduler counts. `last`: the newest run, where that was the last that was told of the job.
+    only the scheduler counts. `last`: the newest run, as far as it is known.
     """
 
     service: str
@@ -82,7 +82,8 @@ def replicas_of(service: ServiceState) -> int | None:
 
 def _run(body: bytes) -> CronRun | None:
     try:
-        return run_of(Decision.model_validate_json(body))
+        decision = Decision.model_validate_json(body)
+        return run_of(decision) or last_of(decision)
     except ValidationError:  # of another version
         return None
 

@@ -14,6 +14,7 @@ from funswarm.decisions import Decision
 from funswarm.state import Published
 
 INPUT: Final = "run"  # where it is among a decision's inputs
+LAST: Final = "last"  # where the run is that had ended before
 
 
 class CronOutcome(StrEnum):
@@ -67,8 +68,17 @@ class CronRun(Published):
 
 def run_of(decision: Decision) -> CronRun | None:
     """The run that a decision is about; None: it is about none, or did not pass."""
-    given: Any = decision.inputs.get(INPUT)
-    if given is None or decision.limiter is not None:
+    return None if decision.limiter is not None else _read(decision, INPUT)
+
+
+def last_of(decision: Decision) -> CronRun | None:
+    """The run that had ended before the decision; None: none had."""
+    return _read(decision, LAST)
+
+
+def _read(decision: Decision, name: str) -> CronRun | None:
+    given: Any = decision.inputs.get(name)
+    if given is None:
         return None
     try:
         return CronRun.model_validate(given)
@@ -81,11 +91,12 @@ def history(decisions: Iterable[Decision]) -> tuple[CronRun, ...]:
     runs: dict[str, CronRun] = {}
     replaced: set[str] = set()
     for decision in decisions:
-        if (run := run_of(decision)) is None:
-            continue
-        if run.replaces is not None:
-            replaced.add(run.replaces)
-        if run.key in replaced and run.outcome is CronOutcome.RUNNING:
-            run = run.model_copy(update={"outcome": CronOutcome.REPLACED})
-        runs.setdefault(run.key, run)
+        for run in (run_of(decision), last_of(decision)):
+            if run is None:
+                continue
+            if run.replaces is not None:
+                replaced.add(run.replaces)
+            is_replaced = run.key in replaced and run.outcome is CronOutcome.RUNNING
+            told = run.model_copy(update={"outcome": CronOutcome.REPLACED}) if is_replaced else run
+            runs.setdefault(run.key, told)
     return tuple(runs.values())

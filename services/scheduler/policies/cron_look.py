@@ -6,15 +6,16 @@ one is due. Of those steps the first that has something to say or to do is the v
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
+from functools import lru_cache
 from hashlib import sha256
 from itertools import islice, takewhile
-from typing import Final
+from typing import Any, Final
 
 from funswarm.commands import Command, Expect, RunCommand, ScaleCommand
 from funswarm.cronjobs import RUNS_MAX, CronJob
-from funswarm.cronruns import INPUT, CronOutcome, CronRun
+from funswarm.cronruns import INPUT, LAST, CronOutcome, CronRun
 from funswarm.messages import Result, ResultStatus
+from funswarm.timetable import Timetable
 from services.scheduler.policies.contract import UNNAMED, Ask, Said, Situation, Verdict
 from services.scheduler.policies.cron_memory import Memory, Retry, Run, back_off, force_of, key_of, mark_of, token_of
 from services.scheduler.policies.cron_outcome import RESTART_GRACE, End, Scene, all_ended, end_of
@@ -24,6 +25,7 @@ ANY_VERSION: Final = Expect(absent=False)  # a run writes whatever version there
 PATIENCE_MIN_S: Final = 30.0  # for the write of a run, while a rollout is under way
 PATIENCE_MAX_S: Final = 600.0
 UNANSWERED: Final = timedelta(seconds=60)
+TASKS_KEPT_MAX: Final = 5  # of the last run
 LOOK_AGAIN: Final = timedelta(seconds=5)
 
 CronSituation = Situation[CronJob, Memory]
@@ -87,7 +89,7 @@ class Look:
         by = f"command {hand.command}" if hand is not None and hand.command is not None else "somebody"
         self._memory = self._memory.model_copy(update={"run": run, "retry": None})
         told = run.told(CronOutcome.RUNNING, f"{by} has run it", replaces=before and before.key)
-        return self._rest(_said(told))
+        return self._rest(self._said(told))
 
     def _ended(self) -> CronVerdict | None:
         run = self._memory.run
@@ -120,33 +122,33 @@ class Look:
             stop = ScaleCommand(id=UNNAMED, target=self._service.name, replicas=0, force=True, expect=ANY_VERSION)
         else:
             stop = RunCommand(id=UNNAMED, target=self._service.name, replicas=0, expect=ANY_VERSION)
-        told = run.told(end.outcome, end.reason, ended_at=self._now)
-        ask = Ask(stop, self._after(run, end), f"{run.key}/stop", "down", finishes=True, in_rollout=True)
-        return self._rest(_said(told), ask)
+        memory, told = self._after(run, end)
+        ask = Ask(stop, memory, f"{run.key}/stop", "down", finishes=True, in_rollout=True)
+        return self._rest(self._said(told), ask)
 
     def _end(self, run: Run, end: End) -> CronVerdict:
         """Remember that it has ended, and tell it."""
-        self._memory = self._after(run, end)
-        reason = end.reason
-        if (retry := self._memory.retry) is not None:
-            reason += f"; tried again at {retry.at:%H:%M:%S %Z}"
-        told = run.told(end.outcome, reason, ended_at=self._now, seconds=end.seconds, tasks=end.tasks)
-        return replace(self._rest(_said(told)), again_at=self._now)
+        self._memory, told = self._after(run, end)
+        return replace(self._rest(self._said(told)), again_at=self._now)
 
-    def _after(self, run: Run, end: End) -> Memory:
-        retry = None
+    def _after(self, run: Run, end: End) -> tuple[Memory, CronRun]:
+        """What is remembered and told when it has ended."""
+        retry, reason = None, end.reason
         if end.outcome is CronOutcome.FAILED and run.slot is not None and run.attempt < self._job.retries:
             at = self._now + back_off(self._job, run.attempt)
             retry = Retry(slot=run.slot, attempt=run.attempt + 1, at=at)
-        return self._memory.model_copy(update={"run": None, "retry": retry, "last": run.key})
+            reason += f"; tried again at {at:%H:%M:%S %Z}"
+        told = run.told(end.outcome, reason, ended_at=self._now, seconds=end.seconds, tasks=end.tasks)
+        last = told.model_copy(update={"tasks": end.tasks[:TASKS_KEPT_MAX]})
+        return self._memory.model_copy(update={"run": None, "retry": retry, "last": last}), told
 
     # The next one.
     def _due(self) -> CronVerdict | None:
         memory, job = self._memory, self._job
+        if (first := self._next()) is None or first > self._now:
+            return None
         newest = islice(job.timetable.newest(memory.since, memory.settled, self._now), RUNS_MAX + 1)
         slots = list(takewhile(lambda slot: self._late(slot) >= timedelta(), sorted(newest)))
-        if not slots:
-            return None
         runs = self._chosen(slots)
         settled = memory.model_copy(update={"settled": slots[-1]})
         missed = len(slots) - len(runs)
@@ -205,7 +207,7 @@ class Look:
         reason = f"due at {slot:%Y-%m-%d %H:%M:%S %Z}" + (f", attempt {attempt + 1}" if attempt else "")
         told = run.told(CronOutcome.RUNNING, reason, missed=missed, replaces=before and before.key)
         memory = rest.model_copy(update={"run": run, "retry": None})
-        return self._rest(_said(told), Ask(command, memory, run.key, "up", in_rollout=True))
+        return self._rest(self._said(told), Ask(command, memory, run.key, "up", in_rollout=True))
 
     def _count(self) -> int | None:
         """How many tasks a run has; None: one on each node."""
@@ -222,7 +224,7 @@ class Look:
         if not (self._job.park and idle and memory.last and service.mode == "replicated" and service.replicas):
             return None
         ask: Ask[Memory] = Ask(ScaleCommand(id=UNNAMED, target=service.name, replicas=0), direction="down")
-        return self._rest(Said(f"parked after the run {memory.last}"), ask)
+        return self._rest(Said(f"parked after the run {memory.last.key}", _input(LAST, memory.last)), ask)
 
     # What they have in common.
     @property
@@ -249,12 +251,19 @@ class Look:
 
     def _not_run(self, slot: datetime, outcome: CronOutcome, reason: str, missed: int) -> CronVerdict:
         told = CronRun(key=key_of(slot), outcome=outcome, slot=slot, reason=reason, missed=max(0, missed))
-        return replace(self._rest(_said(told)), again_at=self._now)
+        return replace(self._rest(self._said(told)), again_at=self._now)
 
     def _next(self) -> datetime | None:
-        after = partial(self._job.timetable.next_after, self._memory.since)
-        slot = after(self._memory.settled)
+        slot = next_after(self._job.timetable, self._memory.since, self._memory.settled)
         return None if slot is None else slot + self._jitter(slot)
+
+    def _said(self, run: CronRun) -> Said:
+        """With the run that has ended before it, so that what a crash kept from being told is told with the next."""
+        more = f"; {run.missed} before it were missed" if run.missed else ""
+        what = "run" if run.outcome is CronOutcome.RUNNING else f"the run {run.key} {run.outcome.value}"
+        last = self._memory.last
+        inputs = _input(INPUT, run) | (_input(LAST, last) if last is not None else {})
+        return Said(f"{what}: {run.reason}{more}", inputs, happened=True)
 
     def _rest(self, said: Said | None = None, ask: Ask[Memory] | None = None) -> CronVerdict:
         """Remember, and look again when there may be something to do without anything being told."""
@@ -271,9 +280,11 @@ class Look:
         return Verdict(self._memory, ask, said, claims, at)
 
 
-def _said(run: CronRun) -> Said:
-    more = f"; {run.missed} before it were missed" if run.missed else ""
-    what = "run" if run.outcome is CronOutcome.RUNNING else f"the run {run.key} {run.outcome.value}"
-    return Said(
-        f"{what}: {run.reason}{more}", {INPUT: run.model_dump(mode="json", exclude_defaults=True)}, happened=True
-    )
+def _input(name: str, run: CronRun) -> dict[str, Any]:
+    return {name: run.model_dump(mode="json", exclude_defaults=True)}
+
+
+@lru_cache(maxsize=32_768)
+def next_after(timetable: Timetable, since: datetime, moment: datetime) -> datetime | None:
+    """As the timetable's, which takes some milliseconds where it is far: it is asked for at each look."""
+    return timetable.next_after(since, moment)

@@ -46,7 +46,7 @@ class Memory(Value):
     """`since`: what `@every` counts from. `settled`: until here each time that was due has had its turn.
 
     `mark`: the number of the newest run that was seen, whoever asked for it. `waiting`: times whose runs wait for
-    another one to end. `last`: the key of the last run that has ended, None: none has.
+    another one to end. `last`: the last run that has ended, with few of its tasks; None: none has.
     """
 
     schedule: str
@@ -56,7 +56,7 @@ class Memory(Value):
     run: Run | None = None
     waiting: tuple[datetime, ...] = ()
     retry: Retry | None = None
-    last: str | None = None
+    last: CronRun | None = None
 
     @classmethod
     def begun(cls, job: CronJob, service: ServiceState, now: datetime) -> "Memory":

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from funswarm.croning import listed_jobs, replicas_of
-from funswarm.cronruns import INPUT, CronOutcome, CronRun, history
+from funswarm.cronruns import INPUT, LAST, CronOutcome, CronRun, history
 from funswarm.decisions import Decision, DecisionOutcome
 from funswarm.errors import InvalidRequest
 from tests.builders import a_service
@@ -63,3 +63,11 @@ def test_only_the_scheduler_knows_when_an_interval_is_over():
 def test_a_run_by_hand_of_what_is_no_job_is_refused_with_the_reason():
     with pytest.raises(InvalidRequest, match="is no cron expression"):
         replicas_of(a_service("a", labels={"funswarm.cron.schedule": "often"}))
+
+
+def test_a_run_whose_end_was_not_told_is_told_with_the_next():
+    later = decision(run("b", CronOutcome.RUNNING))
+    later.inputs[LAST] = run("a", CronOutcome.FAILED).model_dump(mode="json")
+    assert [("b", CronOutcome.RUNNING), ("a", CronOutcome.FAILED)] == outcomes(
+        later, decision(run("a", CronOutcome.RUNNING))
+    )
