@@ -138,7 +138,8 @@ class Handouts:
         self._expect(about.sequence.consumer - 1)
         self._last, sequence = about.sequence.consumer, about.sequence.stream
         if sequence in self._done:
-            await self._link.send(message.reply, _ACK)
+            with suppress(FunswarmError):
+                await self._link.send(message.reply, _ACK)
             return
         known = sequence in self._out
         self._out[sequence] = message.reply

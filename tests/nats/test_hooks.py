@@ -397,3 +397,18 @@ async def test_a_receiver_that_is_down_leaves_funswarm_well(bus, client):
     await happens(bus)
     await until(lambda: _is(client, "failing"), "failing to be said", PATIENCE_S)
     assert all(part.ok for part in await client.parts())
+
+
+async def test_a_file_that_cannot_be_read_at_the_start_costs_no_place(bus, tmp_path):
+    async with receiver() as to:
+        file = tmp_path / "hooks.yml"
+        text = f"hooks: [{{name: alerts, url: '{to.url}'}}]"
+        file.write_text(text)
+        settings = replace(SETTINGS, hooks_file=file)
+        async with notifier(bus, settings), client_of(bus):
+            await until(lambda: durable_consumers(bus), "its consumer", PATIENCE_S)
+        wanted = await happens(bus)
+        file.write_text("hooks: [")
+        async with notifier(bus, settings), client_of(bus):
+            file.write_text(text)
+            assert [wanted] == await got(to, 1)

@@ -29,6 +29,7 @@ from services.notifier.hooks.running import Figures, Running, Tools
 LOOK_S: Final = 1.0
 COUNT_S: Final = 5.0
 CONSUMERS: Final = "hook-"
+OF_FILE: Final = "file"  # the incarnation of all hooks of the file; those of others are hexadecimal
 NEW: Final = Standing(pending=0, undelivered=1, delivered=0)  # of a consumer that is yet to be made: nobody knows
 
 log = structlog.get_logger(__name__)
@@ -72,7 +73,8 @@ class Manager:
         await self._follow_file()
         consumers = {kept.consumer for kept in self._kept.values()}
         for name in await durable_consumers(self._bus):
-            if name.startswith(CONSUMERS) and name not in consumers:
+            may_be_in_file = self._file.why_not is not None and name.endswith(f"-{OF_FILE}")
+            if name.startswith(CONSUMERS) and name not in consumers and not may_be_in_file:
                 await forget_consumer(self._bus, name)
 
     async def run(self) -> None:
@@ -221,7 +223,7 @@ class Manager:
                 await self._set(
                     before.model_copy(update={"hook": hook, "why_paused": None, "since": now})
                     if before
-                    else Kept(hook=hook, source="file", incarnation="file", since=now)
+                    else Kept(hook=hook, source="file", incarnation=OF_FILE, since=now)
                 )
 
     async def _set(self, kept: Kept) -> None:
