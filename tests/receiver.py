@@ -51,7 +51,7 @@ def receiver(port: int = 0) -> Iterator[Receiver]:
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def handle_one_request(self) -> None:
-            self.raw_requestline = self.rfile.readline(65537)
+            self.raw_requestline = self.rfile.readline(2**21)
             if not self.raw_requestline or not self.parse_request():
                 self.close_connection = True
                 return

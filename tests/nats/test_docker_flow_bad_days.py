@@ -139,6 +139,12 @@ async def test_a_service_that_is_created_anew_is_removed_first(flow: Scene, prox
     await has_told(proxy, "web", "/reconfigure", "/remove", "/reconfigure")
 
 
+async def test_receivers_are_told_also_where_the_port_is_taken(flow: Scene, proxy: Receiver):
+    await flow.notifier(proxy, FUNSWARM_DOCKER_FLOW_PORT=str(proxy.port))
+    await flow.create("web")
+    await has_told(proxy, "web", "/reconfigure")
+
+
 async def test_after_a_restart_of_nats_all_goes_on(nats: NatsServer, proxy: Receiver):
     async with scene(nats.url) as flow:
         await flow.notifier(proxy)

@@ -39,6 +39,12 @@ async def test_the_query_arrives_to_the_byte(sender, there):
     assert f"/%2Fa?{query}" == there.asked[0].target
 
 
+async def test_a_query_may_be_long(sender, there):
+    query = "nodeInfo=" + "x" * 500_000
+    assert await sender.send("create", Call(f"{there.url}/%2Fa"), query) is None
+    assert f"/%2Fa?{query}" == there.asked[0].target
+
+
 async def test_a_post_has_an_empty_body(sender, there):
     await sender.send("create", Call(f"{there.url}/a", "POST"), "")
     assert "0" == there.asked[0].headers["content-length"]

@@ -26,6 +26,7 @@ from services.notifier.docker_flow.view import Key
 IN_FLIGHT_MAX: Final = 8  # requests of one receiver at a time
 STORE_RETRY_S: Final = 1.0
 JITTER: Final = 0.25
+URL_SHOWN_MAX: Final = 2**16  # in a dead letter
 
 log = structlog.get_logger(__name__)
 
@@ -225,7 +226,7 @@ class Lane:
             return
         log.error("not told, given up", **where, verb=step.verb, reason=reason, tries=failures)
         call = self._call(step.verb)
-        url = without_password(with_query(call.url, step.query)) if call else ""
+        url = without_password(with_query(call.url, step.query))[:URL_SHOWN_MAX] if call else ""
         what = f"{step.verb} {self.key[0]} {self.key[1]}"
         text = f"{self.receiver.name} was not told ({what}): {reason}; tried {failures} times"
         await _persist(lambda: self._lanes.ports.store.bury(self.key[1], url, text))

@@ -20,7 +20,7 @@ from services.notifier.docker_flow.lanes import Lanes, Ports
 from services.notifier.docker_flow.metrics import DockerFlowMetrics
 from services.notifier.docker_flow.news import Parameters
 from services.notifier.docker_flow.sender import Sender
-from services.notifier.docker_flow.server import build, serve
+from services.notifier.docker_flow.server import build, listen, serve
 from services.notifier.docker_flow.settings import DockerFlowSettings
 from services.notifier.docker_flow.store import NatsStore
 from services.notifier.docker_flow.view import SOURCE, Key, View
@@ -55,17 +55,13 @@ class Listener:
         return self._settings.group
 
     async def run(self) -> None:
-        """Follow the feed and answer what is asked, until cancelled.
-
-        Raises:
-            Failed: the port cannot be listened on.
-        """
+        """Follow the feed and answer what is asked, until cancelled."""
         if self._settings.rejected:
             self._standing.tell(f"{TROUBLE} settings", "; ".join(self._settings.rejected))
         client = sdk_client(self._bus.settings, "funswarm-notifier docker-flow")
         try:
             async with _running(self._follow_on(client)):
-                await serve(build(self), self._settings.port)
+                await self._answer()
         finally:
             await client.close()
 
@@ -93,6 +89,19 @@ class Listener:
             await telling
 
     # What is asked over HTTP.
+
+    async def _answer(self) -> None:
+        """Receivers are told also where nobody can ask."""
+        while True:
+            try:
+                listening = listen(self._settings.port)
+            except FunswarmError as error:
+                log.warning("cannot be asked", reason=str(error))
+                self._standing.tell(f"{TROUBLE} port", str(error))
+                await asyncio.sleep(RETRY_S)
+            else:
+                self._standing.tell(f"{TROUBLE} port", None)
+                await serve(build(self), listening)
 
     async def services(self) -> list[Parameters] | None:
         """Those that do not run yet are left out, and told of when they do."""

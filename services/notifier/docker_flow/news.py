@@ -20,6 +20,7 @@ SCRAPE_NETWORK: Final = "com.df.scrapeNetwork"
 NOTIFY_SERVICE: Final = "com.df.notifyService"
 ACL_NAME: Final = "com.df.aclName"
 STACK: Final = "com.docker.stack.namespace"
+REMOVAL_MAX: Final = 2**18  # bytes of a removal's query; all that is noted must fit into a message of NATS
 _SETTLED: Final = frozenset({ConditionStatus.CONVERGED, ConditionStatus.ROLLED_BACK, ConditionStatus.DEGRADED})
 _AS_GO: Final = str.maketrans({char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"})
 
@@ -78,7 +79,7 @@ def service_news(service: ServiceState, tasks: Iterable[TaskState], settings: Do
         mark=_mark(query(create), service.image),
         chosen=_chosen(labels),
         settled=settled,
-        is_ready=settled or network is None or settings.immediately,
+        is_ready=fits(remove) and (settled or network is None or settings.immediately),
     )
 
 
@@ -100,6 +101,7 @@ def node_news(node: NodeState) -> News | None:
         create=create,
         remove=remove,
         mark=mark,
+        is_ready=fits(remove),
     )
 
 
@@ -123,6 +125,11 @@ def node_info(tasks: Iterable[TaskState], network: str, with_address: bool) -> l
             address = on_it[0].partition("/")[0] if with_address else ""
             found.add((task.node_name or task.node_id, address, task.node_id))
     return [list(entry) for entry in sorted(found)]
+
+
+def fits(removal: Parameters) -> bool:
+    """Whether labels are not too long to be told."""
+    return len(query(removal)) <= REMOVAL_MAX
 
 
 def query(parameters: Mapping[str, str]) -> str:

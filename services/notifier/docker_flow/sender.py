@@ -7,6 +7,7 @@ Docker Flow Proxy for a service without a route), a removal with 200.
 import asyncio
 import logging
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -15,6 +16,7 @@ from services.notifier.docker_flow.settings import Call, DockerFlowSettings
 from services.notifier.docker_flow.told import Verb
 
 DELIVERED: Final[dict[Verb, frozenset[int]]] = {"create": frozenset({200, 409}), "remove": frozenset({200})}
+URL_MAX: Final = 60_000
 ANSWER_BYTES_MAX: Final = 500  # of a failure's answer, in its reason
 
 
@@ -42,12 +44,12 @@ class Sender:
             return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
     async def _send(self, verb: Verb, method: str, url: str) -> str | None:
-        async with self._client.stream(method, url) as answer:
+        path, _, query = url.partition("?")
+        # httpx takes URLs of 64 KiB at most, and addresses of many tasks are longer.
+        target = {"target": f"{urlsplit(path).path or '/'}?{query}".encode()} if len(url) > URL_MAX else {}
+        async with self._client.stream(method, path if target else url, extensions=target) as answer:
             if answer.status_code in DELIVERED[verb]:
                 return None
-            text = b""
-            async for chunk in answer.aiter_bytes(ANSWER_BYTES_MAX):
-                text += chunk
-                break
+            text = await anext(answer.aiter_bytes(ANSWER_BYTES_MAX), b"")
             said = text.decode(errors="replace").strip()
             return f"status {answer.status_code}" + (f": {said}" if said else "")

@@ -91,23 +91,26 @@ def build(asked: Asked) -> Starlette:
     return Starlette(routes=[Route(path, answer, methods=methods) for path, answer in answers.items()])
 
 
-async def serve(app: Starlette, port: int) -> None:
-    """Serve until cancelled; what is being answered is then let end.
-
+def listen(port: int) -> socket.socket:
+    """
     Raises:
         Failed: the port cannot be listened on.
     """
+    try:
+        return socket.create_server(("", port), backlog=256)
+    except OSError as error:
+        raise Failed(
+            f"cannot listen on port {port}: {error}; choose another FUNSWARM_DOCKER_FLOW_PORT", Code.INTERNAL
+        ) from error
+
+
+async def serve(app: Starlette, listening: socket.socket) -> None:
+    """Serve until cancelled; what is being answered is then let end."""
     config = uvicorn.Config(
         app, http="httptools", ws="none", lifespan="off", access_log=False, log_config=None, log_level="warning",
         server_header=False, timeout_graceful_shutdown=DRAIN_TIMEOUT_S, limit_concurrency=CONNECTIONS_MAX,
     )  # fmt: skip
     server = _Server(config)
-    try:
-        listening = socket.create_server(("", port), backlog=256)
-    except OSError as error:
-        raise Failed(
-            f"cannot listen on port {port}: {error}; choose another FUNSWARM_DOCKER_FLOW_PORT", Code.INTERNAL
-        ) from error
     with listening:
         serving = asyncio.create_task(server.serve([listening]))
         try:

@@ -12,9 +12,11 @@ from funswarm.messages import Problem
 from funswarm.state import AnyState, EngineState, NodeState, ServiceState, TaskState
 from services.notifier.docker_flow.news import (
     NOTIFY_SERVICE,
+    REMOVAL_MAX,
     SHORT_NAME,
     News,
     Parameters,
+    fits,
     node_news,
     opts_in,
     service_news,
@@ -114,6 +116,11 @@ class View:
                 source=SOURCE, service=service.name, label=SHORT_NAME, value=service.labels.get(SHORT_NAME),
                 reason=f"the service {winner.name} is older and has the name {news.name} at the receivers, so this one "
                 "is not told of: take the label from one of them",
+            )  # fmt: skip
+        if not fits(news.remove):
+            yield Problem(
+                source=SOURCE, service=service.name,
+                reason=f"its labels com.df.… are longer than {REMOVAL_MAX} bytes as a query: shorten them",
             )  # fmt: skip
         known = {address for receiver in self._settings.receivers for address in receiver.addresses}
         for address in sorted((news.chosen or frozenset()) - known):

@@ -11,6 +11,7 @@ import pytest
 from funswarm.changes import Changed, Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.messages import Event
 from funswarm.state import AnyState, Condition, ConditionStatus, UpdateStatus
+from services.notifier.docker_flow.news import REMOVAL_MAX
 from services.notifier.docker_flow.settings import DockerFlowSettings
 from services.notifier.docker_flow.view import Key, View
 from services.poller.condition import condition
@@ -195,6 +196,13 @@ def test_a_service_that_is_created_anew_has_another_identity():
 def test_a_choice_that_is_no_receiver_is_a_problem():
     (problem,) = view(opted(labels=labels(notifyService="proxy, nobody"))).problems()["web"]
     assert ("com.df.notifyService", True) == (problem.label, "nobody" in problem.reason)
+
+
+def test_labels_that_are_too_long_are_a_problem_and_not_told():
+    made = view(opted(labels=labels(users="&" * REMOVAL_MAX)))
+    news = made.news(WEB)
+    assert news is not None
+    assert (False, ["web"]) == (news.is_ready, list(made.problems()))
 
 
 # When: only a service with a network waits until it has converged.
