@@ -32,7 +32,7 @@ class Size:
 
     rounds: int = 12
     slow_rounds: int = 6
-    rolled_feeds: int = 3
+    rolled_feeds: int = 4
     services: int = 50
     settle_s: float = 65  # the poller looks less and less often after what happened for a minute
     window_s: float = 60
@@ -60,7 +60,8 @@ def following(ground: Ground, http_url: str, token: str, size: Size) -> list[Fig
 
 def rolling(ground: Ground, http_url: str, token: str, size: Size) -> list[Figure]:
     """Requests that fail during a rolling update."""
-    feeds = ((ours(http_url, token, "250ms"), 0), (swarm_provider(1), None), (swarm_provider(), None))
+    feeds: list[tuple[Feed, int | None]] = [(ours(http_url, token, every), 0) for every in ("250ms", "1s")]
+    feeds += [(swarm_provider(1), None), (swarm_provider(), None)]
     found = []
     for feed, limit in feeds[: size.rolled_feeds]:
         for drain_s, how in ((DRAIN_S, f"that serve {DRAIN_S:g} s more"), (0, "that stop at once")):
