@@ -11,7 +11,7 @@ from fnmatch import fnmatchcase
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, StrictBool, field_validator
 
 from funswarm.signature import key_of
 from funswarm.state import KINDS, Published, Value
@@ -69,7 +69,7 @@ class HookPlan(Value):
     headers: dict[str, str] = Field({}, max_length=20, repr=False)
     timeout_s: Duration = Field(10.0, gt=0, le=TIMEOUT_MAX_S)
     retry: Retry = Retry()
-    paused: bool = False
+    paused: StrictBool = False
 
     @field_validator("url")
     @classmethod
