@@ -3,8 +3,9 @@
 import pytest
 
 from funswarm.client import Client
+from funswarm.lasts import SUBJECTS_MAX
 from funswarm.messages import Problem
-from funswarm.problems import SUBJECTS_MAX, read_problems
+from funswarm.problems import read_problems
 from services.bus.jetstream import last_sequence
 from services.bus.problems import PER_SERVICE_MAX, ProblemTeller
 

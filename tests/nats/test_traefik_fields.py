@@ -35,7 +35,7 @@ def labels_of(field, path):
 
 def all_labels():
     """All of each router and service; of each kind of middleware one."""
-    made = {}
+    made: dict[str, str] = {}
     for family, sections in SECTIONS.items():
         for section, group in sections.items():
             base = f"traefik.{family}.{section}"

@@ -61,7 +61,13 @@ class FakeClient(Client):
         self.outcome = a_result
         self.results = {}
         self.waiting = {}
-        self.state = {"services": (), "tasks": (), "nodes": (), "summaries": (), "parts": ()}
+        self.state: dict[str, tuple[object, ...]] = {
+            "services": (),
+            "tasks": (),
+            "nodes": (),
+            "summaries": (),
+            "parts": (),
+        }
         self.asked = []
         self.found_health = Health(ok=True)
         self.unavailable = None

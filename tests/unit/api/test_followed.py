@@ -1,6 +1,7 @@
 """Following the Swarm: from when somebody asks, through lost feeds, and not for ever without news."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
@@ -23,7 +24,7 @@ class Feed:
     """Gives what is put into it; ENDED: it breaks."""
 
     def __init__(self, items):
-        self.coming = asyncio.Queue()
+        self.coming: asyncio.Queue[Any] = asyncio.Queue()
         for item in items:
             self.coming.put_nowait(item)
 

@@ -1,6 +1,7 @@
 """A World in one call: services by what their labels say, each with ready tasks on the network `net`."""
 
 import json
+from typing import Any
 
 from services.api.traefik.documents import Documents
 from services.api.traefik.settings import TraefikSettings
@@ -12,7 +13,7 @@ RULE = {"traefik.http.routers.web.rule": "Host(`web.example`)"}
 
 
 def a_service(name="web", labels=None, *, created_at="2026-11-01T08:00:00Z", networks=(NET,), vips=(), **others):
-    values = {"mode": "replicated", "replicas": 1, "ports": ()} | others
+    values: dict[str, Any] = {"mode": "replicated", "replicas": 1, "ports": ()} | others
     return Service(
         id=f"service-{name}", name=name, created_at=created_at, labels=labels or {}, networks=networks,
         virtual_ips=vips, **values,

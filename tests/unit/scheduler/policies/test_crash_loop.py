@@ -1,6 +1,7 @@
 """When tasks fail again and again."""
 
 from datetime import timedelta
+from typing import Any
 
 from funswarm.decisions import DecisionOutcome
 from services.scheduler.policies.crash_loop import CrashLoop
@@ -17,7 +18,13 @@ def web(action="explain", **others):
 
 
 def failed(count, first=1, **others):
-    values = {"state": "failed", "desired_state": "shutdown", "timestamp": AT, "exit_code": 137, "error": "killed"}
+    values: dict[str, Any] = {
+        "state": "failed",
+        "desired_state": "shutdown",
+        "timestamp": AT,
+        "exit_code": 137,
+        "error": "killed",
+    }
     return [a_task(slot=1, id=f"t{number}", **values | others) for number in range(first, first + count)]
 
 

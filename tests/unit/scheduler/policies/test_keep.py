@@ -147,4 +147,5 @@ def test_a_key_with_null_is_taken_away(field):
     found = after(
         origin, UpdateCommand(id="c2", target="web", changes=ServicePatch.model_validate({field: {"A": None}}))
     )
+    assert found is not None
     assert {} == found.spec[field]
