@@ -10,6 +10,7 @@ from funswarm.commands import Command
 from funswarm.decisions import Decision, plainly
 from funswarm.errors import Unavailable
 from funswarm.holds import Hold, hold_for
+from funswarm.how import How
 from funswarm.spec import ServicePatch, ServiceSpec
 from services.bus.connection import Bus
 from services.bus.policies import PolicyBucket
@@ -161,6 +162,18 @@ async def test_what_was_remembered_and_not_sent_is_sent_by_the_successor(swarm, 
     await until(lambda: swarm.replicas("web") == 3, "three replicas")
     assert 1 == (await memory_of(bus))["raised"]
     assert sent[0].id == swarm.service("web").spec["Labels"]["funswarm.command"]
+
+
+async def test_who_is_killed_between_memory_and_command_loses_nothing(swarm, bus):
+    await swarm.stop()
+    deadly = await swarm.spawn("tests.nats.deadly_policies")
+    await swarm.active()
+    await swarm.client.create(web(floor="3"), how=How(wait_s=60))
+    await asyncio.wait_for(deadly.wait(), 60)
+    assert (1, 1) == (swarm.replicas("web"), (await memory_of(bus))["raised"])
+    swarm.start("two")
+    await until(lambda: swarm.replicas("web") == 3, "three replicas")
+    assert 1 == (await memory_of(bus))["raised"]
 
 
 async def test_of_two_that_decide_at_once_one_is_refused_its_memory(swarm, bus):

@@ -16,7 +16,7 @@ import structlog
 from funswarm.changes import Changes, Item
 from funswarm.commands import Command
 from funswarm.decisions import Decision, DecisionOutcome
-from funswarm.errors import FunswarmError
+from funswarm.errors import FunswarmError, TemporaryError
 from funswarm.messages import Result
 from services.bus.policies import PolicyBucket
 from services.scheduler.metrics import Metrics
@@ -33,6 +33,7 @@ WORKERS: Final = 8
 RETRY_S: Final = 1.0
 RESYNC_S: Final = 300.0
 GONE_S: Final = 5.0
+FAULT_RETRY_S: Final = 60.0
 TROUBLE: Final = "policies"
 
 log = structlog.get_logger(__name__)
@@ -146,11 +147,15 @@ class Frame:
             name = await self._queue.next()
             try:
                 await self._look(name)
-            except FunswarmError as error:
+            except TemporaryError as error:
                 log.warning("a policy's work is tried again", service=name, reason=str(error))
                 self._unsure.add(name)
                 await asyncio.sleep(RETRY_S)
                 self._queue.touch([name])
+            except Exception as error:  # one service keeps no other from its turn
+                log.exception("a service cannot be looked at", service=name, reason=str(error))
+                self._unsure.add(name)
+                self._queue.wake(name, self._now() + timedelta(seconds=FAULT_RETRY_S))
             finally:
                 self._queue.done(name)
 

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import ValidationError
 
-from funswarm.commands import ScaleCommand
+from funswarm.commands import RollbackCommand, ScaleCommand
 from funswarm.messages import Result, ResultStatus
 from funswarm.state import COMMAND_LABEL, ServiceState, Value
 from services.scheduler.policies.contract import Hand, M, Policy, Sent
@@ -74,6 +74,8 @@ def hand_of(service: ServiceState, record: Record, results: dict[str, Result]) -
         result = results.get(sent.command.id)
         if result is None or result.status is not ResultStatus.SUCCEEDED or not result.changed:
             continue
+        if isinstance(sent.command, RollbackCommand):
+            return None  # it brings back the label of whoever wrote what is there again
         label = service.labels.get(COMMAND_LABEL)
         if label is not None and not label.startswith(OWN_PREFIX):
             return Hand(moment(service.updated_at), label)

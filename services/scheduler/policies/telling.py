@@ -13,7 +13,7 @@ from typing import Final
 import structlog
 
 from funswarm.decisions import Decision, DecisionOutcome
-from funswarm.errors import FunswarmError, TemporaryError
+from funswarm.errors import TemporaryError
 from funswarm.messages import MSG_ID_HEADER, Problem
 from services.bus.connection import Bus
 from services.bus.problems import ProblemTeller
@@ -68,21 +68,15 @@ class Telling:
         while True:
             await self._stirred.wait()
             self._stirred.clear()
-            try:
-                await self._problems()
-                while self._waiting:
-                    await self._publish(self._waiting[0])
-                    self._waiting.popleft()
-            except TemporaryError as error:
-                log.warning("decisions and problems are told later", reason=str(error))
-                await asyncio.sleep(RETRY_S)
-                self._stirred.set()
-            except FunswarmError as error:
-                log.error("a decision cannot be told", reason=str(error))  # noqa: TRY400  it is no fault of ours
-                if self._waiting:
-                    self._waiting.popleft()
-                await asyncio.sleep(RETRY_S)
-                self._stirred.set()
+            for tell in (self._problems, self._publish_all):
+                try:
+                    await tell()
+                except TemporaryError as error:
+                    log.warning("decisions and problems are told later", reason=str(error))
+                    await asyncio.sleep(RETRY_S)
+                    self._stirred.set()
+                except Exception as error:  # the other of the two goes on
+                    log.exception("problems cannot be told", reason=str(error))
 
     def _is_news(self, decision: Decision) -> bool:
         key, gist = (decision.policy, decision.service), _gist(decision)
@@ -93,6 +87,17 @@ class Telling:
                 return False
         self._told[key] = (gist, decision.time)
         return True
+
+    async def _publish_all(self) -> None:
+        while self._waiting:
+            decision = self._waiting[0]
+            try:
+                await self._publish(decision)
+            except TemporaryError:
+                raise
+            except Exception as error:  # of this one only
+                log.exception("a decision cannot be told", policy=decision.policy, reason=str(error))
+            self._waiting.popleft()
 
     async def _publish(self, decision: Decision) -> None:
         subject = self._bus.subjects.decision(decision.policy, decision.service)
