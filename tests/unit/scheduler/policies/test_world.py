@@ -1,0 +1,97 @@
+"""The Swarm as policies see it, folded from the feed."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from funswarm.changes import Changed, Relisted
+from funswarm.messages import Event
+from services.scheduler.policies.depends_on import DependsOn
+from services.scheduler.policies.group import Group
+from services.scheduler.policies.record import moment
+from tests.builders import CLUSTER, OBSERVED_AT, UPDATED_AT, a_node, a_service, a_task
+from tests.floors import Floor, a_world
+
+LABELS = {"funswarm.floor": "3"}
+
+
+class Tasked(Floor):
+    needs_tasks = True
+
+
+def change(before, after):
+    state = after or before
+    event = Event(
+        id="e", time=UPDATED_AT, observed_at=OBSERVED_AT, cluster=CLUSTER, kind=state.kind, action="updated",
+        name=state.name, object_id=state.id, version=state.version, before=before, after=after,
+    )  # fmt: skip
+    return Changed(2, state.kind, "updated", event.model_dump_json().encode())
+
+
+def test_of_a_service_that_nobody_follows_only_what_it_reserves_is_kept():
+    resources = {"Reservations": {"MemoryBytes": 5}}
+    spec = {"TaskTemplate": {"Resources": resources, "ContainerSpec": {"Image": "x"}}}
+    world = a_world([a_service(spec=spec), a_service("kept", spec=spec, labels=LABELS)])
+    assert {"TaskTemplate": {"Resources": resources}} == world.service("web").spec
+    assert spec == world.service("kept").spec
+
+
+def test_a_change_touches_the_service():
+    world = a_world([a_service()])
+    assert {"web"} == world.take(change(a_service(), a_service(replicas=2)))
+    assert 2 == world.service("web").replicas
+
+
+def test_a_removed_service_is_gone():
+    world = a_world([a_service()])
+    world.take(change(a_service(), None))
+    assert (None, []) == (world.service("web"), list(world.services()))
+
+
+def test_a_name_that_another_has_before_the_removal_of_the_first_is_told_is_the_other_s():
+    world = a_world([a_service()])
+    other = a_service(id="other")
+    world.take(change(None, other))
+    world.take(change(a_service(), None))
+    assert other.id == world.service("web").id
+
+
+def test_who_depends_on_a_service_is_touched_with_it():
+    world = a_world([a_service(labels={"funswarm.depends-on": "db"}), a_service("db")], (DependsOn(),))
+    assert {"web", "db"} == world.take(change(a_service("db"), a_service("db", version=11)))
+
+
+def test_a_group_is_touched_together():
+    labels = {"funswarm.group": "shop", "funswarm.group.size": "2"}
+    one, two = a_service("a", labels=labels), a_service("b", labels=labels)
+    assert {"a", "b"} == a_world([one, two], (Group(),)).take(change(one, None))
+
+
+def test_tasks_are_kept_only_of_services_with_a_policy_that_needs_them():
+    world = a_world([a_service(labels=LABELS), a_service("db")], (Tasked(),), [a_task(), a_task("db"), a_node()])
+    assert (1, 0, 1) == (len(world.tasks_of("service-web")), len(world.tasks_of("service-db")), len(world.nodes()))
+
+
+def test_a_task_that_is_forgotten_is_gone():
+    world = a_world([a_service(labels=LABELS)], (Tasked(),), [a_task()])
+    assert {"web"} == world.take_tasks(change(a_task(), None), world.need_tasks())
+    assert () == world.tasks_of("service-web")
+
+
+def test_a_node_touches_who_needs_nodes():
+    world = a_world([a_service(labels=LABELS), a_service("db")], (Tasked(),), [])
+    assert {"web"} == world.take_tasks(change(None, a_node()), world.need_tasks())
+
+
+def test_lost_events_make_it_incomplete():
+    world = a_world([a_service()])
+    world.take(Relisted("too slow"))
+    assert not world.complete
+
+
+@pytest.mark.parametrize(
+    ("text", "microsecond"),
+    [("2026-11-23T12:00:00.123456789Z", 123456), ("2026-11-23T12:00:00.1Z", 100000), ("2026-11-23T12:00:00Z", 0)],
+)
+def test_swarm_s_times_are_read_to_the_microsecond(text, microsecond):
+    assert datetime(2026, 11, 23, 12, 0, 0, microsecond, tzinfo=UTC) == moment(text)
