@@ -18,6 +18,7 @@ EXPOSE: Final = "funswarm.tasks.expose"
 PORT: Final = "funswarm.tasks.port"
 ENTRYPOINTS: Final = "funswarm.tasks.entrypoints"
 MIDDLEWARES: Final = "funswarm.tasks.middlewares"
+ENABLE: Final = "traefik.enable"  # false: no proxy leads to it at all
 SOURCE: Final = "traefik"  # of the problems: who reads these labels is the same
 
 _SERVER: Final = re.compile(r"traefik\.http\.services\.([^.]+)\.loadbalancer\.server\.(port|scheme)", re.IGNORECASE)
@@ -116,7 +117,11 @@ def task_routes(
     asked = _YES_OR_NO.get(service.labels.get(EXPOSE, str(routing.expose)).strip().lower())
     if asked is None:
         return TaskRoutes(problems=(_problem(service, EXPOSE, "it is neither true nor false"),))
-    if not asked or service.mode.endswith("job") or not _SAFE.fullmatch(service.name):
+    off = any(
+        label.lower() == ENABLE and _YES_OR_NO.get(value.strip().lower()) is False
+        for label, value in service.labels.items()
+    )
+    if not asked or off or service.mode.endswith("job") or not _SAFE.fullmatch(service.name):
         return TaskRoutes()
     server = _server(service)
     if isinstance(server, Problem):

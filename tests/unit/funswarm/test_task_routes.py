@@ -143,6 +143,10 @@ def test_a_service_without_a_port_is_no_problem_where_only_the_setting_exposes_i
     assert () == routes(a_service(), a_task(), routing=TaskRouting(expose=True))
 
 
+def test_what_no_proxy_leads_to_has_no_routes_to_its_tasks():
+    assert () == routes(exposed(**{"traefik.enable": "False"}), a_task())
+
+
 def test_a_jobs_tasks_have_no_routes():
     assert () == routes(exposed(mode="replicated-job"), a_task())
 
