@@ -25,8 +25,10 @@ def duration_s(value: Any) -> Any:
     """`"1m30s"` as 90.0; a number (also in text) means seconds; what is neither is left to pydantic to refuse.
 
     Raises:
-        ValueError: a text that is no duration.
+        ValueError: a text or a truth that is no duration.
     """
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is no duration: write '10s', '1m30s', '500ms' or seconds as a number")  # noqa: TRY004
     if not isinstance(value, str):
         return value
     if _SECONDS.fullmatch(value):

@@ -30,6 +30,8 @@ def hook(**fields):
         ({"headers": {"webhook-id": "x"}}, "sends this one itself"),
         ({"headers": {"X-A": "a\r\nB: c"}}, "no header that can be sent"),
         ({"timeout_s": 0}, "greater than 0"),
+        ({"timeout_s": True}, "no duration"),
+        ({"paused": 0}, "valid boolean"),
         ({"timeout_s": "2m"}, "less than or equal to 60"),
         ({"retry": {"first_s": 0}}, "at least 0.1"),
         ({"name": "A.b"}, "pattern"),
