@@ -19,6 +19,10 @@ class Tasked(Floor):
     needs_tasks = True
 
 
+def seen(world, name="web"):
+    return world.service(name)
+
+
 def change(before, after):
     state = after or before
     event = Event(
@@ -32,14 +36,14 @@ def test_of_a_service_that_nobody_follows_only_what_it_reserves_is_kept():
     resources = {"Reservations": {"MemoryBytes": 5}}
     spec = {"TaskTemplate": {"Resources": resources, "ContainerSpec": {"Image": "x"}}}
     world = a_world([a_service(spec=spec), a_service("kept", spec=spec, labels=LABELS)])
-    assert {"TaskTemplate": {"Resources": resources}} == world.service("web").spec
-    assert spec == world.service("kept").spec
+    assert {"TaskTemplate": {"Resources": resources}} == seen(world).spec
+    assert spec == seen(world, "kept").spec
 
 
 def test_a_change_touches_the_service():
     world = a_world([a_service()])
     assert {"web"} == world.take(change(a_service(), a_service(replicas=2)))
-    assert 2 == world.service("web").replicas
+    assert 2 == seen(world).replicas
 
 
 def test_a_removed_service_is_gone():
@@ -53,7 +57,7 @@ def test_a_name_that_another_has_before_the_removal_of_the_first_is_told_is_the_
     other = a_service(id="other")
     world.take(change(None, other))
     world.take(change(a_service(), None))
-    assert other.id == world.service("web").id
+    assert other.id == seen(world).id
 
 
 def test_who_depends_on_a_service_is_touched_with_it():
