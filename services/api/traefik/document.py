@@ -72,15 +72,14 @@ class _Merging:
     def refer(self) -> None:
         """Have what refers to other things refer to what is here; tell what refers to nothing."""
         for family in ("http", "tcp", "udp"):
-            chains = [name for name, item in self.of(family, "middlewares").items() if "chain" in item]
-            for section, names in (("middlewares", chains), ("routers", [*self.of(family, "routers")])):
-                for name in names:
+            for section in ("middlewares", "routers"):
+                for name in [*self.of(family, section)]:
                     self._refer(family, section, name)
 
     def _refer(self, family: str, section: str, name: str) -> None:
         items, owner = self.of(family, section), self._owners[family, section, name]
         referring = _Referring(self, family, owner, f"traefik.{family}.{section}.{name}")
-        made = referring.router(items[name]) if section == "routers" else referring.chain(items[name])
+        made = referring.router(items[name]) if section == "routers" else referring.middleware(items[name])
         if made is None:
             del items[name]
             self._lost.add((owner.id, family, section, name))
@@ -158,10 +157,15 @@ class _Referring:
             return None
         return {**router, "service": service} | ({"middlewares": middlewares} if middlewares else {})
 
-    def chain(self, item: dict[str, Any]) -> dict[str, Any] | None:
-        """As `router`, of a chain of middlewares."""
-        middlewares = self._middlewares(item["chain"].get("middlewares", ()), f"{self.label}.chain.middlewares")
-        return None if middlewares is None else {**item, "chain": {"middlewares": middlewares}}
+    def middleware(self, item: dict[str, Any]) -> dict[str, Any] | None:
+        """As `router`, of a chain of middlewares, or of one that has errors shown by a service."""
+        if "chain" in item:
+            middlewares = self._middlewares(item["chain"]["middlewares"], f"{self.label}.chain.middlewares")
+            return None if middlewares is None else {**item, "chain": {"middlewares": middlewares}}
+        if "service" in item.get("errors", {}):
+            service = self._local("services", item["errors"]["service"], f"{self.label}.errors.service")
+            return None if service is None else {**item, "errors": {**item["errors"], "service": service}}
+        return item
 
     def _middlewares(self, names: Iterable[str], label: str) -> list[str] | None:
         local = [self._local("middlewares", name, label) for name in names]
