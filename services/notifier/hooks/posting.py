@@ -74,7 +74,9 @@ class Poster:
         """Certificates cost memory, so they are read only for who has a receiver with TLS."""
         if scheme not in self._clients:
             verify = ssl.create_default_context() if scheme == "https" else False
-            self._clients[scheme] = httpx.AsyncClient(verify=verify, limits=self._limits, trust_env=False)
+            self._clients[scheme] = httpx.AsyncClient(
+                verify=verify, limits=self._limits, trust_env=False, headers={"accept-encoding": "identity"}
+            )
         return self._clients[scheme]
 
 
