@@ -107,9 +107,9 @@ class Engine:
         """
         return await self._threads.run(lambda: self._objects.one(kind, object_id))
 
-    async def services(self, ids: Collection[str], known: Mapping[str, AnyState]) -> list[AnyState]:
-        """Those of the services with these ids that there are; `known` as in `list`, of these only."""
-        return await self._threads.run(lambda: self._objects.services(ids, known))
+    async def some(self, kind: str, ids: Collection[str], known: Mapping[str, AnyState]) -> Sequence[AnyState]:
+        """Those of the services, or tasks, with these ids that there are; `known` as in `list`, of these only."""
+        return await self._threads.run(lambda: self._objects.some(kind, ids, known))
 
     def events(self, kinds: Sequence[str] = ("service", "node")) -> EventStream:
         """The engine's hints of changes of these kinds (it tells none of tasks), from when it is `opened`."""

@@ -52,14 +52,16 @@ class Objects:
                 self.all_of(named, {})
         return [*self._named(self._listed("task", query, known), known)]
 
-    def services(self, ids: Collection[str], known: Mapping[str, AnyState]) -> list[AnyState]:
-        """Those of the services with exactly these ids that there are, in one answer; `known` has no others."""
+    def some(self, kind: str, ids: Collection[str], known: Mapping[str, AnyState]) -> Sequence[AnyState]:
+        """Those of the services, or tasks, with exactly these ids that there are; `known` has no others."""
         query = {"filters": json.dumps({"id": list(ids)})}
-        states = [state for state in self._listed("service", query, known, whole=False) if state.id in ids]
+        states = [state for state in self._listed(kind, query, known, whole=False) if state.id in ids]
+        if kind == "task":
+            return self._named(states, known)
         for state in states:
-            self._names.learn("service", state)
+            self._names.learn(kind, state)
         for object_id in set(ids) - {state.id for state in states}:
-            self._names.note_absent("service", object_id)
+            self._names.note_absent(kind, object_id)
         return states
 
     def tasks_of(self, service_id: str, known: Mapping[str, AnyState]) -> list[TaskState]:

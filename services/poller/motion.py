@@ -22,7 +22,7 @@ SETTLED: Final = frozenset({ConditionStatus.CONVERGED, ConditionStatus.ROLLED_BA
 _UNDER_WAY: Final = frozenset({"new", "assigned", "accepted", "preparing", "starting"})
 QUIET_S: Final = 0.25  # Swarm acts on a write within so long
 BATCH: Final = 8
-READ_MAX: Final = 5
+READ_MAX: Final = 50  # tasks: their ids are in the question's URL
 PARALLEL: Final = 2
 
 
@@ -87,6 +87,10 @@ class TaskPolls:
             self._moving.spent(tier, now - began_at, now)
 
     async def _poll_all(self, service_ids: list[str], lane: "_Lane") -> None:
+        gone = [service_id for service_id in service_ids if self._view.service(service_id) is None]
+        if gone:
+            await self._poll_gone(gone)
+            service_ids = [service_id for service_id in service_ids if self._view.service(service_id) is not None]
         if len(service_ids) * self._cost.mean_s > self._lists.costs["task"].mean_s * lane.parallel:
             await self._lists.only("task")
             for service_id in service_ids:
@@ -100,10 +104,7 @@ class TaskPolls:
     async def _poll(self, service_id: str, lane: "_Lane") -> None:
         async with lane.free:
             began_at = time.monotonic()
-            if self._view.service(service_id) is None:
-                await self._read_each(service_id)
-            else:
-                await self._list(service_id)
+            await self._list(service_id)
             self._link.answered()
             self._cost.note(time.monotonic() - began_at)
         self._polled(service_id)
@@ -118,19 +119,31 @@ class TaskPolls:
             for key in self._view.missing(reading, ids, "task", {task.id for task in tasks}):
                 self._view.remove(key)
 
-    async def _read_each(self, service_id: str) -> None:
-        """The last tasks of a removed service: the engine does not list by a service that is gone."""
-        tasks = list(self._view.tasks_of(service_id))
+    async def _poll_gone(self, service_ids: list[str]) -> None:
+        """The last tasks of removed services, of as many as one question has room for: others are due still.
+
+        The engine does not list tasks by a service that is gone.
+        """
+        tasks: dict[str, TaskState] = {}
+        polled: list[str] = []
+        for service_id in service_ids:
+            own = self._view.tasks_of(service_id)
+            if polled and len(tasks) + len(own) > READ_MAX:
+                break
+            polled.append(service_id)
+            tasks |= {task.id: task for task in own}
         if len(tasks) > READ_MAX:
             await self._lists.only("task")
-            return
-        for task in tasks:
+        elif tasks:
             with self._view.reading() as reading:
-                state = await self._link.engine.read("task", task.id)
-                if state is None:
-                    self._view.remove(("task", task.id))
-                else:
+                states = await self._link.engine.some("task", tasks.keys(), tasks)
+                self._link.answered()
+                for state in states:
                     self._view.observe(reading, state)
+                for key in self._view.missing(reading, tasks.keys(), "task", {state.id for state in states}):
+                    self._view.remove(key)
+        for service_id in polled:
+            self._polled(service_id)
 
     def _polled(self, service_id: str) -> None:
         service = self._known.get(("service", service_id))

@@ -96,7 +96,7 @@ class Reader:
         began_at = time.monotonic()
         with self._view.reading() as reading:
             known = {object_id: state for object_id in ids if (state := self._view.of("service").get(object_id))}
-            states = await self._link.engine.services(ids, known)
+            states = await self._link.engine.some("service", ids, known)
             self._link.answered()
             for state in states:
                 self._view.observe(reading, state)

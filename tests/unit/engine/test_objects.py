@@ -190,4 +190,12 @@ def test_the_tasks_of_a_service_that_is_not_understood_are_listed_with_all_other
 
 def test_of_services_asked_for_by_id_those_that_only_begin_like_one_are_left_out():
     objects, _ = swarm(services=[raw_service(ID="abc"), raw_service(ID="abcd")])
-    assert ["abc"] == [state.id for state in objects.services(["abc"], {})]
+    assert ["abc"] == [state.id for state in objects.some("service", ["abc"], {})]
+
+
+def test_tasks_asked_for_by_id_have_the_names_of_their_services():
+    objects, _ = swarm()
+    objects.all_of("service", {})
+    (task,) = objects.some("task", [raw_task()["ID"]], {})
+    assert isinstance(task, TaskState)
+    assert "web" == task.service_name

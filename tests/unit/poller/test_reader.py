@@ -28,7 +28,7 @@ class FakeEngine:
         await asyncio.sleep(0)
         return self.there.get(object_id)
 
-    async def services(self, ids: Collection[str], _: Mapping[str, AnyState]) -> list[AnyState]:
+    async def some(self, _kind: str, ids: Collection[str], _: Mapping[str, AnyState]) -> list[AnyState]:
         self.asked.append(tuple(ids))
         await asyncio.sleep(0)
         return [state for object_id, state in self.there.items() if object_id in ids]
