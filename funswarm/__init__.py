@@ -3,6 +3,7 @@
 from funswarm.changes import Changed, Changes, Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.client import Client
 from funswarm.commands import BatchItem, Expect
+from funswarm.decisions import Decision, DecisionOutcome
 from funswarm.errors import (
     Failed,
     FunswarmError,
@@ -19,6 +20,7 @@ from funswarm.errors import (
     UnknownSchedule,
     VersionConflict,
 )
+from funswarm.holds import Hold
 from funswarm.how import How
 from funswarm.messages import (
     Change,
@@ -51,11 +53,14 @@ __all__ = [
     "ConditionStatus",
     "Convergence",
     "ConvergenceStatus",
+    "Decision",
+    "DecisionOutcome",
     "Event",
     "Expect",
     "Failed",
     "FunswarmError",
     "Health",
+    "Hold",
     "How",
     "InvalidRequest",
     "NodeState",

@@ -16,6 +16,7 @@ from tests.report import ran_against
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")
 LINES = re.findall(r"^((?:curl|funswarm) [^\n]*)", PAGE, flags=re.MULTILINE)
+PROGRAM = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)[0]
 WEB = {
     "name": "web", "image": "nginx:alpine", "replicas": 0,
     "labels": {"funswarm.depends-on": "db", "funswarm.keep": "true"},
@@ -36,14 +37,17 @@ def running(tmp_path_factory):
 
 def done(running, line):
     there = line.replace("localhost:8484", f"127.0.0.1:{running.http_port}")
-    there = there.replace("curl ", "curl --silent --show-error --fail-with-body ", 1)
+    return run_there(running, there.replace("curl ", "curl --silent --show-error --fail-with-body ", 1), shell=True)
+
+
+def run_there(running, command, **options):
     environment = {**os.environ, "NATS_URL": f"nats://127.0.0.1:{running.nats_port}"}
     environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
-    command = subprocess.run(
-        there, shell=True, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=environment
+    there = subprocess.run(
+        command, capture_output=True, text=True, timeout=PATIENCE_S, check=False, env=environment, **options
     )
-    assert command.returncode == 0, command.stdout + command.stderr
-    return command.stdout
+    assert there.returncode == 0, there.stdout + there.stderr
+    return there.stdout
 
 
 def test_the_lines_work_one_after_the_other(running):
@@ -58,3 +62,8 @@ def test_the_lines_work_one_after_the_other(running):
 
 def test_why_a_service_waits_is_explained(running):
     assert "depends-on rests waits for db, which does not exist" in done(running, "funswarm explain web")
+
+
+def test_the_program_works(running):
+    program = PROGRAM.replace("localhost:4222", f"127.0.0.1:{running.nats_port}")
+    assert "released: 1\n" in run_there(running, [sys.executable, "-c", program])
