@@ -20,8 +20,8 @@ accounts {{ F {{ jetstream: {{ max_file: {store} }}, users: [
   {{ user: test, password: t }}
 ] }} }}
 """
-ALLOWED = USERS.format(store="100MB", denied="nothing")
-REFUSED = USERS.format(store="100MB", denied="limited.event.>")
+ALLOWED = USERS.format(store="400MB", denied="nothing")
+REFUSED = USERS.format(store="400MB", denied="limited.event.>")
 
 
 @asynccontextmanager
