@@ -33,7 +33,7 @@ def hold(
         except (ValueError, OverflowError) as error:
             raise InvalidRequest(str(error)) from error
         name = (await client.service(service)).name
-        asked = Hold(service=name, policy=policy, until=until, reason=reason, by=getpass.getuser())
+        asked = Hold(service=name, policy=policy, until=until, reason=reason, by=_whoever())
         put = await client.hold(asked)
         print(put.model_dump_json()) if json else console().print(plain_hold(put))
         return ExitCode.OK
@@ -80,6 +80,14 @@ def explain(
         return ExitCode.OK
 
     run(context, work)
+
+
+def _whoever() -> str | None:
+    """Who is logged in; None: nobody that the machine knows, as in a container."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return None
 
 
 async def _name(client: Client, service: str) -> str:

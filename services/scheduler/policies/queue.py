@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Final
 
+STALE_MAX: Final = 1000
 LOOK_INTERVAL_S: Final = 1.0  # so long a jump of the clock goes unseen
 
 
@@ -43,6 +44,9 @@ class LookQueue:
         elif self._wakes.get(name) != at:
             self._wakes[name] = at
             heapq.heappush(self._heap, (at, name))
+            if len(self._heap) > 2 * len(self._wakes) + STALE_MAX:  # times that are no longer meant
+                self._heap = [(due, one) for one, due in self._wakes.items()]
+                heapq.heapify(self._heap)
             if self._heap[0] == (at, name):
                 self._stirred.set()
 

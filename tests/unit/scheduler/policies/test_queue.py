@@ -65,3 +65,9 @@ async def test_a_jump_of_the_clock_is_seen(queue, clock):
     clock.now = NOON + timedelta(days=2)
     await until(waiting.done, "the wake-up")
     assert "a" == waiting.result()
+
+
+async def test_times_that_are_no_longer_meant_do_not_pile_up(queue):
+    for number in range(5000):
+        queue.wake("a", NOON + timedelta(hours=1, seconds=number))
+    assert len(queue._heap) < 2000
