@@ -1,0 +1,145 @@
+"""What the labels of an autoscaled service ask for. Pure; seconds, percents of a task's limit, replicas."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, field_validator, model_validator
+
+from funswarm.cron import UTC_ZONE
+from funswarm.spec import REPLICAS_MAX
+from funswarm.state import ServiceState, Value
+from funswarm.timetable import Timetable, zone_of
+from funswarm.units import Duration
+from services.scheduler.policies.contract import Parsed
+from services.scheduler.policies.labels import read
+
+NAME: Final = "autoscale"
+WINDOW_MAX_S: Final = 3600.0
+FLOORS_MAX: Final = 8
+_ALIASES: Final = {
+    "swarm.autoscaler": "enable",
+    "swarm.autoscaler.enable": "enable",
+    "swarm.autoscaler.minimum": "min",
+    "swarm.autoscaler.min_replicas": "min",
+    "swarm.autoscaler.maximum": "max",
+    "swarm.autoscaler.max_replicas": "max",
+    "swarm.autoscaler.cpu.threshold": "cpu",
+    "swarm.autoscaler.ram.threshold": "memory",
+    "swarm.autoscaler.cooldown": "cooldown-minutes",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """At least so many replicas between two times of a week, a day …"""
+
+    start: Timetable
+    end: Timetable
+    replicas: int
+
+    def holds(self, now: datetime) -> bool:
+        """In the window: its end comes before its next start."""
+        start, end = self.start.next_after(now, now), self.end.next_after(now, now)
+        return end is not None and (start is None or end < start)
+
+
+Count = Annotated[int, Field(ge=0, le=REPLICAS_MAX)]
+Percent = Annotated[float, Field(gt=0, le=10_000)]
+Window = Annotated[Duration, Field(le=WINDOW_MAX_S)]
+
+
+def _floors(text: Any) -> Any:
+    """`0 8 * * mon-fri to 0 20 * * mon-fri = 5`, several joined by `;`, as (start, end, replicas)."""
+    if not isinstance(text, str):
+        return text
+    found = []
+    for part in filter(str.strip, text.split(";")):
+        times, equals, count = part.rpartition("=")
+        start, to, end = times.partition(" to ")
+        if not equals or not to or not count.strip().isdecimal():
+            raise ValueError(f"{part.strip()!r} is no floor: write '0 8 * * mon-fri to 0 20 * * mon-fri = 5'")
+        for time in (start, end):
+            Timetable.parse(time.strip())
+        found.append((start.strip(), end.strip(), int(count)))
+    return tuple(found)
+
+
+class Settings(Value):
+    """`cpu`, `memory`: percent of its limit (else reservation) that a task should use. `lag`: messages of the JetStream
+    consumer `stream`/`consumer` for each task. `query`: PromQL, `query_target` for each task (`average`) or in all
+    (`value`). `push`: a number on a NATS subject, for each task.
+
+    `min` 0: to zero when all triggers are at or under `activation` for `cooldown`. `up_*`, `down_*`: stabilisation
+    window, and at most the larger of percent and tasks in a period. `warm_up`: a younger task's use is no measure.
+    """
+
+    min: Count = 1
+    max: Annotated[int, Field(ge=1, le=REPLICAS_MAX)] = 5
+    cpu: Percent | None = None
+    memory: Percent | None = None
+    lag: Annotated[float | None, Field(gt=0)] = None
+    stream: str | None = None
+    consumer: str | None = None
+    query: str | None = Field(None, max_length=2000)
+    query_target: Annotated[float | None, Field(gt=0)] = None
+    query_kind: Literal["average", "value"] = "average"
+    push: Annotated[float | None, Field(gt=0)] = None
+    tolerance: Annotated[float, Field(ge=0, le=1)] = 0.1
+    warm_up: Duration = 60.0
+    up_window: Window = 0.0
+    up_percent: Annotated[float, Field(ge=0)] = 100.0
+    up_tasks: Count = 4
+    up_period: Annotated[Window, Field(gt=0)] = 30.0
+    down_window: Window = 300.0
+    down_percent: Annotated[float, Field(ge=0, le=100)] = 25.0
+    down_tasks: Count = 1
+    down_period: Annotated[Window, Field(gt=0)] = 60.0
+    activation: Annotated[float, Field(ge=0)] = 0.0
+    cooldown: Duration = 300.0
+    cooldown_minutes: Annotated[float | None, Field(ge=0, le=1440)] = None
+    floors: Annotated[tuple[tuple[str, str, Count], ...], BeforeValidator(_floors), Field(max_length=FLOORS_MAX)] = ()
+    timezone: str | None = None
+    fallback: Count | None = None
+    fallback_after: Annotated[int, Field(ge=1, le=100)] = 3
+    fallback_behaviour: Literal["static", "higher", "lower"] = "higher"
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_zone(cls, name: str | None) -> str | None:
+        if name is not None:
+            zone_of(name)
+        return name
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.min > self.max:
+            raise ValueError(f"min {self.min} is more than max {self.max}")
+        if not self.triggers and not self.floors:
+            raise ValueError("there is nothing to scale by: give cpu, memory, lag, query, push or floors")
+        if self.lag is not None and not (self.stream and self.consumer):
+            raise ValueError("lag needs stream and consumer")
+        if (self.query is None) != (self.query_target is None):
+            raise ValueError("query and query-target go together")
+        return self
+
+    @property
+    def triggers(self) -> tuple[str, ...]:
+        """The names of those that are asked for."""
+        return tuple(name for name in ("cpu", "memory", "lag", "query", "push") if getattr(self, name) is not None)
+
+    @property
+    def cooldown_s(self) -> float:
+        """Of both ways to say it."""
+        return self.cooldown if self.cooldown_minutes is None else 60 * self.cooldown_minutes
+
+    def floor(self, now: datetime) -> int:
+        """The highest of the floors that hold now; 0: none does."""
+        zone = UTC_ZONE if self.timezone is None else zone_of(self.timezone)
+        made = (Floor(Timetable.parse(a, zone), Timetable.parse(b, zone), count) for a, b, count in self.floors)
+        return max((floor.replicas for floor in made if floor.holds(now)), default=0)
+
+
+def parse(service: ServiceState) -> Parsed[Settings]:
+    """`funswarm.autoscale.*`, and what other autoscalers for Swarm call `swarm.autoscaler*`."""
+    return read(Settings, NAME, service, switch="enable", aliases=_ALIASES)

@@ -1,0 +1,59 @@
+"""What an autoscaled service remembers, and how that damps it: stabilisation and rates, as Kubernetes' HPA. Pure."""
+
+import math
+from datetime import datetime, timedelta
+
+from funswarm.state import Value
+from services.scheduler.policies.autoscale.settings import Settings
+
+
+class Stamped(Value):
+    """A number and its time: replicas that were recommended, or by how many they were changed."""
+
+    at: datetime
+    count: int
+
+
+class Memory(Value):
+    """`failures`: how often in a row no trigger could be read. `active_at`: when one was over the activation last."""
+
+    recommended: tuple[Stamped, ...] = ()
+    changed: tuple[Stamped, ...] = ()
+    failures: int = 0
+    active_at: datetime | None = None
+
+    def recommends(self, count: int, settings: Settings, now: datetime) -> "Memory":
+        """With one recommendation more, and without those that no window reaches any more."""
+        span = max(settings.up_window, settings.down_window)
+        kept = (*_since(self.recommended, span, now), Stamped(at=now, count=count))
+        return self.model_copy(update={"recommended": kept})
+
+    def changes(self, by: int, settings: Settings, now: datetime) -> "Memory":
+        """With one change more."""
+        span = max(settings.up_period, settings.down_period)
+        kept = (*_since(self.changed, span, now), Stamped(at=now, count=by))
+        return self.model_copy(update={"changed": kept})
+
+
+def stabilised(current: int, memory: Memory, settings: Settings, now: datetime) -> int:
+    """Down only to the highest, up only to the lowest recommendation of the window; the last one is now's."""
+    last = memory.recommended[-1].count
+    lowest = min([last, *(one.count for one in _since(memory.recommended, settings.up_window, now))])
+    highest = max([last, *(one.count for one in _since(memory.recommended, settings.down_window, now))])
+    return min(max(current, lowest), highest)
+
+
+def limited(current: int, wanted: int, memory: Memory, settings: Settings, now: datetime) -> int:
+    """As far as the rate lets it go."""
+    if wanted > current:
+        start = current - sum(one.count for one in _since(memory.changed, settings.up_period, now))
+        top = max(start + settings.up_tasks, math.ceil(start * (1 + settings.up_percent / 100)))
+        return max(current, min(wanted, top))
+    start = current - sum(one.count for one in _since(memory.changed, settings.down_period, now))
+    bottom = min(start - settings.down_tasks, math.floor(start * (1 - settings.down_percent / 100)))
+    return min(current, max(wanted, bottom))
+
+
+def _since(stamped: tuple[Stamped, ...], seconds: float, now: datetime) -> tuple[Stamped, ...]:
+    """Those of the last seconds; what a clock that went back says is still to come counts as now."""
+    return tuple(one for one in stamped if now - one.at < timedelta(seconds=seconds))
