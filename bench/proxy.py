@@ -41,7 +41,7 @@ class Size:
 
 
 QUICK = Size(
-    rounds=3, slow_rounds=1, rolled_feeds=1, services=5, settle_s=10, window_s=20, simulated_services=100, changes=5
+    rounds=3, slow_rounds=1, rolled_feeds=1, services=5, settle_s=30, window_s=20, simulated_services=100, changes=5
 )
 
 
