@@ -6,12 +6,14 @@ bounded time.
 
 import asyncio
 import contextlib
+import math
 import time
 from contextlib import aclosing
 from typing import Final
 
 import structlog
 
+from funswarm.changes import Changed
 from funswarm.client import Client
 from funswarm.errors import FunswarmError, Unavailable
 from services.api.world import Fold, World
@@ -19,6 +21,7 @@ from services.api.world import Fold, World
 KINDS: Final = ("service", "task", "node")
 FIRST_WAIT_S: Final = 2.0  # below the time that a proxy waits for its document
 TICK_S: Final = 1.0
+FILLING_MAX_S: Final = 30.0  # where the Swarm never pauses
 RETRY_S: Final = 2.0
 STALE_MAX_S: Final = 600.0
 
@@ -100,12 +103,20 @@ class Followed:
 
     async def _follow(self) -> None:
         fold = self._fold
+        filling_since: float | None = None  # the first event
         async with aclosing(self._client.changes(kinds=KINDS)) as feed:
             while True:
                 before = fold.revision
-                item = await (feed.next(TICK_S) if fold.complete else anext(feed))
+                item = await (feed.next(TICK_S) if fold.complete or fold.filling else anext(feed))
                 if item is not None:
                     fold.take(item)
+                if fold.filling:
+                    self._why_not = "the poller is yet to tell of it"
+                    filling_since = filling_since or (time.monotonic() if isinstance(item, Changed) else None)
+                    if item is None or time.monotonic() - (filling_since or math.inf) > FILLING_MAX_S:
+                        fold.filled()
+                else:
+                    filling_since = None
                 if fold.complete and self._client.connected:
                     self._whole_at = time.monotonic()
                 elif fold.complete:

@@ -146,10 +146,14 @@ class Fold:
 
     `complete`: a snapshot is read, and no event since is missing. Else `world` is as it was when that was so, and None
     where it never was.
+
+    `filling`: the snapshot had no node. Every Swarm has one, so the poller has yet to tell of all, as after a loss of
+    NATS's data; what it tells is no World before `filled` says so.
     """
 
     def __init__(self) -> None:
         self.complete = False
+        self.filling = False
         self._revision = 0
         self._known = _Known()
         self._coming = _Known()
@@ -180,31 +184,44 @@ class Fold:
         """
         match item:
             case SnapshotBegin():
-                self._coming = _Known()
+                self._coming, self.filling = _Known(), False
             case Snapshotted(state):
                 self._coming.keep(state)
             case SnapshotEnd():
-                self._replace()
+                self.filling = True
+                self.filled()
             case Relisted():
-                self.complete = False
+                self.complete = self.filling = False
+            case _ if self.filling:
+                _fold(self._coming, item.event)
             case _:
                 self._change(item.event)
 
+    def filled(self) -> None:
+        """The poller has paused: with a node, what it told until now is the World."""
+        if self._coming.nodes:
+            self._replace()
+
     def broken(self) -> None:
         """The feed has ended: what is known may be outdated."""
-        self.complete = False
+        self.complete = self.filling = False
 
     def _replace(self) -> None:
         if not self._revision or not self._coming.is_as(self._known):
             self._revision += 1
             self._ordered.clear()
-        self._known, self._coming, self.complete = self._coming, _Known(), True
+        self._known, self._coming, self.complete, self.filling = self._coming, _Known(), True, False
 
     def _change(self, event: Event) -> None:
-        touched = self._known.drop(event) if event.after is None else self._known.keep(event.after)
+        touched = _fold(self._known, event)
         if touched is not None:
             self._revision += 1
             self._ordered.pop(touched, None)
+
+
+def _fold(known: _Known, event: Event) -> str | None:
+    """As `_Known.keep`, of an event."""
+    return known.drop(event) if event.after is None else known.keep(event.after)
 
 
 def _put(objects: dict[str, Service] | dict[str, Task] | dict[str, Node], object_id: str, new: object) -> str | None:

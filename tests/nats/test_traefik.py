@@ -8,7 +8,7 @@ import pytest
 from funswarm.client import Client
 from funswarm.state import Address
 from services.bus.jetstream import call
-from tests.builders import a_service, a_task
+from tests.builders import a_node, a_service, a_task
 from tests.nats.api_scene import serving
 from tests.nats.client_scene import publish_both, publish_event, publish_state
 from tests.servers import free_port
@@ -79,6 +79,7 @@ class Scene:
 
 @pytest.fixture
 async def scene(bus, shared_nats, prefix, tmp_path):
+    await publish_both(bus, None, a_node(), "created")
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(serving(shared_nats.url, prefix))
         proxy = await stack.enter_async_context(traefik(f"{http.base_url}/v1/traefik", tmp_path))
@@ -156,6 +157,14 @@ async def test_before_the_swarm_is_known_it_is_503_and_never_empty(shared_nats):
     assert "retry-after" in answer.headers
 
 
+async def test_before_the_poller_has_told_of_the_swarm_it_is_503_and_never_empty(bus, shared_nats, prefix):
+    async with serving(shared_nats.url, prefix) as http:
+        answer = await http.get("/v1/traefik")
+
+    assert 503 == answer.status_code
+    assert "the poller is yet to tell of it" in answer.json()["detail"]
+
+
 async def test_a_swarm_without_services_is_an_empty_object(scene):
     answer = await scene.document()
 
@@ -164,6 +173,7 @@ async def test_a_swarm_without_services_is_an_empty_object(scene):
 
 async def test_traefik_keeps_its_routes_while_a_new_api_knows_nothing_yet(bus, shared_nats, prefix, tmp_path):
     port = free_port()
+    await publish_both(bus, None, a_node(), "created")
     async with AsyncExitStack() as stack:
         proxy = await stack.enter_async_context(traefik(f"http://127.0.0.1:{port}/v1/traefik", tmp_path))
         async with serving(shared_nats.url, prefix, port=port) as http:
@@ -182,6 +192,7 @@ async def test_traefik_keeps_its_routes_while_a_new_api_knows_nothing_yet(bus, s
 
 
 async def test_while_nats_is_away_the_last_is_served_with_its_age(nats, own_bus):
+    await publish_both(own_bus, None, a_node(), "created")
     async with serving(nats.url) as http:
         await publish_both(
             own_bus, None, a_service("web", labels={"traefik.http.services.a.loadbalancer.server.port": "80"})

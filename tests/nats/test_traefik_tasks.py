@@ -4,7 +4,9 @@ from contextlib import AsyncExitStack
 
 import pytest
 
+from tests.builders import a_node
 from tests.nats.api_scene import serving
+from tests.nats.client_scene import publish_both
 from tests.nats.test_traefik import Scene
 from tests.traefik import traefik
 
@@ -13,6 +15,7 @@ ANY = "anything.test"
 
 @pytest.fixture
 async def scene(bus, shared_nats, prefix, tmp_path):
+    await publish_both(bus, None, a_node(), "created")
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(serving(shared_nats.url, prefix, tasks_domain="tasks.test"))
         proxy = await stack.enter_async_context(traefik(f"{http.base_url}/v1/traefik", tmp_path))

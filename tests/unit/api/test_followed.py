@@ -9,7 +9,7 @@ from funswarm.changes import Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.errors import Unavailable
 from services.api import followed
 from services.api.followed import Followed
-from tests.builders import a_service, a_task
+from tests.builders import a_node, a_service, a_task
 from tests.nats.client_scene import a_changed
 from tests.waiting import until
 
@@ -17,7 +17,7 @@ ENDED = object()
 
 
 def snapshot(*states):
-    return [SnapshotBegin(), *(Snapshotted(state) for state in states), SnapshotEnd(1)]
+    return [SnapshotBegin(), *(Snapshotted(state) for state in (a_node(), *states)), SnapshotEnd(1)]
 
 
 class Feed:
@@ -99,6 +99,26 @@ async def test_the_world_is_that_of_the_feed(following):
 async def test_before_the_first_snapshot_it_is_not_known(following):
     with pytest.raises(Unavailable, match="not known yet"):
         await following(Client([SnapshotBegin()])).world()
+
+
+async def test_a_swarm_that_the_poller_is_yet_to_tell_of_is_not_known(following):
+    with pytest.raises(Unavailable, match="not known yet: the poller"):
+        await following(Client([SnapshotBegin(), SnapshotEnd(0)])).world()
+
+
+async def test_what_the_poller_then_tells_is_the_world(following):
+    events = [a_changed(None, a_node()), a_changed(None, a_service())]
+    one = following(Client([SnapshotBegin(), SnapshotEnd(0), *events]))
+
+    assert ["web"] == [service.name for service in (await one.after(0, 60)).services.values()]
+
+
+async def test_a_swarm_that_never_pauses_becomes_known(following, monkeypatch):
+    monkeypatch.setattr(followed, "TICK_S", 60)
+    monkeypatch.setattr(followed, "FILLING_MAX_S", 0)
+    events = [a_changed(None, a_node()), a_changed(None, a_service())]
+
+    assert await following(Client([SnapshotBegin(), SnapshotEnd(0), *events])).after(0, 60)
 
 
 async def test_who_waits_gets_the_next_world(following):

@@ -11,8 +11,15 @@ from tests.nats.client_scene import a_changed
 
 def told(*states, fold=None):
     fold = fold or Fold()
-    for item in (SnapshotBegin(), *(Snapshotted(state) for state in states), SnapshotEnd(1)):
+    for item in (SnapshotBegin(), *(Snapshotted(state) for state in (a_node(), *states)), SnapshotEnd(1)):
         fold.take(item)
+    return fold
+
+
+def told_nothing(fold=None):
+    fold = fold or Fold()
+    fold.take(SnapshotBegin())
+    fold.take(SnapshotEnd(1))
     return fold
 
 
@@ -26,6 +33,32 @@ def test_there_is_no_world_before_the_end_of_the_first_snapshot():
         fold.take(item)
 
     assert (None, False) == (fold.world(), fold.complete)
+
+
+def test_a_snapshot_without_a_node_makes_no_world():
+    fold = told_nothing()
+    fold.filled()
+
+    assert (None, False, True) == (fold.world(), fold.complete, fold.filling)
+
+
+def test_what_fills_an_empty_stream_is_the_world_once_it_pauses_with_a_node():
+    fold = told_nothing()
+    for state in (a_node(), a_service(), a_task()):
+        fold.take(a_changed(None, state))
+    assert fold.world() is None
+    fold.filled()
+
+    assert (True, ["task-web-1"]) == (fold.complete, ids(fold))
+
+
+def test_while_an_empty_stream_fills_the_world_stays():
+    fold = told_nothing(told(a_service(), a_task()))
+    fold.take(a_changed(None, a_node("other")))
+    assert ["task-web-1"] == ids(fold)
+    fold.filled()
+
+    assert [] == ids(fold)
 
 
 def test_a_snapshot_makes_the_world():
