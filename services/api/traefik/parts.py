@@ -15,6 +15,7 @@ from services.api.traefik.labels import BadLabel, Fault, Labels, read_labels
 from services.api.traefik.options import Options, read_options
 from services.api.traefik.rules import normalize
 from services.api.traefik.settings import TraefikSettings
+from services.api.traefik.syntax import why_no_rule
 from services.api.traefik.task_routes import task_part
 from services.api.world import Service, Task, World
 
@@ -174,6 +175,10 @@ class _Making:
                 self._left_out.add((family, "routers", name))
                 continue
             made[name] = self._router(family, router, router.get("service") or min(services))
+            if (rule := router.get("rule")) and (wrong := why_no_rule(family, rule)):
+                self._faults.append(
+                    Fault(f"Traefik cannot read this: {wrong}", f"traefik.{family}.routers.{name}.rule", rule)
+                )
         return made
 
     def _router(self, family: str, router: Mapping[str, Any], service: str) -> dict[str, Any]:

@@ -164,6 +164,13 @@ def test_a_router_that_names_no_service_of_several_is_left_out_and_told():
     assert "routers" not in content(world)["http"]
 
 
+def test_a_rule_that_traefik_cannot_read_is_told_and_left_to_traefik():
+    world = a_world(a_service(labels=PORT | {"traefik.http.routers.web.rule": "Host(`web.example`"}))
+
+    assert [("web", "traefik.http.routers.web.rule")] == problems(world)
+    assert "Host(`web.example`" == content(world)["http"]["routers"]["web"]["rule"]
+
+
 def test_a_router_to_what_is_defined_elsewhere_stays_as_it_is():
     labels = (
         RULE
