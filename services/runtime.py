@@ -148,3 +148,4 @@ def configure_logs(part: str, level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each URL, and that of a receiver may be its key

@@ -118,3 +118,9 @@ def test_the_alive_file_is_there_while_the_loop_turns(start, tmp_path):
     process.send_signal(signal.SIGTERM)
     ended(process)
     assert not file.exists()
+
+
+def test_urls_that_are_asked_are_not_in_the_logs(start):
+    program = "async def main(settings, stop): logging.getLogger('httpx').info('HTTP Request: POST http://a/key')"
+
+    assert (0, []) == ended(start(program))

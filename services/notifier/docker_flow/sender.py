@@ -5,7 +5,6 @@ Docker Flow Proxy for a service without a route), a removal with 200.
 """
 
 import asyncio
-import logging
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -26,7 +25,6 @@ class Sender:
     def __init__(self, settings: DockerFlowSettings) -> None:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)  # the lanes bound them by receiver
         timeout = httpx.Timeout(None, connect=settings.connect_timeout_s)  # the whole is bounded by `send`
-        logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs each URL, with what may be a password in it
         self._timeout_s = settings.timeout_s
         self._client = httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=True)
 
