@@ -29,7 +29,7 @@ from services.scheduler.policies.record import Record, underway
 from services.scheduler.policies.telling import Telling
 from services.scheduler.policies.world import Known
 
-WORKERS: Final = 8
+WORKERS: Final = 32  # each waits for NATS twice: many are due at one second
 RETRY_S: Final = 1.0
 RESYNC_S: Final = 300.0
 GONE_S: Final = 5.0
