@@ -9,11 +9,13 @@ import pytest
 from funswarm.changes import Changed
 from funswarm.client import Client
 from funswarm.errors import PermanentError
+from funswarm.messages import Problem
 from funswarm.records import CommandRecord, RecordStatus
 from services.bus.audit import write_records
 from services.bus.connection import Bus
 from services.bus.journal import Journal, Outgoing
 from services.bus.lease import Lease
+from services.bus.problems import ProblemTeller
 from services.bus.reading import read_stream
 from services.bus.settings import NatsSettings
 from services.bus.state import StateBucket, load_bucket
@@ -270,3 +272,15 @@ async def test_what_a_user_schedules_the_scheduler_makes_commands_of(secured, us
     working.cancel()
     await schedules.close()
     await commands.close()
+
+
+@pytest.mark.parametrize("user", ["reader", "client", "api"])
+async def test_what_an_api_or_a_scheduler_finds_wrong_with_labels_is_heard_by_all_who_ask(secured, user):
+    for source, part in (("traefik", "api"), ("cron", "scheduler"), ("docker-flow", "notifier")):
+        problem = Problem(source=source, service="web", label="x", value="y", reason="why")
+        await ProblemTeller(await secured(part), source).tell_all({"web": (problem,)})
+    url = (await secured(user)).settings.url
+    async with Client(url, user=user, password=PASSWORDS[user]) as client:
+        found = (await client.health()).problems
+
+    assert ["cron", "docker-flow", "traefik"] == [problem.source for problem in found]
