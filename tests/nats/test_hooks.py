@@ -205,6 +205,15 @@ async def test_a_redirect_is_not_followed(bus, client):
         assert [] == elsewhere.got
 
 
+async def test_cookies_are_neither_kept_nor_sent_back(bus, client):
+    async with receiver() as to:
+        to.say = lambda _: (204, "set-cookie: a=b\r\n")
+        await put(client, to)
+        await happens(bus), await happens(bus)
+        await got(to, 2)
+        assert not [one for one in to.got if "cookie" in one.headers]
+
+
 async def test_a_paused_hook_gets_what_happened_meanwhile_when_it_is_resumed(bus, client):
     async with receiver() as to:
         await put(client, to)

@@ -131,3 +131,10 @@ async def test_a_wrong_description_is_a_usage_error(cli):
     found = await cli("hooks", "put", name="alerts", adress="http://x/")
     assert 2 == found.exit_code
     assert "unknown field" in found.stderr
+
+
+async def test_an_address_that_cannot_be_is_refused(http):
+    answer = await http.put("/v1/hooks/alerts", json={"url": "http://xn--.example/"})
+
+    assert 400 == answer.status_code
+    assert "this is no address" in answer.json()["detail"]

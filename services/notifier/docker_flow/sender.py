@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from services.notifier.cookies import no_cookies
 from services.notifier.docker_flow.news import with_query
 from services.notifier.docker_flow.settings import Call, DockerFlowSettings
 from services.notifier.docker_flow.told import Verb
@@ -26,7 +27,7 @@ class Sender:
         limits = httpx.Limits(max_connections=None, max_keepalive_connections=20)  # the lanes bound them by receiver
         timeout = httpx.Timeout(None, connect=settings.connect_timeout_s)  # the whole is bounded by `send`
         self._timeout_s = settings.timeout_s
-        self._client = httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=True)
+        self._client = httpx.AsyncClient(limits=limits, timeout=timeout, follow_redirects=True, cookies=no_cookies())
 
     async def close(self) -> None:
         await self._client.aclose()

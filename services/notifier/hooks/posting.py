@@ -16,6 +16,7 @@ from typing import Final
 
 import httpx
 
+from services.notifier.cookies import no_cookies
 from services.notifier.hooks.judging import Answer
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -41,7 +42,10 @@ class Poster:
 
     def why_not(self, url: str) -> str | None:
         """Why nothing is sent there, None: it is."""
-        host = httpx.URL(url).host.lower()
+        try:
+            host = httpx.URL(url).host.lower()
+        except (httpx.InvalidURL, ValueError) as error:  # what is no name in Punycode, too
+            return f"this is no address: {error}"
         if not self._allow or any(fnmatchcase(host, pattern) for pattern in self._allow):
             return None
         return f"FUNSWARM_HOOKS_ALLOW does not allow the host {host}: {', '.join(self._allow)}"
@@ -75,7 +79,11 @@ class Poster:
         if scheme not in self._clients:
             verify = ssl.create_default_context() if scheme == "https" else False
             self._clients[scheme] = httpx.AsyncClient(
-                verify=verify, limits=self._limits, trust_env=False, headers={"accept-encoding": "identity"}
+                verify=verify,
+                limits=self._limits,
+                trust_env=False,
+                cookies=no_cookies(),
+                headers={"accept-encoding": "identity"},
             )
         return self._clients[scheme]
 
