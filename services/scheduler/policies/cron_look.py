@@ -18,7 +18,7 @@ from funswarm.messages import Result, ResultStatus
 from funswarm.timetable import Timetable
 from services.scheduler.policies.contract import UNNAMED, Ask, Said, Situation, Verdict
 from services.scheduler.policies.cron_memory import Memory, Retry, Run, back_off, force_of, key_of, mark_of, token_of
-from services.scheduler.policies.cron_outcome import RESTART_GRACE, End, Scene, all_ended, end_of
+from services.scheduler.policies.cron_outcome import GRACE, End, Scene, all_ended, end_of
 from services.scheduler.raw_service import ROLLING
 
 ANY_VERSION: Final = Expect(absent=False)  # a run writes whatever version there is, in the gates of the safe write
@@ -272,7 +272,7 @@ class Look:
         if run is not None and self._job.timeout is not None:
             times.append(run.begun_at + timedelta(seconds=self._job.timeout))
         if run is not None and run.ended_at is not None:
-            times.append(run.ended_at + RESTART_GRACE)
+            times.append(run.ended_at + GRACE)
         at = min((time for time in times if time is not None), default=None)
         if at is not None and at <= self._now:  # what is to be done now is held back
             at = self._now + LOOK_AGAIN

@@ -14,7 +14,7 @@ from funswarm.state import ENDED_STATES, NodeState, ServiceState, TaskState
 from services.scheduler.policies.cron_memory import Run
 from services.scheduler.policies.record import moment
 
-RESTART_GRACE: Final = timedelta(seconds=3)  # within which Swarm makes a task in the place of a failed one
+GRACE: Final = timedelta(seconds=3)  # within which Swarm makes a task in the place of a failed one, and on each node
 LOST_AFTER: Final = timedelta(minutes=10)
 TASKS_TOLD_MAX: Final = 20
 ERROR_MAX: Final = 300
@@ -82,19 +82,22 @@ def end_of(run: Run, scene: Scene, now: datetime) -> End | None:
     newest = [tasks[-1] for tasks in places.values()]
     good = sum(any(task.state == "complete" for task in tasks) for tasks in places.values())
     wanted = _wanted(run, service, len(places))
-    all_ended = all(map(scene.has_ended, newest))
+    have_ended = all(map(scene.has_ended, newest))
     seconds = _seconds(task for tasks in places.values() for task in tasks)
     if not newest:
         gone = service.replicas == 0 or now - run.begun_at > LOST_AFTER
         return End(CronOutcome.UNKNOWN, "there are no tasks of it") if gone else None
     if service.mode == "global" and scene.awaits_turns(places):
         return None
+    has_rested = run.ended_at is not None and now - run.ended_at >= GRACE
+    if run.tasks is None and have_ended and not has_rested:  # on other nodes some may still be to come
+        return None
     if good >= wanted > 0:
         return End(CronOutcome.SUCCEEDED, _counted(good, "completed", seconds), _told(places), seconds)
-    if not all_ended or len(places) < wanted:
+    if not have_ended or len(places) < wanted:
         return None
     bad = [task for task in newest if task.state in _FAILED]
-    if bad and _is_restarted(service) and (run.ended_at is None or now - run.ended_at < RESTART_GRACE):
+    if bad and _is_restarted(service) and not has_rested:
         return None
     if bad:
         why = dict.fromkeys(_why(task) for task in bad)

@@ -77,7 +77,8 @@ def test_a_global_run_lasts_until_all_nodes_had_their_turn():
     story.service = a_service(**{**dict(story.service), "update_status": "updating"})
     assert story.look().said is None
     story.tasks += (task(token=token(1), slot=None, node="beta"),)
-    run = told(story.look())
+    assert story.look(minute(1, 1)).said is None
+    run = told(story.look(minute(1, 4)))
     assert (CronOutcome.SUCCEEDED, ["beta", "alpha"]) == (run.outcome, [one.place for one in run.tasks])
 
 
@@ -86,7 +87,18 @@ def test_a_node_that_gets_no_task_of_a_global_run_is_not_waited_for_when_the_rol
     before = task(token=1, slot=None, node="beta", id="before")
     story.run(minute(1), before, task(token=token(1), slot=None, node="alpha"))
     story.service = a_service(**{**dict(story.service), "update_status": "completed"})
-    assert CronOutcome.SUCCEEDED == outcome(story.look())
+    story.look(minute(1, 1))
+    assert CronOutcome.SUCCEEDED == outcome(story.look(minute(1, 4)))
+
+
+def test_of_a_global_job_the_tasks_of_all_nodes_are_waited_for_a_while():
+    story = Story(job(None, mode="global-job", job_iteration=4))
+    alpha, beta = (task(token=token(1), slot=None, node=node, job_iteration=5) for node in ("alpha", "beta"))
+    story.run(minute(1), alpha)
+    story.look(minute(1, 1))
+    story.tasks += (beta,)
+    assert story.look(minute(1, 3)).said is None
+    assert 2 == len(told(story.look(minute(1, 4))).tasks)
 
 
 def test_a_run_of_a_job_is_told_apart_by_its_iteration():
