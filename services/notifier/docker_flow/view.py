@@ -9,7 +9,7 @@ from typing import Final
 
 from funswarm.changes import Changed, Item, Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.messages import Problem
-from funswarm.state import AnyState, EngineState, NodeState, ServiceState, TaskState
+from funswarm.state import AnyState, NodeState, ServiceState, TaskState
 from services.notifier.docker_flow.news import (
     NOTIFY_SERVICE,
     REMOVAL_MAX,
@@ -29,7 +29,7 @@ Key = tuple[Kind, str]  # the kind, and the name by which receivers know the obj
 
 
 class View:
-    """`complete`: a snapshot is read, no event since is missing, and the poller has seen the engine."""
+    """`complete`: a snapshot is read, no event since is missing, and the poller has told of the Swarm: of a node."""
 
     def __init__(self, settings: DockerFlowSettings) -> None:
         self._settings = settings
@@ -41,12 +41,12 @@ class View:
 
     @property
     def complete(self) -> bool:
-        return self._is_read and self._states.has_engine
+        return self._is_read and bool(self._states.nodes)
 
     @property
     def feed_kinds(self) -> tuple[str, ...]:
         """The kinds that it wants of the feed."""
-        return ("engine", "node", "service", "task") if self._settings.node_info else ("engine", "node", "service")
+        return ("node", "service", "task") if self._settings.node_info else ("node", "service")
 
     def news(self, key: Key) -> News | None:
         """What is to be told of it now; None: that it is gone, or never was."""
@@ -179,7 +179,6 @@ class _States:
     """The states by id; tasks by their service's and their own."""
 
     def __init__(self) -> None:
-        self.has_engine = False
         self.services: dict[str, ServiceState] = {}
         self.nodes: dict[str, NodeState] = {}
         self.tasks: dict[str, dict[str, TaskState]] = {}
@@ -196,8 +195,6 @@ class _States:
                 self.drop("task", state.id, state)
             case TaskState():
                 self.tasks.setdefault(state.service_id, {})[state.id] = state
-            case EngineState():
-                self.has_engine = True
             case _:
                 pass
 

@@ -27,8 +27,11 @@ def opted(name: str = "web", *, service_id: str = "", condition: str = "converge
     return a_service(name, id=service_id or f"service-{name}", condition=state, **others)
 
 
+DOWN = a_node("down", state="down")  # of which there are no news
+
+
 def snapshot(*states: AnyState) -> list[SnapshotBegin | Snapshotted | SnapshotEnd]:
-    return [SnapshotBegin(), *(Snapshotted(state) for state in (an_engine(), *states)), SnapshotEnd(1)]
+    return [SnapshotBegin(), *(Snapshotted(state) for state in (DOWN, *states)), SnapshotEnd(1)]
 
 
 def event(action: str, before: AnyState | None, after: AnyState | None) -> Changed:
@@ -109,7 +112,9 @@ def test_a_node_that_is_down_has_no_news():
 
 def test_all_nodes_are_listed_also_those_that_are_down():
     made = view(a_node("b", state="down"), a_node("a"))
-    assert [("a", "ready"), ("b", "down")] == [(node["hostname"], node["state"]) for node in made.nodes()]
+    assert [("a", "ready"), ("b", "down"), ("down", "down")] == [
+        (node["hostname"], node["state"]) for node in made.nodes()
+    ]
 
 
 def test_a_task_with_another_address_is_news():
@@ -140,7 +145,7 @@ def test_before_a_snapshot_not_all_is_known():
 
 def test_a_swarm_that_the_poller_has_not_seen_is_not_known():
     made = View(settings())
-    for item in (SnapshotBegin(), SnapshotEnd(0)):
+    for item in (SnapshotBegin(), SnapshotEnd(0), event("created", None, an_engine())):  # it is told of before lists
         made.take(item)
     assert not made.complete
 
