@@ -16,7 +16,7 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 import structlog
 import uvloop
@@ -49,6 +49,19 @@ def run(part: str, main: Main) -> None:
         structlog.get_logger().warning("unknown setting: ignored", variable=name)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         sys.exit(runner.run(_live(part, main, settings)))
+
+
+async def until_one_ends(*works: Coroutine[Any, Any, Any]) -> None:
+    """Do all of it until the first ends; cancel the rest, and raise what the first raised."""
+    tasks = {asyncio.create_task(work) for work in works}
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
+    for task in done:
+        await task
 
 
 async def _live(part: str, main: Main, settings: Settings) -> int:

@@ -16,7 +16,6 @@ import uvicorn
 from funswarm.client import Client
 from funswarm.errors import Failed, FunswarmError
 from funswarm.messages import Code, PartHealth
-from funswarm.metrics import labelled
 from services.api.access import VARIABLE
 from services.api.app import build
 from services.api.figures import Figures
@@ -27,6 +26,7 @@ from services.api.proxies import Proxies
 from services.api.settings import CONNECTIONS_MAX, ApiSettings
 from services.bus.client import sdk_client
 from services.bus.connection import Bus
+from services.bus.part import answer_for
 from services.bus.settings import NatsSettings
 from services.runtime import instance
 from services.settings import Settings
@@ -135,15 +135,11 @@ async def _answer_for_parts(nats: NatsSettings, figures: Figures, app: Guard, pr
     """This copy's health and figures, what it denied, and what is wrong with labels, as long as the process lives."""
     started_at = datetime.now(UTC)
 
-    async def health(_: bytes) -> bytes:
-        part = PartHealth(
+    def health() -> PartHealth:
+        return PartHealth(
             part=PART, instance=instance(), version=VERSION, started_at=started_at, active=True, ok=True,
             simulator=app.simulator,
         )  # fmt: skip
-        return part.model_dump_json().encode()
-
-    async def metrics(_: bytes) -> bytes:
-        return labelled(figures.text(), instance()).encode()
 
     while True:
         try:
@@ -153,16 +149,12 @@ async def _answer_for_parts(nats: NatsSettings, figures: Figures, app: Guard, pr
             await asyncio.sleep(RETRY_S)
             continue
         try:
-            await bus.answer_all(bus.subjects.part_health, health)
-            await bus.answer_all(bus.subjects.part_metrics, metrics)
-            writing = [asyncio.create_task(app.denials.run(bus)), asyncio.create_task(proxies.tell(bus))]
-            try:
+            async with contextlib.AsyncExitStack() as stack:
+                stack.push_async_callback(bus.close)
+                await answer_for(bus, stack, instance(), health, lambda: figures.text().encode())
+                for writing in (app.denials.run(bus), proxies.tell(bus)):
+                    stack.callback(asyncio.create_task(writing).cancel)
                 await bus.watch()
-            finally:
-                for task in writing:
-                    task.cancel()
         except FunswarmError as error:
             _log.warning("the connection to NATS ended", reason=str(error))
             await asyncio.sleep(RETRY_S)
-        finally:
-            await bus.close()

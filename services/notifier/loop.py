@@ -15,15 +15,16 @@ from typing import Any, Final
 import structlog
 
 from funswarm.errors import FunswarmError
-from funswarm.metrics import labelled
 from services.bus.connection import Bus
 from services.bus.lease import Lease
+from services.bus.part import answer_for
 from services.bus.settings import NatsSettings
 from services.notifier.docker_flow.listener import Listener
 from services.notifier.health import Standing
 from services.notifier.metrics import Metrics
 from services.notifier.settings import NotifierSettings
 from services.notifier.webhooks import Webhooks
+from services.runtime import until_one_ends
 
 WEBHOOKS: Final = "notifier"  # the leases
 DOCKER_FLOW: Final = "docker-flow"  # and the group of those who tell the same
@@ -59,26 +60,8 @@ async def run_notifier(nats: NatsSettings, settings: NotifierSettings, stop: asy
         bus = await Bus.connect(nats, f"{MICRO_NAME} {settings.instance}")
         stack.push_async_callback(bus.close)
         copy = _copy(bus, settings)
-
-        async def health(_: bytes) -> bytes:
-            return copy.standing.health().model_dump_json().encode()
-
-        async def metrics(_: bytes) -> bytes:
-            return labelled(copy.metrics.text().decode(), settings.instance).encode()
-
-        for subject, answer in ((bus.subjects.part_health, health), (bus.subjects.part_metrics, metrics)):
-            stack.push_async_callback((await bus.answer_all(subject, answer)).stop)
-        tasks: set[asyncio.Task[Any]] = {
-            asyncio.create_task(work) for work in (bus.watch(), stop.wait(), *_works(copy))
-        }
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-        for task in done:
-            await task
+        await answer_for(bus, stack, settings.instance, copy.standing.health, copy.metrics.text)
+        await until_one_ends(bus.watch(), stop.wait(), *_works(copy))
 
 
 def _copy(bus: Bus, settings: NotifierSettings) -> Copy:

@@ -4,18 +4,18 @@ It answers for its health and metrics as soon as NATS is there, before the engin
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from typing import Any, Final, TypeVar
 
 import structlog
 
 from funswarm.errors import FunswarmError, Unavailable
-from funswarm.metrics import labelled
 from services.bus.connection import Bus
 from services.bus.handover import better_off
 from services.bus.journal import Superseded
 from services.bus.lease import Lease
+from services.bus.part import answer_for
 from services.bus.settings import NatsSettings
 from services.engine.client import Engine, EngineInfo
 from services.engine.settings import EngineSettings
@@ -24,6 +24,7 @@ from services.poller.health import Standing
 from services.poller.metrics import Metrics
 from services.poller.pacing import Backoff
 from services.poller.settings import PollerSettings
+from services.runtime import until_one_ends
 
 T = TypeVar("T")
 
@@ -48,27 +49,11 @@ async def run_poller(nats: NatsSettings, engine: EngineSettings, settings: Polle
         standing.troubles.set("engine", "the engine has not answered yet")
         copy = Copy(bus, settings, standing, Metrics())
 
-        async def health(_: bytes) -> bytes:
-            return standing.health().model_dump_json().encode()
+        def metrics() -> bytes:
+            return copy.metrics.text(standing.troubles.places)
 
-        async def metrics(_: bytes) -> bytes:
-            return labelled(copy.metrics.text(standing.troubles.places).decode(), settings.instance).encode()
-
-        for subject, answer in ((bus.subjects.part_health, health), (bus.subjects.part_metrics, metrics)):
-            stack.push_async_callback((await bus.answer_all(subject, answer)).stop)
-        await _until_stopped(_Life(copy, engine).run(), bus, stop)
-
-
-async def _until_stopped(life: Coroutine[Any, Any, None], bus: Bus, stop: asyncio.Event) -> None:
-    tasks: set[asyncio.Task[Any]] = {asyncio.create_task(work) for work in (life, bus.watch(), stop.wait())}
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-    for task in done:
-        await task
+        await answer_for(bus, stack, settings.instance, standing.health, metrics)
+        await until_one_ends(_Life(copy, engine).run(), bus.watch(), stop.wait())
 
 
 class _Life:

@@ -13,15 +13,16 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from funswarm.errors import FunswarmError, Unavailable
-from funswarm.messages import Result
-from funswarm.metrics import labelled
+from funswarm.messages import PartHealth, Result
 from services.bus.client import sdk_client
 from services.bus.connection import Bus
 from services.bus.handover import better_off
 from services.bus.lease import Lease
+from services.bus.part import answer_for
 from services.bus.settings import NatsSettings
 from services.engine.client import Engine
 from services.engine.settings import EngineSettings
+from services.runtime import until_one_ends
 from services.scheduler.admission.gate import Admission
 from services.scheduler.admission.loading import PolicyFile
 from services.scheduler.firings import Firings
@@ -80,26 +81,12 @@ async def run_scheduler(
         policy.look()
         copy = Copy(bus, settings, standing, Metrics(), policy)
 
-        async def health(_: bytes) -> bytes:
+        def health() -> PartHealth:
             policy.look()
-            return copy.standing.health().model_dump_json().encode()
+            return standing.health()
 
-        async def metrics(_: bytes) -> bytes:
-            return labelled(copy.metrics.text().decode(), settings.instance).encode()
-
-        for subject, answer in ((bus.subjects.part_health, health), (bus.subjects.part_metrics, metrics)):
-            stack.push_async_callback((await bus.answer_all(subject, answer)).stop)
-        tasks: set[asyncio.Task[Any]] = {
-            asyncio.create_task(work) for work in (_live(copy, engine), bus.watch(), stop.wait())
-        }
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.wait(tasks)
-        for task in done:
-            await task
+        await answer_for(bus, stack, settings.instance, health, copy.metrics.text)
+        await until_one_ends(_live(copy, engine), bus.watch(), stop.wait())
 
 
 async def _live(copy: Copy, engine_settings: EngineSettings) -> None:
