@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from funswarm.errors import InvalidRequest
+from services.api.traefik.words import TEXT, unquoted, words
 
 Constraint = Callable[[Mapping[str, str]], bool]
 
-_TOKEN: Final = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*"|`[^`]*`)|(Label|LabelRegex)(?=\s*\()|(&&|\|\||[!(),]))')
-_ESCAPE: Final = re.compile(r"\\(.)")
+_TOKEN: Final = re.compile(rf"\s*(?:({TEXT})|(Label|LabelRegex)(?=\s*\()|(&&|\|\||[!(),]))")
 
 
 def constraint(expression: str) -> Constraint:
@@ -27,14 +27,7 @@ def constraint(expression: str) -> Constraint:
 class _Reading:
     def __init__(self, expression: str) -> None:
         self._expression = expression
-        self._tokens: list[str] = []
-        text, place = expression.strip(), 0
-        while place < len(text):
-            match = _TOKEN.match(text, place)
-            if match is None:
-                raise self._wrong(f"{text[place:].strip()!r} is not understood")
-            self._tokens.append(match[1] or match[2] or match[3])
-            place = match.end()
+        self._tokens = words(expression, _TOKEN, self._wrong)
 
     def whole(self) -> Constraint:
         made = self._any()
@@ -84,8 +77,7 @@ class _Reading:
     def _text(self) -> str:
         if not self._tokens or self._tokens[0][0] not in '"`':
             raise self._wrong("a text in backticks is needed")
-        token = self._tokens.pop(0)
-        return token[1:-1] if token[0] == "`" else _ESCAPE.sub(r"\1", token[1:-1])
+        return unquoted(self._tokens.pop(0))
 
     def _take(self, token: str) -> bool:
         if self._tokens[:1] != [token]:

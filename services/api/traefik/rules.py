@@ -11,11 +11,11 @@ from typing import Any, Final
 
 from funswarm.errors import InvalidRequest
 from funswarm.explain import did_you_mean
+from services.api.traefik.words import TEXT, unquoted, words
 
 DEFAULT_RULE: Final = "Host(`{{ normalize .Name }}`)"
 _TEXT: Final = re.compile(r"\{\{(-\s)?(.*?)(\s-)?\}\}", re.DOTALL)
-_TOKEN: Final = re.compile(r'\s*(?:("(?:[^"\\]|\\.)*"|`[^`]*`)|(\.?[A-Za-z]\w*)|([|()]))')
-_ESCAPE: Final = re.compile(r"\\(.)")
+_TOKEN: Final = re.compile(rf"\s*(?:({TEXT})|(\.?[A-Za-z]\w*)|([|()]))")
 _WORDS: Final = re.compile(r"[^\W_]+")
 
 Values = Mapping[str, Any]
@@ -76,15 +76,7 @@ class _Reading:
 
     def __init__(self, template: str, text: str) -> None:
         self._template = template
-        self._tokens: list[str] = []
-        text = text.strip()
-        place = 0
-        while place < len(text):
-            match = _TOKEN.match(text, place)
-            if match is None:
-                raise self._wrong(f"{text[place:].strip()!r} is not understood")
-            self._tokens.append(match[1] or match[2] or match[3])
-            place = match.end()
+        self._tokens = words(text, _TOKEN, self._wrong)
 
     def expression(self) -> Expression:
         made = self._pipeline()
@@ -129,7 +121,7 @@ class _Reading:
                 raise self._wrong("a parenthesis is not closed")
             return made
         if word[0] in '"`':
-            text = word[1:-1] if word[0] == "`" else _ESCAPE.sub(r"\1", word[1:-1])
+            text = unquoted(word)
             return lambda _: text
         if word not in _FIELDS:
             raise self._wrong(f"there is no {word!r} (there are {', '.join(_FIELDS)})")
