@@ -112,7 +112,7 @@ class _Evaluation:
             verdict = _decided(policy, situation)
             bar = None if verdict.ask is None else waits or self._bar(policy, verdict.ask, situation)
         except Exception as fault:  # noqa: BLE001  whatever it is, the other policies go on
-            self._fault(policy, situation, fault)
+            self._fault(policy, fault)
             return
         self._apply(policy, situation, verdict, bar)
 
@@ -199,14 +199,13 @@ class _Evaluation:
             )
         )
 
-    def _fault(self, policy: AnyPolicy, situation: Situation[Any, Any], fault: Exception) -> None:
+    def _fault(self, policy: AnyPolicy, fault: Exception) -> None:
         """The policy's memory stays as it is, and nobody of lower rank writes what it may be in the middle of."""
         self._wakes.append(self._case.now + timedelta(seconds=FAULT_RETRY_S))
         self._taken = self._taken or f"{policy.name} failed"
         said = Said(f"a fault in Funswarm itself: {fault!r}"[:1000])
         self._say(policy, said, None, None, None)
         self._decisions[-1] = self._decisions[-1].model_copy(update={"outcome": DecisionOutcome.FAILED})
-        del situation
 
     def _decision_id(self, policy: AnyPolicy) -> str:
         return _hashed(f"{policy.name}|{self._record.service}|{self._case.now.isoformat()}")
