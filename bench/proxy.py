@@ -1,7 +1,7 @@
 """`make bench-proxy`: how soon, how safely and at what cost a reverse proxy follows the Swarm.
 
-Traefik on a real engine, fed by Funswarm and, on the same engine in the same run, by its own Swarm provider. About
-twenty minutes; `--quick` tries it out smaller and writes nothing.
+Traefik on a real engine, fed by Funswarm and, on the same engine in the same run, by its own Swarm provider. About a
+quarter of an hour; `--quick` tries it out smaller and writes nothing.
 """
 
 import argparse
@@ -30,8 +30,8 @@ DRAIN_S = 3.0
 class Size:
     """How much of everything; times in seconds."""
 
-    rounds: int = 12
-    slow_rounds: int = 6
+    rounds: int = 8
+    slow_rounds: int = 4
     rolled_feeds: int = 4
     services: int = 50
     settle_s: float = 65  # the poller looks less and less often after what happened for a minute
