@@ -143,8 +143,13 @@ def _debootstrap(wanted: RootFiles, tree: Path) -> Path:
     return tree
 
 
+def find_command(command: str) -> str | None:
+    """Its path, also where Debian has daemons, which is in root's PATH alone; None: it is not installed."""
+    return shutil.which(command, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin")
+
+
 def _missing(needs: dict[str, str]) -> list[str]:
-    return sorted({package for command, package in needs.items() if shutil.which(command) is None})
+    return sorted({package for command, package in needs.items() if find_command(command) is None})
 
 
 def _apt(*arguments: str) -> None:

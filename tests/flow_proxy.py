@@ -4,8 +4,6 @@ Its checks and answers are Docker Flow Proxy's (no route: 409, no port: 400, no 
 on this machine's loopback, where a service's port is published.
 """
 
-import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -58,7 +56,7 @@ class FlowProxy:
     def start(self) -> None:
         """Start HAProxy, and wait until it serves; installed first where it is missing."""
         debian.install({"haproxy": "haproxy"})
-        binary = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+        binary = debian.find_command("haproxy")
         assert binary is not None
         self._write()
         with (self._folder / "haproxy.log").open("ab") as log:
