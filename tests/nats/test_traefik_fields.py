@@ -45,6 +45,7 @@ def all_labels():
             else:
                 made |= labels_of(group, f"{base}.all")
     fits = {label: FITTING.get(label.partition("loadbalancer.")[2], value) for label, value in made.items()}
+    fits |= {"traefik.http.routers.all.rule": "Host(`x`)", "traefik.tcp.routers.all.rule": "HostSNI(`x`)"}
     return {label: value for label, value in fits.items() if value is not None and not label.endswith(".all")}
 
 
