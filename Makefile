@@ -20,7 +20,8 @@ test: venv  ## Everything, against a real nats-server and real Swarms; installs 
 	@$(PYTHON) -m pytest
 
 test-fast: venv  ## The tests without engines, servers and processes
-	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal -p no:schemathesis tests/unit tests/test_*.py
+	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal -p no:schemathesis --hypothesis-profile fast \
+		tests/unit tests/test_*.py
 
 check: lint test-fast  ## lint and test-fast
 

@@ -13,6 +13,7 @@ for colours in ("FORCE_COLOR", "PY_COLORS", "CLICOLOR_FORCE", "GITHUB_ACTIONS", 
     os.environ.pop(colours, None)
 # The same examples each time, and no clock: a slow machine is no failure.
 settings.register_profile("tests", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("fast", settings.get_profile("tests"), max_examples=25)  # of make test-fast
 settings.load_profile("tests")
 # Unconfigured it shows a fault with the values of all locals, which takes seconds.
 structlog.configure(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any, Final
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scheduler.facts import host_ports, node_facts, task_facts
@@ -124,7 +124,6 @@ def _moved(swarm: Swarm, old: set[str]) -> bool:
     count=st.integers(0, 5),
     mode=st.integers(0, 2),
 )
-@settings(max_examples=150)
 def test_a_creation_goes_as_foreseen(nodes, templates, others, count, mode):
     scene, (other, asked) = Scene(nodes), templates
     scene.cluster.create_service(_spec("other", {"Replicated": {"Replicas": others}}, other))
@@ -143,7 +142,6 @@ def test_a_creation_goes_as_foreseen(nodes, templates, others, count, mode):
     same=st.booleans(),
     counts=st.tuples(st.integers(0, 5), st.integers(0, 5)),
 )
-@settings(max_examples=150)
 def test_an_update_goes_as_foreseen(nodes, asked, same, counts):
     scene = Scene(nodes)
     first, second = asked[0], asked[0] if same else asked[1]

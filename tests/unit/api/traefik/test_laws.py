@@ -3,7 +3,7 @@
 import json
 import random
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 from services.api.traefik.fields import SECTIONS
@@ -32,7 +32,6 @@ def good(number):
 
 
 @given(LABELS)
-@settings(max_examples=200, deadline=None)
 def test_no_labels_break_the_reading(labels):
     found = read_labels(labels)
 
@@ -40,7 +39,6 @@ def test_no_labels_break_the_reading(labels):
 
 
 @given(some.lists(LABELS, max_size=4), some.randoms(use_true_random=False))
-@settings(max_examples=60, deadline=None)
 def test_the_bytes_do_not_depend_on_the_order(all_labels, order: random.Random):
     services = [a_service(f"s{number}", labels) for number, labels in enumerate(all_labels)]
     first = document(a_world(*services)).body
@@ -50,7 +48,6 @@ def test_the_bytes_do_not_depend_on_the_order(all_labels, order: random.Random):
 
 
 @given(LABELS)
-@settings(max_examples=200, deadline=None)
 def test_one_service_never_changes_what_older_ones_say(labels):
     older = [good(number) for number in range(3)]
     younger = a_service("younger", labels, created_at="2026-12-01T00:00:00Z")
@@ -62,7 +59,6 @@ def test_one_service_never_changes_what_older_ones_say(labels):
 
 
 @given(LABELS)
-@settings(max_examples=200, deadline=None)
 def test_no_section_is_empty(labels):
     content = json.loads(document(a_world(a_service("s", labels))).body)
 
@@ -70,7 +66,6 @@ def test_no_section_is_empty(labels):
 
 
 @given(some.lists(some.integers(1, 30), max_size=8))
-@settings(max_examples=60, deadline=None)
 def test_servers_are_those_of_the_ready_tasks_each_once(slots):
     world = a_world(good(1), tasks=[a_task("good1", slot) for slot in slots])
     (service,) = json.loads(document(world).body)["http"]["services"].values()
