@@ -9,6 +9,7 @@ from funswarm.changes import SnapshotEnd, Snapshotted
 from funswarm.commands import SingleCommand
 from funswarm.errors import Failed, Refused, Unavailable, UnknownObject
 from funswarm.messages import Code
+from services.scheduler import safe_write
 from services.scheduler.fold import Services
 from services.scheduler.ports import Superseded
 from services.scheduler.safe_write import SafeWriter
@@ -222,7 +223,8 @@ async def test_a_rollout_that_is_about_to_begin_is_waited_for_and_holds():
     assert ("updating" in (outcome.held or ""), []) == (True, engine.writes)
 
 
-async def test_a_new_spec_that_brings_no_rollout_holds_nothing():
+async def test_a_new_spec_that_brings_no_rollout_holds_nothing(monkeypatch):
+    monkeypatch.setattr(safe_write, "BEGIN_S", 0.06)
     assert (await _writer(FakeEngine(_just_written())).attempt(command("scale", replicas=5), None)).changed
 
 

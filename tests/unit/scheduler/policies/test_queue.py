@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from services.scheduler.policies import queue as looks
 from services.scheduler.policies.queue import LookQueue
 from tests.waiting import until
 
@@ -58,7 +59,8 @@ async def test_a_later_word_about_the_time_holds(queue, clock):
     assert ("b", 0) == (await queue.next(), len(queue))
 
 
-async def test_a_jump_of_the_clock_is_seen(queue, clock):
+async def test_a_jump_of_the_clock_is_seen(queue, clock, monkeypatch):
+    monkeypatch.setattr(looks, "LOOK_INTERVAL_S", 0.01)
     queue.wake("a", NOON + timedelta(days=1))
     waiting = asyncio.create_task(queue.next())
     await asyncio.sleep(0)
