@@ -16,7 +16,7 @@ from pydantic import BeforeValidator, Field, ValidationError, field_validator
 from funswarm.messages import Problem
 from funswarm.spec import REPLICAS_MAX
 from funswarm.state import Value
-from funswarm.timetable import Timetable, zone_of
+from funswarm.timetable import Timetable, ZoneName, zone_of
 from funswarm.units import Duration, Flag, flag
 
 SOURCE: Final = "cron"
@@ -52,7 +52,7 @@ class CronJob(Value):
     """
 
     schedule: str = Field(max_length=256)
-    timezone: str | None = Field(None, max_length=64)
+    timezone: ZoneName | None = None
     replicas: Annotated[int | None, BeforeValidator(_count), Field(ge=1, le=REPLICAS_MAX)] = None
     overlap: Literal["replace", "skip", "queue"] = "replace"
     starting_deadline: Duration = 60.0
@@ -64,13 +64,6 @@ class CronJob(Value):
     park: Flag = False
     registry_auth: Flag = False
     query_registry: Flag = False
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_zone(cls, name: str | None) -> str | None:
-        if name is not None:
-            zone_of(name)
-        return name
 
     @field_validator("schedule")
     @classmethod

@@ -23,7 +23,7 @@ from funswarm.cron import SECOND, UTC_ZONE, Cron
 from funswarm.explain import explain
 from funswarm.messages import Result
 from funswarm.state import Published, Value
-from funswarm.timetable import zone_of
+from funswarm.timetable import ZoneName
 from funswarm.units import Duration, duration_s
 
 NAME: Final = r"^[A-Za-z0-9_-]{1,46}$"  # with the time behind it, it is a command's id
@@ -71,7 +71,7 @@ class Plan(Value):
     )
     every: Duration | None = Field(None, description="Again and again, at this interval: whole seconds, at least 1")
     cron: str | None = Field(None, max_length=256, description="Six fields, seconds first; or five; or as '@daily'")
-    time_zone: str | None = Field(None, max_length=64, description="Of `cron`, as 'Europe/Berlin'; none: UTC")
+    time_zone: ZoneName | None = Field(None, description="Of `cron`, as 'Europe/Berlin'; none: UTC")
     missed: Literal["once", "drop"] = Field(
         "once", description="What becomes of a firing whose time passed while NATS or the scheduler was away"
     )
@@ -100,13 +100,6 @@ class Plan(Value):
         if cron is not None:
             Cron.parse(cron)
         return cron
-
-    @field_validator("time_zone")
-    @classmethod
-    def _is_zone(cls, name: str | None) -> str | None:
-        if name is not None:
-            zone_of(name)
-        return name
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from functools import cache
-from typing import Final
+from typing import Annotated, Final
 from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import AfterValidator, Field
 
 from funswarm.cron import SECOND, UTC_ZONE, Cron
 from funswarm.units import DURATION_MAX_S, duration_s
@@ -76,6 +78,14 @@ def zone_of(name: str) -> ZoneInfo:
         hint = f"did you mean {near[0]!r}?" if near else "write one as 'Europe/Berlin'"
         raise ValueError(f"there is no time zone {name!r}: {hint}")
     return ZoneInfo(name)
+
+
+def _is_zone(name: str) -> str:
+    zone_of(name)
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_is_zone), Field(max_length=64)]
 
 
 def _interval(text: str) -> timedelta:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from funswarm.cron import UTC_ZONE
 from funswarm.spec import REPLICAS_MAX
 from funswarm.state import ServiceState, Value
-from funswarm.timetable import Timetable, zone_of
+from funswarm.timetable import Timetable, ZoneName, zone_of
 from funswarm.units import Duration
 from services.scheduler.policies.contract import Parsed
 from services.scheduler.policies.labels import read
@@ -99,17 +99,10 @@ class Settings(Value):
     cooldown: Duration = 300.0
     cooldown_minutes: Annotated[float | None, Field(ge=0, le=1440)] = None
     floors: Annotated[tuple[tuple[str, str, Count], ...], BeforeValidator(_floors), Field(max_length=FLOORS_MAX)] = ()
-    timezone: str | None = None
+    timezone: ZoneName | None = None
     fallback: Count | None = None
     fallback_after: Annotated[int, Field(ge=1, le=100)] = 3
     fallback_behaviour: Literal["static", "higher", "lower"] = "higher"
-
-    @field_validator("timezone")
-    @classmethod
-    def _is_zone(cls, name: str | None) -> str | None:
-        if name is not None:
-            zone_of(name)
-        return name
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
