@@ -9,13 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from funswarm import units
 from funswarm.explain import did_you_mean
 from services.api.traefik.fields import SECTIONS, Field, Group, Kind
 
-FLAGS: Final = {
-    **dict.fromkeys(("1", "t", "T", "TRUE", "true", "True"), True),
-    **dict.fromkeys(("0", "f", "F", "FALSE", "false", "False"), False),
-}
 _ROOT: Final = "traefik"
 _NUMBER: Final = re.compile(r"[+-]?[0-9]{1,18}")
 _DURATION: Final = re.compile(r"[+-]?(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|\u00b5s|\u03bcs|ms|s|m|h))+")
@@ -93,9 +90,10 @@ def flag(label: str, value: str) -> bool:
     Raises:
         BadLabel: it is none.
     """
-    if value not in FLAGS:
-        raise BadLabel(Fault("this is neither true nor false", label, value))
-    return FLAGS[value]
+    try:
+        return bool(units.flag(value))
+    except ValueError as error:
+        raise BadLabel(Fault("this is neither true nor false", label, value)) from error
 
 
 def _tree(labels: Mapping[str, str]) -> dict[str, Node]:
