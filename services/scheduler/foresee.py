@@ -92,7 +92,7 @@ class _Scene:
 
     def replicated(self) -> str | None:
         self._remove_all([task for task in self._own.values() if self._node(task).gone])
-        kept = _in_order_of_keeping(self._own.values())
+        kept = in_order_of_keeping(self._own.values())
         wanted = replicas(self._after) or 0
         self._remove_all(kept[wanted:])
         left, reason = self._spread(wanted - len(kept))
@@ -194,7 +194,7 @@ class _Scene:
             self._remove(task)
 
 
-def _in_order_of_keeping(tasks: Iterable[TaskFacts]) -> list[TaskFacts]:
+def in_order_of_keeping(tasks: Iterable[TaskFacts]) -> list[TaskFacts]:
     """Those that a scale-down gives up first at the end: those that do not run, then the highest copy on a node.
 
     swarmkit manager/orchestrator/replicated/slot.go.

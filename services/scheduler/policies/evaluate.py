@@ -103,7 +103,7 @@ class _Evaluation:
         memory = self._record.memory_of(policy)
         if settings is None and memory is None:
             return
-        if policy.needs_tasks and not self._case.world.tasks_complete:
+        if settings is not None and policy.needs_tasks and not self._case.world.tasks_complete:
             if memory is not None:
                 self._taken = self._taken or f"{policy.name} waits until the tasks are known"
             return
