@@ -25,6 +25,7 @@ from funswarm.commands import (
     CreateCommand,
     DrainCommand,
     PauseCommand,
+    RebalanceCommand,
     RemoveCommand,
     RestartCommand,
     RollbackCommand,
@@ -132,6 +133,10 @@ class Client(Past):
     async def restart(self, name: str, *, force: bool = False, how: How = DEFAULT) -> Outcome:
         """Replaces all tasks. `force`: also in the middle of a rollout."""
         return await self._do(RestartCommand, name, how, {"force": force})
+
+    async def rebalance(self, name: str, *, how: How = DEFAULT) -> Outcome:
+        """Has its tasks spread evenly over its nodes, by surges: it is only begun; `decisions` tell how it goes."""
+        return await self._do(RebalanceCommand, name, how, {})
 
     async def rollback(self, name: str, *, how: How = DEFAULT) -> Outcome:
         """Goes back to the previous spec."""

@@ -12,8 +12,9 @@ from services.scheduler.policies.cron import Cron
 from services.scheduler.policies.depends_on import DependsOn
 from services.scheduler.policies.group import Group
 from services.scheduler.policies.keep import Keep
+from services.scheduler.policies.rebalance import Rebalance
 
 
 def policies(bus: Bus) -> tuple[Policy[Any, Any], ...]:
     """New ones, for one time of being active: a policy may have I/O of its own."""
-    return (CrashLoop(), DependsOn(), Group(), Cron(), Keep(bus))
+    return (Rebalance(), CrashLoop(), DependsOn(), Group(), Cron(), Keep(bus))
