@@ -157,9 +157,12 @@ class Client(Past):
         """Gives a node (hostname or id) no new tasks; those that it has stay."""
         return await self._do(PauseCommand, node, how, {})
 
-    async def drain(self, node: str, *, how: How = DEFAULT) -> Outcome:
-        """Takes all tasks from a node (hostname or id), and gives it no new ones."""
-        return await self._do(DrainCommand, node, how, {})
+    async def drain(self, node: str, *, graceful: bool = False, how: How = DEFAULT) -> Outcome:
+        """Takes all tasks from a node (hostname or id), and gives it no new ones.
+
+        `graceful`: when as many run elsewhere; until then it is paused. Activating it ends that.
+        """
+        return await self._do(DrainCommand, node, how, {"graceful": graceful})
 
     async def activate(self, node: str, *, how: How = DEFAULT) -> Outcome:
         """Gives a node (hostname or id) tasks again."""

@@ -146,9 +146,14 @@ class PauseCommand(CommandBase):
 
 
 class DrainCommand(CommandBase):
-    """Take all tasks from a node, and give it no new ones. `target`: the node's hostname or id."""
+    """Take all tasks from a node, and give it no new ones. `target`: the node's hostname or id.
+
+    `graceful`: only when as many tasks run elsewhere, so that no service has fewer than before; until then the node is
+    paused, and bears a label. The policy `drain` does it; activating or pausing the node ends it.
+    """
 
     verb: Literal["drain"] = "drain"
+    graceful: bool = False
 
 
 class ActivateCommand(CommandBase):

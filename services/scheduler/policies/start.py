@@ -27,7 +27,7 @@ def frame_of(
 ) -> Frame:
     """A frame that is not at work yet. `client`: reads the feed."""
     all_of_them = policies(bus)
-    world = Known(lambda service: asked_of(service, all_of_them))
+    world = Known(lambda service, draining: asked_of(service, all_of_them, draining=draining))
     sources = ["policies", *(policy.name for policy in all_of_them)]
 
     async def submit(command: Command) -> None:
@@ -41,7 +41,7 @@ def frame_of(
         metrics,
         submit=submit,
         find=store.find,
-        tasks=lambda: client.changes(kinds=["task", "node"]),
+        tasks=lambda with_tasks: client.changes(kinds=["task", "node"] if with_tasks else ["node"]),
         is_active=is_active,
         troubles=troubles,
     )

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any, Literal
 
-from funswarm.commands import Command, ScaleCommand, UpdateCommand
+from funswarm.commands import Command, DrainCommand, NodeCommand, ScaleCommand, UpdateCommand
 from funswarm.messages import Result, ResultStatus
 from funswarm.state import NodeState, ServiceState, TaskState
 from services.scheduler.facts import Amounts, TaskFacts
 from services.scheduler.foresee import in_order_of_keeping
 from services.scheduler.merge import by_key
 from services.scheduler.placement import demand_of, spread
+from services.scheduler.plan_node import AVAILABILITY, DRAIN_LABEL
 from services.scheduler.policies import surges
 from services.scheduler.policies.contract import Policy
 from services.scheduler.policies.evaluate import Case, evaluate
@@ -95,13 +96,17 @@ class Model:
     def _do(self, command: Command) -> None:
         if command.id in self.results:
             return
-        base = {"verb": command.verb, "written_from": self.service.version}
-        if command.expect.version not in (None, self.service.version):
+        base: dict[str, Any] = {"verb": command.verb, "written_from": self.service.version}
+        if command.expect.version not in (None, self.service.version) and not isinstance(command, NodeCommand):
             refused = {"status": ResultStatus.REFUSED, "changed": False, "reason": "expected another version"}
             self.results[command.id] = a_result(command.id, **base | refused)
             return
+        if isinstance(command, NodeCommand):
+            base["service_id"] = None
         self.results[command.id] = a_result(command.id, **base)
-        if isinstance(command, ScaleCommand):
+        if isinstance(command, NodeCommand):
+            self._write_node(command)
+        elif isinstance(command, ScaleCommand):
             self._put({"replicas": command.replicas}, self.service.version + 1)
         else:
             assert isinstance(command, UpdateCommand)
@@ -109,6 +114,22 @@ class Model:
             replicas = command.changes.replicas
             fields = {"labels": labels} | ({"replicas": replicas} if replicas is not None else {})
             self._put(fields, self.service.version + 1)
+
+    def _write_node(self, command: NodeCommand) -> None:
+        """As plan_node does; Swarm moves the tasks of a drained node only once they have ended there."""
+        number = next(at for at, node in enumerate(self.nodes) if command.target in (node.id, node.name))
+        node, graceful = self.nodes[number], isinstance(command, DrainCommand) and command.graceful
+        availability = "pause" if graceful else AVAILABILITY[command.verb]
+        labels = by_key(node.labels, {DRAIN_LABEL: command.id if graceful else None})
+        update = {"availability": availability, "labels": labels, "version": node.version + 1}
+        self.nodes[number] = node.model_copy(update=update)
+        if availability == "drain":
+            self.tasks = {slot: task for slot, task in self.tasks.items() if task.node_id != node.id}
+            self._orchestrate(self.service.replicas or 0)
+
+    def node(self, command: NodeCommand) -> None:
+        """Somebody's command for a node."""
+        self._write_node(command)
 
     def _put(self, fields: dict[str, Any], version: int) -> None:
         self.service = ServiceState.model_validate(self.service.model_dump() | fields | {"version": version})
@@ -119,14 +140,15 @@ class Model:
         kept = [task.slot for task in order] + [slot for slot, task in self.tasks.items() if not task.node_id]
         for slot in kept[replicas:]:
             del self.tasks[slot]
+        running = sum(task.state == "running" for task in self.tasks.values())
+        self.least = min(self.least, running)
         nodes = surges.loaded_nodes(self.service, self.world())
         before = {one.node.name: one.of_service for one in nodes}
         spread(nodes, demand_of(self.service.spec), replicas - len(self.tasks))
         for one in nodes:
             for _ in range(one.of_service - before[one.node.name]):
                 self._add(one.node.name)
-        running = sum(task.state == "running" for task in self.tasks.values())
-        self.least, self.most = min(self.least, running), max(self.most, len(self.tasks))
+        self.most = max(self.most, len(self.tasks))
 
     def _add(self, node: str) -> None:
         slot = next(number for number in range(1, len(self.tasks) + 2) if number not in self.tasks)
