@@ -9,7 +9,7 @@ from funswarm.messages import Preview
 from services.scheduler.facts import WANTED, Port, host_ports, node_facts, task_facts
 from services.scheduler.foresee import Swarm, foresee, foresee_drain, foresee_rebalance
 from services.scheduler.plan import Action, Create, Remove, Situation, Write
-from services.scheduler.plan_node import WriteNode
+from services.scheduler.plan_node import DRAIN_LABEL, WriteNode
 from services.scheduler.ports import EngineCalls
 from services.scheduler.raw_service import Json
 
@@ -42,7 +42,7 @@ async def preview(engine: EngineCalls, command: SingleCommand, action: Action, s
 
 async def _of_node(engine: EngineCalls, action: WriteNode) -> Preview:
     """Of all that changes only a drain moves tasks at once."""
-    if action.spec["Availability"] != "drain":
+    if action.spec["Availability"] != "drain" and DRAIN_LABEL not in (action.spec.get("Labels") or {}):
         return NOTHING_MOVES
     specs = dict(await engine.picked("service", lambda raw: (raw["ID"], raw["Spec"])))
     swarm = await _swarm(engine, {service_id: host_ports(spec) for service_id, spec in specs.items()})

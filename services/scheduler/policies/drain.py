@@ -34,7 +34,7 @@ class Drain(Policy[Settings, Memory]):
         if not drain_nodes.concerns(service):
             return Parsed(None)
         labels = {key: value for key, value in service.labels.items() if key != BASE_LABEL}
-        on = service.model_copy(update={"labels": {**labels, f"funswarm.{NAME}": "true"}})
+        on = service.model_copy(update={"labels": {f"funswarm.{NAME}": "true"} | labels})
         parsed = read(Settings, NAME, on)
         return Parsed(parsed.settings or Settings(), parsed.problems)
 
