@@ -11,6 +11,7 @@ from funswarm.messages import Problem
 from funswarm.state import ServiceState
 from services.scheduler.placement import demand_of
 from services.scheduler.policies.contract import Parsed, Policy, Situation, Verdict, World
+from services.scheduler.policies.daily import Daily
 from services.scheduler.policies.labels import read
 from services.scheduler.policies.rebalance_look import Look
 from services.scheduler.policies.rebalance_memory import BASE_LABEL, NAME, NOW_LABEL, Memory, Settings
@@ -21,13 +22,14 @@ SWITCH: Final = f"funswarm.{NAME}"
 
 
 class Rebalance(Policy[Settings, Memory]):
-    """`funswarm.rebalance=true`, `funswarm.rebalance.*`."""
+    """`funswarm.rebalance=true`, `funswarm.rebalance.*`. `window`: when it may begin; None: always."""
 
     name = NAME
     memory = Memory
     needs_tasks = True
 
-    def __init__(self) -> None:
+    def __init__(self, window: Daily | None = None) -> None:
+        self._window = window
         self._turn: tuple[str, datetime] | None = None  # which service, and until when
 
     def parse(self, service: ServiceState) -> Parsed[Settings]:
@@ -44,7 +46,8 @@ class Rebalance(Policy[Settings, Memory]):
         assert situation.service is not None
         service, turn = situation.service, self._others_turn(situation)
         ends = BASE_LABEL in service.labels and _asked(service).settings is None
-        verdict = Look(situation, service, turn, ends=ends).verdict()
+        opens = self._window.opens(situation.now) if self._window is not None else situation.now
+        verdict = Look(situation, service, turn, ends=ends, opens=opens).verdict()
         before, ask = situation.memory, verdict.ask
         if before is not None and before.surge is not None:
             self._turn = (situation.name, situation.now + timedelta(seconds=SURGE_S))

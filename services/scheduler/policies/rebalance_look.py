@@ -6,7 +6,7 @@ base. What goes wrong in a wave ends it there, too; but replicas that somebody e
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from funswarm.commands import UpdateCommand
@@ -27,10 +27,19 @@ _FAILED: Final = frozenset({"failed", "rejected"})
 
 
 class Look:
-    """`turn`: who has the turn among all services, None: this one may. `ends`: its labels ask for it no more."""
+    """`turn`: who has the turn among all services, None: this one may. `ends`: its labels ask for it no more.
+
+    `opens`: when a wave may begin.
+    """
 
     def __init__(
-        self, situation: Situation[Settings, Memory], service: ServiceState, turn: str | None, *, ends: bool
+        self,
+        situation: Situation[Settings, Memory],
+        service: ServiceState,
+        turn: str | None,
+        *,
+        ends: bool,
+        opens: datetime,
     ) -> None:
         self._now = situation.now
         self._situation = situation
@@ -39,6 +48,7 @@ class Look:
         self._memory = situation.memory
         self._turn = turn
         self._ends = ends
+        self._opens = opens
         self._has = service.replicas or 0
         self._tasks = surges.wanted(situation.world.tasks_of(service.id))
 
@@ -213,6 +223,9 @@ class Look:
             return self._done("the last wave moved nothing: Swarm places its tasks elsewhere")
         if count == 0:
             return self._done("its tasks are spread as evenly as can be")
+        if self._now < self._opens and NOW_LABEL not in self._service.labels:
+            said = Said("it is to be rebalanced", limiter=f"not before {self._opens:%Y-%m-%d %H:%M %Z}")
+            return Verdict(memory=memory, said=said, again_at=self._opens)
         if self._turn is not None:
             again = self._now + timedelta(seconds=TURN_S)
             said = Said("it is to be rebalanced", limiter=f"one service at a time: {self._turn} comes first")

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.scheduler.policies.daily import daily
 from services.scheduler.policies.evaluate import evaluate
 from services.scheduler.policies.rebalance import Rebalance
 from services.scheduler.policies.rebalance_memory import BASE_LABEL, NOW_LABEL
@@ -12,9 +13,9 @@ from tests.floors import NOW, a_case
 from tests.unit.scheduler.policies.surge_model import Model
 
 
-def hot(tasks=12, new=3, **others):
+def hot(tasks=12, new=3, policy=Rebalance, **others):
     """All tasks on one node, and so many nodes that have just come."""
-    model = Model(Rebalance, {"h1": tasks}, [a_node("h1")])
+    model = Model(policy, {"h1": tasks}, [a_node("h1")])
     model.step()
     model.nodes += [a_node(f"h{number}", **others) for number in range(2, 2 + new)]
     return model
@@ -138,6 +139,15 @@ def test_a_surge_of_which_nothing_is_remembered_is_taken_back():
     model.record = type(model.record)(service="web")
     model.run(2)
     assert 12 == model.service.replicas
+
+
+def test_outside_of_its_window_it_waits_for_it():
+    model = hot(policy=lambda: Rebalance(daily("13:00-14:00")))  # it is noon
+    model.run(20)
+    assert (12, "it is to be rebalanced") == (model.service.replicas, model.reasons[-1])
+    model.now += timedelta(hours=1)
+    model.run(60)
+    assert [3, 3, 3, 3] == counts(model)
 
 
 def test_one_service_at_a_time():
