@@ -5,7 +5,7 @@ other nodes; when all of them run, the node is drained, and each service goes ba
 from there. To activate the node ends it, and a service that does not come to run elsewhere in time has it activated.
 """
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from funswarm.commands import ActivateCommand, Command, DrainCommand, Expect, UpdateCommand
@@ -16,7 +16,7 @@ from services.scheduler.policies.contract import UNNAMED, Ask, Parsed, Policy, S
 from services.scheduler.policies.drain_memory import BASE_LABEL, NAME, Memory, Settings
 from services.scheduler.policies.labels import read
 from services.scheduler.policies.rebalance_memory import BASE_LABEL as REBALANCE_BASE_LABEL
-from services.scheduler.policies.record import unseen
+from services.scheduler.policies.record import moment, unseen
 
 LOOK_S: Final = 1.0
 CLAIM: Final = "its tasks are moved from a node that is to be drained"
@@ -90,6 +90,8 @@ class _Look:
     def _begin(self) -> Verdict[Memory]:
         here = len(drain_nodes.on(self._tasks, self._marked))
         if here and self._has:
+            if self._is_late(moment(min(node.updated_at for node in self._marked.values()))):
+                return self._give_up(self._situation.memory, "its tasks there could not be doubled elsewhere")
             if REBALANCE_BASE_LABEL in self._service.labels:
                 said = Said("its node is to be drained", limiter="it is in the middle of a rebalance")
                 return Verdict(memory=self._situation.memory, said=said, again_at=self._soon)
@@ -130,8 +132,8 @@ class _Look:
                 memory=memory, ask=Ask(self._write(top, str(memory.base)), memory=after), said=said, claims=CLAIM
             )
         runs = drain_nodes.running_elsewhere(self._service, self._world, self._marked)
-        if runs < memory.base and self._now >= memory.since + timedelta(seconds=self._settings.timeout):
-            return self._give_up(memory, runs)
+        if runs < memory.base and self._is_late(memory.since):
+            return self._give_up(memory, f"only {runs} of {memory.base} tasks run elsewhere")
         return self._spoken(memory)
 
     def _lives(self, state: str, node_id: str | None) -> bool:
@@ -148,11 +150,16 @@ class _Look:
         return Verdict(memory=memory, ask=ask, said=said, claims=CLAIM, again_at=self._soon)
 
     # What is done with nodes.
-    def _give_up(self, memory: Memory, runs: int) -> Verdict[Memory]:
-        node = self._marked[min(node_id for node_id in memory.nodes if node_id in self._marked)]
-        why = f"only {runs} of {memory.base} tasks run elsewhere after {self._settings.timeout:g} s"
+    def _is_late(self, since: datetime) -> bool:
+        return self._now >= since + timedelta(seconds=self._settings.timeout)
+
+    def _give_up(self, memory: Memory | None, why: str) -> Verdict[Memory]:
+        here = [task.node_id for task in drain_nodes.on(self._tasks, self._marked)]
+        node = self._marked[min([one for one in here if one] or self._marked)]
         command = ActivateCommand(id=UNNAMED, target=node.id, expect=Expect(version=node.version))
-        said = Said(f"the drain of {node.name} is given up, and the node gets tasks again: {why}", happened=True)
+        late = f"after {self._settings.timeout:g} s {why}"
+        text = f"the drain of {node.name} is given up, and the node gets tasks again: {late}"
+        said = Said(text, happened=True)
         return Verdict(memory=memory, ask=_of_node(command, node), said=said, claims=CLAIM, again_at=self._soon)
 
     def _spoken(self, memory: Memory | None) -> Verdict[Memory]:

@@ -122,6 +122,7 @@ class Model:
         availability = "pause" if graceful else AVAILABILITY[command.verb]
         labels = by_key(node.labels, {DRAIN_LABEL: command.id if graceful else None})
         update = {"availability": availability, "labels": labels, "version": node.version + 1}
+        update["updated_at"] = self.now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
         self.nodes[number] = node.model_copy(update=update)
         if availability == "drain":
             self.tasks = {slot: task for slot, task in self.tasks.items() if task.node_id != node.id}

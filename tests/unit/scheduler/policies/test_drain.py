@@ -61,6 +61,13 @@ def test_it_waits_for_tasks_that_do_not_run_yet_and_then_gives_up():
     assert ((2, "active", False), 2) == (state(model), model.least)
 
 
+def test_a_service_that_can_never_be_surged_does_not_leave_the_node_paused_for_ever():
+    model = a_model(1, 0)
+    model.write(update_status={"state": "paused"})
+    model.run(70)
+    assert (1, "active", False) == state(model)
+
+
 @pytest.mark.parametrize("command", [ActivateCommand(id="no", target="h1"), PauseCommand(id="no", target="h1")])
 def test_to_activate_or_pause_the_node_ends_it(command):
     model = a_model(3, 1)
