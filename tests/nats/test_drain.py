@@ -4,8 +4,9 @@ import pytest
 
 from funswarm import check
 from funswarm.spec import ServiceSpec
+from tests import rebalancing
 from tests.nats.scheduler_scene import Scene
-from tests.surging import PATIENCE_S, WAITS, least_running, running
+from tests.surging import PATIENCE_S, WAITS, running
 from tests.waiting import until
 
 
@@ -35,13 +36,8 @@ async def over(scene: Scene, node: str, availability: str, replicas: int) -> Non
 
 
 async def test_a_service_of_one_task_is_never_without(nodes):
-    node = await a_service(nodes, 1)
-    async with least_running(nodes.client, "web") as counts:
-        check(await nodes.client.drain(node, graceful=True, how=WAITS))
-        await over(nodes, node, "drain", 1)
-        after = await running(nodes.client, "web", 1)
-    assert node not in after.values()
-    assert 1 <= min(counts), counts
+    spec = lambda name, replicas: ServiceSpec(name=name, image="nginx:1", replicas=replicas)  # noqa: E731
+    await rebalancing.a_graceful_drain_leaves_no_moment_without_a_task(nodes.client, spec, "web")
 
 
 async def test_a_node_without_tasks_is_drained(nodes):

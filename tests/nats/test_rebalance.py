@@ -9,8 +9,9 @@ from funswarm.spec import ServiceSpec
 from services.bus.connection import Bus
 from services.bus.policies import PolicyBucket
 from services.bus.settings import NatsSettings
+from tests import rebalancing
 from tests.nats.scheduler_scene import Scene
-from tests.surging import DRY, PATIENCE_S, WAITS, Tasks, least_running, running
+from tests.surging import PATIENCE_S, WAITS, Tasks, least_running, running
 from tests.waiting import until
 
 QUICK = {"funswarm.rebalance": "true", "funswarm.rebalance.debounce": "100ms", "funswarm.rebalance.settle": "100ms"}
@@ -20,6 +21,11 @@ QUICK = {"funswarm.rebalance": "true", "funswarm.rebalance.debounce": "100ms", "
 async def nodes(swarm: Scene) -> Scene:
     swarm.start_poller()
     return swarm
+
+
+def spec(name: str, replicas: int) -> ServiceSpec:
+    labels = {"funswarm.rebalance.settle": "100ms"}
+    return ServiceSpec(name=name, image="nginx:1", replicas=replicas, labels=labels)
 
 
 async def remembered(scene: Scene) -> bool:
@@ -72,13 +78,10 @@ async def test_nodes_that_come_get_their_share_and_no_task_too_few_runs_meanwhil
     assert 2 == len(before.keys() & after.keys())
 
 
-async def test_a_command_does_it_as_it_was_foretold(nodes):
-    await on_one_node(nodes, {"funswarm.rebalance.settle": "100ms"}, 4)
-    foretold = check(await nodes.client.rebalance("web", how=DRY)).preview
-    assert foretold is not None
-    check(await nodes.client.rebalance("web", how=WAITS))
-    await evened_out(nodes, [1, 1, 2])
-    assert [1, 1, 2] == sorted(one.tasks for one in foretold.placements)
+async def test_a_command_spreads_tasks_over_free_nodes(nodes):
+    _, *free = sorted(node.hostname for node in nodes.cluster.store.nodes.values())
+    story = rebalancing.a_command_spreads_tasks_over_free_nodes
+    await story(nodes.client, spec, "web", free=(free[0], free[1]), ends=[2, 2, 2])
 
 
 async def test_a_scheduler_that_takes_over_in_the_middle_ends_it(nodes):

@@ -116,7 +116,8 @@ class _Look:
                 node_id for node_id in memory.nodes if (node := nodes.get(node_id)) and node.availability != "drain"
             ]
             tasks = self._world.tasks_of(self._service.id)
-            alive = [task for task in drain_nodes.on(tasks, memory.nodes) if self._lives(task.state, task.node_id)]
+            gone = {*memory.nodes, *(node.id for node in nodes.values() if node.availability == "drain")}
+            alive = [task for task in drain_nodes.on(tasks, gone) if self._lives(task.state, task.node_id)]
             if active:
                 return self._back(memory, "the drain was ended")
             if alive:
