@@ -24,7 +24,9 @@ def at(day, hour):
     ],
 )
 def test_it_opens_next(text, now, opens):
-    assert opens == daily(text).opens(now)
+    window = daily(text)
+    assert window is not None
+    assert opens == window.opens(now)
 
 
 def test_what_is_no_time_is_refused():
