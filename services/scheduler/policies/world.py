@@ -35,7 +35,7 @@ class Known:
     def __init__(self, asks: Callable[[ServiceState, bool], Asked]) -> None:
         self._asks = asks
         self.complete = False  # all services are known
-        self.tasks_complete = False  # so are tasks and nodes
+        self.tasks_complete = False  # so are nodes, and the tasks that are needed
         self.told_at: datetime | None = None
         self._entries: dict[str, Entry] = {}  # by id
         self._ids: dict[str, str] = {}  # by name
@@ -107,7 +107,7 @@ class Known:
             case Snapshotted(state):
                 self._put(state, needed)
             case SnapshotEnd():
-                self.tasks_complete, self._told_of = True, needed
+                self.tasks_complete, self._told_of = bool(needed), needed
                 self._ask_again()
                 return set(self.followed())
             case Changed():
