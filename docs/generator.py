@@ -65,8 +65,9 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
         "`<p>.request.<verb>`, which answers with the result.",
         (
             commands.CreateCommand, commands.UpdateCommand, commands.ScaleCommand, commands.RestartCommand,
-            commands.RollbackCommand, commands.RemoveCommand, commands.RunCommand, commands.PauseCommand,
-            commands.DrainCommand, commands.ActivateCommand, commands.BatchCommand, commands.BatchItem, commands.Expect,
+            commands.RollbackCommand, commands.RemoveCommand, commands.RunCommand, commands.RebalanceCommand,
+            commands.PauseCommand, commands.DrainCommand, commands.ActivateCommand,
+            commands.BatchCommand, commands.BatchItem, commands.Expect,
         ),
     ),
     (

@@ -25,6 +25,7 @@ from funswarm.commands import (
     CreateCommand,
     DrainCommand,
     PauseCommand,
+    RebalanceCommand,
     RemoveCommand,
     RestartCommand,
     RollbackCommand,
@@ -133,6 +134,10 @@ class Client(Past):
         """Replaces all tasks. `force`: also in the middle of a rollout."""
         return await self._do(RestartCommand, name, how, {"force": force})
 
+    async def rebalance(self, name: str, *, how: How = DEFAULT) -> Outcome:
+        """Has its tasks spread evenly over its nodes, by surges: it is only begun; `decisions` tell how it goes."""
+        return await self._do(RebalanceCommand, name, how, {})
+
     async def rollback(self, name: str, *, how: How = DEFAULT) -> Outcome:
         """Goes back to the previous spec."""
         return await self._do(RollbackCommand, name, how, {})
@@ -152,9 +157,12 @@ class Client(Past):
         """Gives a node (hostname or id) no new tasks; those that it has stay."""
         return await self._do(PauseCommand, node, how, {})
 
-    async def drain(self, node: str, *, how: How = DEFAULT) -> Outcome:
-        """Takes all tasks from a node (hostname or id), and gives it no new ones."""
-        return await self._do(DrainCommand, node, how, {})
+    async def drain(self, node: str, *, graceful: bool = False, how: How = DEFAULT) -> Outcome:
+        """Takes all tasks from a node (hostname or id), and gives it no new ones.
+
+        `graceful`: when as many run elsewhere; until then it is paused. Activating it ends that.
+        """
+        return await self._do(DrainCommand, node, how, {"graceful": graceful})
 
     async def activate(self, node: str, *, how: How = DEFAULT) -> Outcome:
         """Gives a node (hostname or id) tasks again."""

@@ -24,7 +24,7 @@ BATCH_MAX: Final = 50
 COMMAND_BYTES_MAX: Final = 512 * 1024  # Swarm refuses objects over 1 MiB or so; NATS messages too
 
 
-SERVICE_VERBS: Final = ("create", "update", "scale", "restart", "rollback", "remove", "run")
+SERVICE_VERBS: Final = ("create", "update", "scale", "restart", "rollback", "remove", "run", "rebalance")
 NODE_VERBS: Final = ("pause", "drain", "activate")
 VERBS: Final = (*SERVICE_VERBS, *NODE_VERBS, "batch")
 
@@ -130,6 +130,15 @@ class RunCommand(CommandBase):
     force: bool = False
 
 
+class RebalanceCommand(CommandBase):
+    """Spread the tasks of a replicated service evenly over its nodes, by surges: it is only begun.
+
+    The policy `rebalance` does it, one service at a time; its decisions tell how it goes. A label marks it until then.
+    """
+
+    verb: Literal["rebalance"] = "rebalance"
+
+
 class PauseCommand(CommandBase):
     """Give a node no new tasks; those that it has stay. `target`: the node's hostname or id."""
 
@@ -137,9 +146,14 @@ class PauseCommand(CommandBase):
 
 
 class DrainCommand(CommandBase):
-    """Take all tasks from a node, and give it no new ones. `target`: the node's hostname or id."""
+    """Take all tasks from a node, and give it no new ones. `target`: the node's hostname or id.
+
+    `graceful`: only when as many tasks run elsewhere, so that no service has fewer than before; until then the node is
+    paused, and bears a label. The policy `drain` does it; activating or pausing the node ends it.
+    """
 
     verb: Literal["drain"] = "drain"
+    graceful: bool = False
 
 
 class ActivateCommand(CommandBase):
@@ -149,7 +163,14 @@ class ActivateCommand(CommandBase):
 
 
 ServiceCommand = (
-    CreateCommand | UpdateCommand | ScaleCommand | RestartCommand | RollbackCommand | RemoveCommand | RunCommand
+    CreateCommand
+    | UpdateCommand
+    | ScaleCommand
+    | RestartCommand
+    | RollbackCommand
+    | RemoveCommand
+    | RunCommand
+    | RebalanceCommand
 )
 NodeCommand = PauseCommand | DrainCommand | ActivateCommand
 SingleCommand = ServiceCommand | NodeCommand

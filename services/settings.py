@@ -116,6 +116,12 @@ class Settings(BaseSettings):
         None, description="The path of admission's policy, YAML or TOML; default: no access to hosts, all else free"
     )
 
+    rebalance_window: str | None = Field(
+        None,
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+        description="When services are rebalanced because a node came: a time of the day in UTC, as 22:00-06:00",
+    )
+
     hooks_file: Path | None = Field(
         None, description="The path of a file of webhooks, YAML or JSON; besides those that are put over HTTP"
     )

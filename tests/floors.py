@@ -70,15 +70,17 @@ def a_world(
     tasks: Sequence[TaskState | NodeState] | None = None,
 ) -> Known:
     """All of these are known; tasks and nodes only where they are given."""
-    world = Known(lambda service: asked_of(service, policies))
+    world = Known(lambda service, draining: asked_of(service, policies, draining=draining))
     world.take(SnapshotBegin())
     for service in services:
         world.take(Snapshotted(service))
     world.take(SnapshotEnd(1))
-    for state in tasks or ():
-        world.take_tasks(Snapshotted(state), world.need_tasks())
-    if tasks is not None:
-        world.take_tasks(SnapshotEnd(1), world.need_tasks())
+    for _ in range(2):  # a drain is known when the nodes are: then more tasks are needed
+        world.take_tasks(SnapshotBegin(), world.need_tasks())
+        for state in tasks or ():
+            world.take_tasks(Snapshotted(state), world.need_tasks())
+        if tasks is not None:
+            world.take_tasks(SnapshotEnd(1), world.need_tasks())
     return world
 
 

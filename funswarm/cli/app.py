@@ -80,6 +80,7 @@ app.command("create", context_settings={"allow_interspersed_args": False})(creat
 app.command("update")(updating.update)
 app.command("scale")(writing.scale)
 app.command("restart")(writing.restart)
+app.command("rebalance")(writing.rebalance)
 app.command("rollback")(writing.rollback)
 app.command("run")(writing.run_again)
 app.command("rm")(writing.remove)

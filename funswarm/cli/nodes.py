@@ -32,12 +32,21 @@ def pause(
 def drain(
     context: typer.Context,
     node: Node,
+    graceful: Annotated[
+        bool, typer.Option("--graceful", help="Pause it, start as many tasks elsewhere, and drain it then.")
+    ] = False,
     expect_version: options.ExpectVersion = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
-    """Take all tasks from a node, and give it no new ones."""
-    _submit(context, lambda client, how: client.drain(node, how=how), expect_version, dry_run=dry_run, json=json)
+    """Take all tasks from a node, and give it no new ones; `--graceful`: once as many run elsewhere."""
+    _submit(
+        context,
+        lambda client, how: client.drain(node, graceful=graceful, how=how),
+        expect_version,
+        dry_run=dry_run,
+        json=json,
+    )
 
 
 @app.command()

@@ -80,6 +80,19 @@ def restart(
     )
 
 
+def rebalance(
+    context: typer.Context,
+    service: options.Name,
+    expect_version: options.ExpectVersion = None,
+    command_id: options.CommandId = None,
+    dry_run: options.DryRun = False,
+    json: options.Json = False,
+) -> None:
+    """Spread a service's tasks evenly over its nodes, by surges; `funswarm explain` tells how it goes."""
+    how = How(command_id, Expect(version=expect_version), dry_run=dry_run)
+    submit_and_finish(context, lambda client: client.rebalance(service, how=how), Manner(json, None))
+
+
 def rollback(
     context: typer.Context,
     service: options.Name,

@@ -65,6 +65,10 @@ def routes(client: Client) -> APIRouter:
     async def scale_service(name: Name, wanted: Scale, how: Asked, force: Force = False) -> Response:
         return answer(await client.scale(name, wanted.replicas, force=force, how=how), how)
 
+    @router.post("/{name}/rebalance", responses=ANSWERS, summary="Spread its tasks evenly", response_model=None)
+    async def rebalance_service(name: Name, how: Asked) -> Response:
+        return answer(await client.rebalance(name, how=how), how)
+
     @router.post("/{name}/restart", responses=ANSWERS, summary="Replace all tasks", response_model=None)
     async def restart_service(name: Name, how: Asked, force: Force = False) -> Response:
         return answer(await client.restart(name, force=force, how=how), how)

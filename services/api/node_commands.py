@@ -22,8 +22,8 @@ def routes(client: Client) -> APIRouter:
         return answer(await client.pause(name, how=how), how)
 
     @router.post("/{name}/drain", responses=ANSWERS, summary="Take all tasks from a node", response_model=None)
-    async def drain_node(name: Name, how: Asked) -> Response:
-        return answer(await client.drain(name, how=how), how)
+    async def drain_node(name: Name, how: Asked, graceful: bool = False) -> Response:
+        return answer(await client.drain(name, graceful=graceful, how=how), how)
 
     @router.post("/{name}/activate", responses=ANSWERS, summary="Give a node tasks again", response_model=None)
     async def activate_node(name: Name, how: Asked) -> Response:

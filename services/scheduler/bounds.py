@@ -16,7 +16,7 @@ from funswarm.state import AnyState
 from services.scheduler.merge import by_key
 from services.scheduler.raw_service import Json, name
 
-_OF_SERVICES: Final = frozenset({"create", "update", "scale", "restart", "rollback", "remove", "run"})
+_OF_SERVICES: Final = frozenset({"create", "update", "scale", "restart", "rollback", "remove", "run", "rebalance"})
 
 
 def check_namespaces(command: Command, service: Json | None) -> None:

@@ -10,13 +10,16 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from funswarm.messages import Placement, Preview
+from funswarm.spec import REPLICAS_MAX
 from services.scheduler.constraints import constraints_of, meets
 from services.scheduler.facts import NodeFacts, Port, TaskFacts
 from services.scheduler.placement import Candidate, Demand, Filter, demand_of, filters_for, spread, suited
 from services.scheduler.raw_service import Json, mode, replaces_all, replicas
+from services.scheduler.waves import wave
 
 NODES_MAX: Final = 1000  # in a result, which NATS must take
 SERVICES_MAX: Final = 100
+WAVE_MAX: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,22 @@ def foresee_drain(node_id: str, specs: Mapping[str, Json], swarm: Swarm) -> Prev
     return Preview(restarts_tasks=bool(moved), fits=not reasons, reasons=tuple(reasons[:SERVICES_MAX]))
 
 
+def foresee_rebalance(spec: Json, service_id: str, swarm: Swarm) -> Preview:
+    """Where a service's tasks would run once surges have evened them out; see `services.scheduler.waves`."""
+    moved = 0
+    while True:
+        scene = _Scene(spec, spec, service_id, swarm)
+        count = scene.wave()
+        if count == 0 or moved > REPLICAS_MAX:
+            return Preview(restarts_tasks=False, fits=True, placements=scene.placements())
+        moved += count
+        for wanted in ((replicas(spec) or 0) + count, replicas(spec) or 0):
+            scene = _Scene(spec, {**spec, "Mode": {"Replicated": {"Replicas": wanted}}}, service_id, swarm)
+            scene.replicated()
+            others = tuple(task for task in swarm.tasks if task.service_id != service_id)
+            swarm = replace(swarm, tasks=others + scene.tasks())
+
+
 class _Scene:
     """One service in the Swarm, while its tasks are moved. Each method says why not all have a node; None: all have."""
 
@@ -92,7 +111,7 @@ class _Scene:
 
     def replicated(self) -> str | None:
         self._remove_all([task for task in self._own.values() if self._node(task).gone])
-        kept = _in_order_of_keeping(self._own.values())
+        kept = in_order_of_keeping(self._own.values())
         wanted = replicas(self._after) or 0
         self._remove_all(kept[wanted:])
         left, reason = self._spread(wanted - len(kept))
@@ -162,6 +181,10 @@ class _Scene:
         at_once = given.get("MaxConcurrent", 1)
         return self._spread(min(at_once, given.get("TotalCompletions", at_once)))[1]
 
+    def wave(self) -> int:
+        """How many more, and then less again, is the next step to even numbers."""
+        return wave([*self._candidates.values()], self._demand, WAVE_MAX)
+
     def placements(self) -> tuple[Placement, ...]:
         """By node's name, of those that have any."""
         counts = [(one.node.name, one.of_service) for one in self._candidates.values() if one.of_service]
@@ -194,7 +217,7 @@ class _Scene:
             self._remove(task)
 
 
-def _in_order_of_keeping(tasks: Iterable[TaskFacts]) -> list[TaskFacts]:
+def in_order_of_keeping(tasks: Iterable[TaskFacts]) -> list[TaskFacts]:
     """Those that a scale-down gives up first at the end: those that do not run, then the highest copy on a node.
 
     swarmkit manager/orchestrator/replicated/slot.go.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from funswarm.commands import (
     CreateCommand,
     NodeCommand,
+    RebalanceCommand,
     RemoveCommand,
     RestartCommand,
     RollbackCommand,
@@ -28,6 +29,7 @@ from services.scheduler.merge import merged
 from services.scheduler.names import Names
 from services.scheduler.plan_node import WriteNode, plan_node
 from services.scheduler.plan_run import FORCE_UPDATE_MAX, held_run, run_spec
+from services.scheduler.policies.rebalance_memory import NOW_LABEL
 from services.scheduler.raw_service import ROLLING, ROLLING_BACK, Json, fingerprint, held, marked, name, version, wrote
 from services.scheduler.spec_changes import spec_changes
 from services.scheduler.to_engine import create_spec, patched_spec
@@ -95,6 +97,7 @@ class Nothing:
     changed: bool
 
 
+Changing = UpdateCommand | ScaleCommand | RestartCommand | RunCommand | RebalanceCommand
 Action = Create | Write | WriteNode | Remove | Nothing
 
 
@@ -135,8 +138,8 @@ def plan(command: SingleCommand, situation: Situation) -> Action:
     )
 
 
-def _held(command: UpdateCommand | ScaleCommand | RestartCommand | RunCommand, service: Json) -> str | None:
-    if command.force:
+def _held(command: Changing, service: Json) -> str | None:
+    if not isinstance(command, RebalanceCommand) and command.force:
         return None
     return held_run(service) if isinstance(command, RunCommand) else held(service, ROLLING)
 
@@ -212,9 +215,7 @@ def _rolled_back(service: Json, intent: Intent) -> bool:
     )
 
 
-def _changed_spec(
-    command: UpdateCommand | ScaleCommand | RestartCommand | RunCommand, service: Json, names: Names
-) -> Json:
+def _changed_spec(command: Changing, service: Json, names: Names) -> Json:
     spec: Json = service["Spec"]
     if isinstance(command, RunCommand):  # any write runs a job: that of the command's own label is the run
         return run_spec(command, service)
@@ -224,6 +225,9 @@ def _changed_spec(
     if isinstance(command, ScaleCommand):
         check_mode(ServicePatch(replicas=command.replicas), service)
         change: Json = {"Mode": {"Replicated": {"Replicas": command.replicas}}}
+    elif isinstance(command, RebalanceCommand):
+        check_mode(ServicePatch(replicas=1), service)
+        change = {"Labels": {NOW_LABEL: command.id}}
     else:
         count = int((spec.get("TaskTemplate") or {}).get("ForceUpdate") or 0) + 1
         change = {"TaskTemplate": {"ForceUpdate": count % FORCE_UPDATE_MAX}}

@@ -8,12 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from funswarm.commands import NodeCommand
+from funswarm.commands import DrainCommand, NodeCommand
 from funswarm.errors import InvalidRequest, Refused
 from funswarm.messages import Change, Code
 from funswarm.state import NodeState
+from services.scheduler.merge import by_key
 from services.scheduler.raw_service import Json, version
 
+DRAIN_LABEL: Final = "funswarm.drain"  # of a node: the command that is to drain it gracefully
 AVAILABILITY: Final = {"activate": "active", "pause": "pause", "drain": "drain"}  # by verb
 
 
@@ -38,12 +40,26 @@ def plan_node(command: NodeCommand, node: Json | None, nodes: Iterable[NodeState
         raise Refused(f"there is no node {command.target!r}{near}", Code.UNKNOWN_NODE)
     _check_expectations(command, node)
     spec, wanted = node["Spec"], AVAILABILITY[command.verb]
-    before = spec.get("Availability") or "active"
-    if before == wanted:
+    before, labels = spec.get("Availability") or "active", spec.get("Labels") or {}
+    mark = None
+    if isinstance(command, DrainCommand) and command.graceful:
+        if before == "drain" or DRAIN_LABEL in labels:
+            return None
+        wanted, mark = "pause", command.id
+    if before == wanted and labels.get(DRAIN_LABEL) == mark:
         return None
-    changes = (Change(path="spec.Availability", before=before, after=wanted),)
+    changes = _changes(
+        ("spec.Availability", before, wanted), (f"spec.Labels.{DRAIN_LABEL}", labels.get(DRAIN_LABEL), mark)
+    )
     warnings = () if wanted == "active" else _if_none_is_left(node["ID"], nodes)
-    return WriteNode(node["ID"], version(node), {**spec, "Availability": wanted}, changes, warnings)
+    after = {**spec, "Availability": wanted}
+    if labels.get(DRAIN_LABEL) != mark:
+        after["Labels"] = by_key(labels, {DRAIN_LABEL: mark})
+    return WriteNode(node["ID"], version(node), after, changes, warnings)
+
+
+def _changes(*values: tuple[str, str | None, str | None]) -> tuple[Change, ...]:
+    return tuple(Change(path=path, before=before, after=after) for path, before, after in values if before != after)
 
 
 def _check_expectations(command: NodeCommand, node: Json) -> None:

@@ -4,18 +4,19 @@ import asyncio
 from dataclasses import replace
 from typing import Final
 
+from funswarm.commands import RebalanceCommand, SingleCommand
 from funswarm.messages import Preview
 from services.scheduler.facts import WANTED, Port, host_ports, node_facts, task_facts
-from services.scheduler.foresee import Swarm, foresee, foresee_drain
+from services.scheduler.foresee import Swarm, foresee, foresee_drain, foresee_rebalance
 from services.scheduler.plan import Action, Create, Remove, Situation, Write
-from services.scheduler.plan_node import WriteNode
+from services.scheduler.plan_node import DRAIN_LABEL, WriteNode
 from services.scheduler.ports import EngineCalls
 from services.scheduler.raw_service import Json
 
 NOTHING_MOVES: Final = Preview(restarts_tasks=False, fits=True)
 
 
-async def preview(engine: EngineCalls, action: Action, situation: Situation) -> Preview:
+async def preview(engine: EngineCalls, command: SingleCommand, action: Action, situation: Situation) -> Preview:
     """What Swarm would make of the action.
 
     Raises:
@@ -33,13 +34,15 @@ async def preview(engine: EngineCalls, action: Action, situation: Situation) -> 
     if after is None or isinstance(action, Remove):
         return NOTHING_MOVES
     swarm = await _swarm(engine, await _ports(engine) if host_ports(after) else {})
+    if isinstance(command, RebalanceCommand) and service is not None:
+        return await asyncio.to_thread(foresee_rebalance, after, service["ID"], swarm)
     runs = isinstance(action, Create | Write)
     return await asyncio.to_thread(foresee, before, after, service["ID"] if service else None, swarm, runs=runs)
 
 
 async def _of_node(engine: EngineCalls, action: WriteNode) -> Preview:
     """Of all that changes only a drain moves tasks at once."""
-    if action.spec["Availability"] != "drain":
+    if action.spec["Availability"] != "drain" and DRAIN_LABEL not in (action.spec.get("Labels") or {}):
         return NOTHING_MOVES
     specs = dict(await engine.picked("service", lambda raw: (raw["ID"], raw["Spec"])))
     swarm = await _swarm(engine, {service_id: host_ports(spec) for service_id, spec in specs.items()})

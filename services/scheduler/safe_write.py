@@ -16,6 +16,7 @@ from funswarm.commands import (
     CreateCommand,
     Expect,
     NodeCommand,
+    RebalanceCommand,
     RemoveCommand,
     RestartCommand,
     RollbackCommand,
@@ -119,7 +120,7 @@ class SafeWriter:
         action = plan(command, situation)
         async with self._admission.judged(self._engine, command, action, situation) as refusals:
             if command.dry_run:
-                foreseen = await preview(self._engine, action, situation) if foresee else NOTHING_MOVES
+                foreseen = await preview(self._engine, command, action, situation) if foresee else NOTHING_MOVES
                 foreseen = foreseen.model_copy(update={"refusals": texts(refusals)})
                 return replace(_told(action, situation), preview=foreseen)
             if isinstance(action, Write) and action.held and not refusals:
@@ -151,7 +152,7 @@ class SafeWriter:
     async def _read(self, command: SingleCommand) -> Json | None:
         """The service; where a rollout may be about to begin that would hold the command, as it is a little later."""
         service = await self._named(command.target)
-        if isinstance(command, UpdateCommand | ScaleCommand | RestartCommand | RunCommand) and not command.force:
+        if _is_held_by_rollouts(command):
             for _ in range(BEGIN_READS):
                 if (
                     service is None
@@ -229,6 +230,12 @@ class SafeWriter:
                 )  # fmt: skip
             case Nothing():
                 return Outcome(changed=action.changed, service=situation.service, node=situation.node)
+
+
+def _is_held_by_rollouts(command: SingleCommand) -> bool:
+    if isinstance(command, UpdateCommand | ScaleCommand | RestartCommand | RunCommand):
+        return not command.force
+    return isinstance(command, RebalanceCommand)
 
 
 def _is_run_after_run(command: SingleCommand, service: Json) -> bool:

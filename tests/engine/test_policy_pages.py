@@ -1,4 +1,4 @@
-"""The stack files of docs/depends-on.md and docs/keep.md do what the pages say, on a real engine."""
+"""The stack files of docs/depends-on.md, keep.md and rebalance.md do what the pages say, on a real engine."""
 
 import re
 import uuid
@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
+from funswarm import check
 from funswarm.client import Client
+from funswarm.how import How
 from services.engine.client import Engine
 from services.engine.settings import EngineSettings
 from services.scheduler.policies.crash_loop import CrashLoop
 from services.scheduler.policies.depends_on import DependsOn
+from services.scheduler.policies.drain import Drain
 from services.scheduler.policies.group import Group
 from services.scheduler.policies.keep import Keep
+from services.scheduler.policies.rebalance import Rebalance
 from testbed import engine as host_engine
 from testbed import images
 from testbed.engine import docker
@@ -65,7 +69,7 @@ async def swarm(monkeypatch) -> AsyncIterator[Swarm]:
     host = host_engine.start()
     images.ensure(host, (images.BUSYBOX,))
     ran_against("engine", f"dockerd {host.version}")
-    mine = lambda bus: (CrashLoop(), DependsOn(), Group(), Keep(bus))  # noqa: E731
+    mine = lambda bus, _: (Drain(), Rebalance(), CrashLoop(), DependsOn(), Group(), Keep(bus))  # noqa: E731
     monkeypatch.setattr("services.scheduler.policies.start.policies", mine)
     async with scene() as running:
         running.host = host.host
@@ -122,3 +126,21 @@ async def test_what_is_changed_past_funswarm_is_restored(swarm, tmp_path):
 
     await until(decided, "a decision", PATIENCE_S)
     await until(restored, "what was", PATIENCE_S)
+
+
+async def test_a_service_is_rebalanced_by_command_as_far_as_its_nodes_go(swarm, tmp_path):
+    swarm.deploy(stacks("rebalance.md")[0], tmp_path)
+    name = f"{swarm.name}_web"
+
+    async def runs():
+        return any(one.name == name and one.running == 6 for one in (await swarm.client.health()).services)
+
+    await until(runs, "six tasks", PATIENCE_S)
+    check(await swarm.client.rebalance(name, how=How(wait_s=PATIENCE_S)))
+
+    async def ended():
+        return "funswarm.rebalance.now" not in (await swarm.spec("web"))["Labels"]
+
+    await until(ended, "the end of it", PATIENCE_S)
+    told = (await swarm.client.decisions(name, policy="rebalance")).items
+    assert "its tasks are spread as evenly as can be" == told[0].reason

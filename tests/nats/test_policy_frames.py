@@ -30,11 +30,11 @@ class Scheduler:
         self.sent: list[Command] = []
         self.metrics = Metrics()
         policies = (type("Policy", (Floor,), policy)(),)
-        world = Known(lambda service: asked_of(service, policies))
+        world = Known(lambda service, draining: asked_of(service, policies, draining=draining))
         self.troubles: dict[str, str] = {}
         self.frame = Frame(
             PolicyBucket(bus), policies, Telling(bus, world, ["policies", "floor"], self.metrics), world, self.metrics,
-            submit=self._submit, find=self._find, tasks=lambda: client.changes(kinds=["task", "node"]),
+            submit=self._submit, find=self._find, tasks=lambda _: client.changes(kinds=["task", "node"]),
             is_active=lambda: True, troubles=self.troubles,
         )  # fmt: skip
 

@@ -35,14 +35,16 @@ class Asked:
     problems: tuple[Problem, ...]
 
 
-def asked_of(service: ServiceState, policies: Sequence[Policy[Any, Any]]) -> Asked:
-    """What its labels ask for."""
+def asked_of(service: ServiceState, policies: Sequence[Policy[Any, Any]], *, draining: bool = False) -> Asked:
+    """What its labels ask for; `draining`: also of the policies that are asked only while a node is drained."""
     settings: dict[str, Any] = {}
     problems: list[Problem] = list(unknown_policies(service, frozenset(policy.name for policy in policies)))
     topics: set[str] = set()
     dry_run: set[str] = set()
     paused: dict[str, frozenset[Direction]] = {}
     for policy in policies:
+        if policy.while_draining and not draining:
+            continue
         try:
             parsed = policy.parse(service)
             problems += parsed.problems

@@ -14,14 +14,14 @@ from services.scheduler.policies.contract import World
 
 def why_not(wanted: Sequence[tuple[ServiceState, int]], world: World) -> str | None:
     """Why not all of so many more tasks of each of these services have a node; None: they do."""
-    candidates = {node.id: Candidate(_facts(node)) for node in world.nodes().values()}
+    candidates = {node.id: Candidate(facts_of(node)) for node in world.nodes().values()}
     for service in world.services():
-        amounts = _amounts(service)
+        amounts = amounts_of(service)
         for task in world.tasks_of(service.id):
             if task.state not in ENDED_STATES and (candidate := candidates.get(task.node_id or "")) is not None:
                 candidate.count(amounts, (), own=False)
     for service, count in wanted:
-        demand = replace(demand_of(service.spec), amounts=_amounts(service), ports=frozenset())
+        demand = replace(demand_of(service.spec), amounts=amounts_of(service), ports=frozenset())
         for candidate in candidates.values():
             candidate.of_service = 0
         left, reason = spread(list(candidates.values()), demand, count)
@@ -30,12 +30,12 @@ def why_not(wanted: Sequence[tuple[ServiceState, int]], world: World) -> str | N
     return None
 
 
-def _amounts(service: ServiceState) -> Amounts:
+def amounts_of(service: ServiceState) -> Amounts:
     found = reserved(service.spec.get("TaskTemplate") or {})
     return Amounts(found.cpu_nano, found.memory_bytes, {})
 
 
-def _facts(node: NodeState) -> NodeFacts:
+def facts_of(node: NodeState) -> NodeFacts:
     return NodeFacts(
         id=node.id,
         name=node.name,

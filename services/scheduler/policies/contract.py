@@ -40,6 +40,8 @@ class World(Protocol):
 
     def nodes(self) -> Mapping[str, NodeState]: ...
 
+    def knows_tasks_of(self, service_id: str) -> bool: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Parsed(Generic[S]):
@@ -150,7 +152,8 @@ class Policy(ABC, Generic[S, M]):
 
     `memory`: the type of what it keeps. `needs_tasks`: its services' tasks, and all nodes, must be known;
     `needs_all_tasks`: those of all services. `outlives`: its memory is the
-    name's, not the service's: it stays when the service is removed, and `gone` decides then.
+    name's, not the service's: it stays when the service is removed, and `gone` decides then. `while_draining`: it is
+    asked only while a node is to be drained gracefully, or a service is in the middle of that.
     """
 
     name: ClassVar[str]
@@ -158,6 +161,7 @@ class Policy(ABC, Generic[S, M]):
     needs_tasks: ClassVar[bool] = False
     needs_all_tasks: ClassVar[bool] = False
     outlives: ClassVar[bool] = False
+    while_draining: ClassVar[bool] = False
 
     @abstractmethod
     def parse(self, service: ServiceState) -> Parsed[S]:

@@ -103,7 +103,7 @@ class _Evaluation:
         memory = self._record.memory_of(policy)
         if settings is None and memory is None:
             return
-        if policy.needs_tasks and not self._case.world.tasks_complete:
+        if settings is not None and policy.needs_tasks and not self._knows_tasks():
             if memory is not None:
                 self._taken = self._taken or f"{policy.name} waits until the tasks are known"
             return
@@ -115,6 +115,10 @@ class _Evaluation:
             self._fault(policy, fault)
             return
         self._apply(policy, situation, verdict, bar)
+
+    def _knows_tasks(self) -> bool:
+        """Of a service that is followed only now they are told a little later."""
+        return self._case.service is not None and self._case.world.knows_tasks_of(self._case.service.id)
 
     def _situation(self, policy: AnyPolicy, settings: Any, memory: Any) -> Situation[Any, Any]:
         sent, service = self._record.sent.get(policy.name), self._case.service

@@ -85,13 +85,13 @@ class HoldBook:
         touch({name for name in {*before, *found} if before.get(name) != found.get(name)})
 
 
-async def follow_tasks(world: Known, feed: Callable[[], Changes], touch: Touch) -> None:
-    """Until cancelled; where a policy needs them: the tasks of the services that it follows, and the nodes."""
+async def follow_tasks(world: Known, feed: Callable[[bool], Changes], touch: Touch) -> None:
+    """Until cancelled: the nodes, and where a policy needs them the tasks of the services that it follows."""
     while True:
         needed = world.need_tasks()
-        if world.complete and needed:
+        if world.complete:
             try:
-                await _follow(world, feed(), needed, touch)
+                await _follow(world, feed(bool(needed)), needed, touch)
             except TemporaryError as error:
                 log.warning("does not follow the feed of tasks", reason=str(error))
             world.tasks_complete = False
@@ -99,7 +99,7 @@ async def follow_tasks(world: Known, feed: Callable[[], Changes], touch: Touch) 
 
 
 async def _follow(world: Known, changes: Changes, needed: frozenset[str], touch: Touch) -> None:
-    """Until the tasks of others are needed, too, or of none any more."""
+    """Until the tasks of others are needed, too, or of none any more, or of some again."""
     async with aclosing(changes) as feed:
         look_at = time.monotonic() + TASKS_IDLE_S
         while True:
@@ -109,5 +109,5 @@ async def _follow(world: Known, changes: Changes, needed: frozenset[str], touch:
             if time.monotonic() >= look_at:
                 look_at = time.monotonic() + TASKS_IDLE_S
                 now = world.need_tasks()
-                if not now or not now <= needed:
+                if bool(now) != bool(needed) or not now <= needed:
                     return

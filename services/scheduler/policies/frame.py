@@ -50,7 +50,7 @@ def clock() -> datetime:
 class Frame:
     """One time of being active. `submit`, `find`: the commands' and results' store. `is_active`: whether we are still.
 
-    `tasks`: opens a feed of tasks and nodes. `troubles`: where to say why policies do not work.
+    `tasks`: opens a feed of nodes, and with true of tasks. `troubles`: where to say why policies do not work.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Frame:
         *,
         submit: Submit,
         find: Find,
-        tasks: Callable[[], Changes],
+        tasks: Callable[[bool], Changes],
         is_active: Callable[[], bool],
         troubles: dict[str, str],
         now: Callable[[], datetime] = clock,

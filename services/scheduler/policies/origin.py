@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from funswarm.commands import (
     Command,
     CreateCommand,
+    RebalanceCommand,
     RemoveCommand,
     RestartCommand,
     RunCommand,
@@ -48,7 +49,7 @@ def after(origin: Origin | None, command: Command) -> Origin | None:
             return None
         case ScaleCommand():
             return Origin(command=command.id, spec={**origin.spec, "replicas": command.replicas})
-        case RestartCommand() | RunCommand():
+        case RestartCommand() | RunCommand() | RebalanceCommand():
             return Origin(command=command.id, spec=origin.spec)
         case UpdateCommand():
             patch = command.changes.model_dump(mode="json", exclude_unset=True)

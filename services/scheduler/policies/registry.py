@@ -9,11 +9,15 @@ from services.bus.connection import Bus
 from services.scheduler.policies.contract import Policy
 from services.scheduler.policies.crash_loop import CrashLoop
 from services.scheduler.policies.cron import Cron
+from services.scheduler.policies.daily import daily
 from services.scheduler.policies.depends_on import DependsOn
+from services.scheduler.policies.drain import Drain
 from services.scheduler.policies.group import Group
 from services.scheduler.policies.keep import Keep
+from services.scheduler.policies.rebalance import Rebalance
+from services.scheduler.settings import SchedulerSettings
 
 
-def policies(bus: Bus) -> tuple[Policy[Any, Any], ...]:
+def policies(bus: Bus, settings: SchedulerSettings) -> tuple[Policy[Any, Any], ...]:
     """New ones, for one time of being active: a policy may have I/O of its own."""
-    return (CrashLoop(), DependsOn(), Group(), Cron(), Keep(bus))
+    return (Drain(), Rebalance(daily(settings.rebalance_window)), CrashLoop(), DependsOn(), Group(), Cron(), Keep(bus))

@@ -13,6 +13,7 @@ from services.scheduler.policies.frame import Frame
 from services.scheduler.policies.registry import policies
 from services.scheduler.policies.telling import Telling
 from services.scheduler.policies.world import Known
+from services.scheduler.settings import SchedulerSettings
 from services.scheduler.store import NatsStore
 
 
@@ -20,14 +21,15 @@ def frame_of(
     bus: Bus,
     store: NatsStore,
     client: Client,
+    settings: SchedulerSettings,
     *,
     metrics: Metrics,
     is_active: Callable[[], bool],
     troubles: dict[str, str],
 ) -> Frame:
     """A frame that is not at work yet. `client`: reads the feed."""
-    all_of_them = policies(bus)
-    world = Known(lambda service: asked_of(service, all_of_them))
+    all_of_them = policies(bus, settings)
+    world = Known(lambda service, draining: asked_of(service, all_of_them, draining=draining))
     sources = ["policies", *(policy.name for policy in all_of_them)]
 
     async def submit(command: Command) -> None:
@@ -41,7 +43,7 @@ def frame_of(
         metrics,
         submit=submit,
         find=store.find,
-        tasks=lambda: client.changes(kinds=["task", "node"]),
+        tasks=lambda with_tasks: client.changes(kinds=["task", "node"] if with_tasks else ["node"]),
         is_active=is_active,
         troubles=troubles,
     )

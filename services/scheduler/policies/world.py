@@ -13,7 +13,9 @@ from typing import Any, Final
 from funswarm.changes import Changed, Item, Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.messages import Event
 from funswarm.state import AnyState, NodeState, ServiceState, TaskState
+from services.scheduler.plan_node import DRAIN_LABEL
 from services.scheduler.policies.asked import Asked
+from services.scheduler.policies.drain_memory import BASE_LABEL as DRAIN_BASE_LABEL
 
 NOTHING_ASKED: Final = Asked({}, frozenset(), frozenset(), {}, needs_tasks=False, needs_all_tasks=False, problems=())
 ALL: Final = "all"  # among the ids of services whose tasks are needed
@@ -30,10 +32,10 @@ class Entry:
 class Known:
     """`World` of the contract, and what the frame needs besides. Two feeds flow into it: `take`, `take_tasks`."""
 
-    def __init__(self, asks: Callable[[ServiceState], Asked]) -> None:
+    def __init__(self, asks: Callable[[ServiceState, bool], Asked]) -> None:
         self._asks = asks
         self.complete = False  # all services are known
-        self.tasks_complete = False  # so are tasks and nodes
+        self.tasks_complete = False  # so are nodes, and the tasks that are needed
         self.told_at: datetime | None = None
         self._entries: dict[str, Entry] = {}  # by id
         self._ids: dict[str, str] = {}  # by name
@@ -41,6 +43,9 @@ class Known:
         self._coming: dict[str, ServiceState] = {}
         self._tasks: dict[str, dict[str, TaskState]] = {}  # by the service's id, by id
         self._nodes: dict[str, NodeState] = {}
+        self._told_of: frozenset[str] = frozenset()  # the ids of the services whose tasks are told
+        self._draining = False
+        self._surged: set[str] = set()  # the ids of services that a drain has surged
 
     # As policies see it.
     def service(self, name: str) -> ServiceState | None:
@@ -55,6 +60,10 @@ class Known:
 
     def nodes(self) -> Mapping[str, NodeState]:
         return MappingProxyType(self._nodes)
+
+    def knows_tasks_of(self, service_id: str) -> bool:
+        """Whether all its tasks are known."""
+        return self.tasks_complete and (ALL in self._told_of or service_id in self._told_of)
 
     # As the frame does.
     def entry(self, name: str) -> Entry | None:
@@ -98,10 +107,12 @@ class Known:
             case Snapshotted(state):
                 self._put(state, needed)
             case SnapshotEnd():
-                self.tasks_complete = True
+                self.tasks_complete, self._told_of = bool(needed), needed
+                self._ask_again()
                 return set(self.followed())
             case Changed():
-                return self._task_or_node(item.event, needed)
+                touched = self._task_or_node(item.event, needed)
+                return touched | self._ask_again()
             case Relisted():
                 self.tasks_complete = False
         return set()
@@ -114,6 +125,7 @@ class Known:
         for state in coming.values():
             self._keep(state)
         self.complete = True
+        self._ask_again()
         return before | self._ids.keys()
 
     def _change(self, event: Event) -> set[str]:
@@ -124,12 +136,24 @@ class Known:
         elif isinstance(event.after, ServiceState):
             self._keep(event.after)
             touched |= self._sharing(event.object_id, event.name)
-        return touched
+        return touched | self._ask_again()
+
+    def _ask_again(self) -> set[str]:
+        """All services, where a drain has begun, or none goes on any more; the names of those that it concerns."""
+        draining = bool(self._surged) or any(DRAIN_LABEL in node.labels for node in self._nodes.values())
+        if draining == self._draining:
+            return set()
+        before, self._draining = self.followed(), draining
+        for entry in list(self._entries.values()):
+            self._keep(entry.state)
+        return {*before, *self.followed()}
 
     def _keep(self, state: ServiceState) -> None:
         self._drop(state.id)
-        asked = self._asks(state)
-        light = state if asked.settings else state.model_copy(update={"spec": _reserving(state)})
+        if DRAIN_BASE_LABEL in state.labels:
+            self._surged.add(state.id)
+        asked = self._asks(state, self._draining)
+        light = state if asked.settings or asked.problems else state.model_copy(update={"spec": _reserving(state)})
         entry = Entry(light, asked) if asked.settings or asked.problems else Entry(light, NOTHING_ASKED)
         self._entries[state.id] = entry
         self._ids[state.name] = state.id
@@ -138,6 +162,7 @@ class Known:
 
     def _drop(self, service_id: str) -> None:
         entry = self._entries.pop(service_id, None)
+        self._surged.discard(service_id)
         if entry is None:
             return
         if self._ids.get(entry.state.name) == service_id:

@@ -18,6 +18,7 @@ async def test_it_is_openapi_3_1(document):
 async def test_it_names_every_route(document):
     assert {
         "/health", "/create", "/v1/batch", "/v1/services", "/v1/services/{name}", "/v1/services/{name}/scale",
+        "/v1/services/{name}/rebalance",
         "/v1/services/{name}/restart", "/v1/services/{name}/rollback", "/v1/services/{name}/run", "/v1/tasks",
         "/v1/tasks/{task}",
         "/v1/nodes", "/v1/nodes/{name}", "/v1/nodes/{name}/pause", "/v1/nodes/{name}/drain",

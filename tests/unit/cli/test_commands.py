@@ -138,6 +138,18 @@ def test_node_commands_name_a_node(cli, done, verb):
     assert [(verb, "one", {})] == cli.asked
 
 
+def test_a_drain_may_be_graceful(cli, done):
+    cli.answers["drain"] = done("drain", changed=True)
+    cli.run("node", "drain", "one", "--graceful")
+    assert cli.asked[0][2]["graceful"]
+
+
+def test_a_service_is_rebalanced(cli, done):
+    cli.answers["rebalance"] = done("rebalance", changed=True)
+    cli.run("rebalance", "web")
+    assert ("rebalance", "web") == cli.asked[0][:2]
+
+
 def test_an_expected_version_goes_along(cli, done):
     cli.answers["restart"] = done("restart")
     cli.run("restart", "web", "--expect-version", "7")

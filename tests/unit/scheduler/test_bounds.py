@@ -76,7 +76,7 @@ def test_a_volume_of_others_is_not_mounted():
     assert "volume other_data" in refusal(command("update", changes={"mounts": ["other_data:/data"]}), a_service())
 
 
-@pytest.mark.parametrize("verb", ["pause", "drain", "activate", "rebalance"])
+@pytest.mark.parametrize("verb", ["pause", "drain", "activate"])
 def test_the_nodes_are_not_theirs(verb):
     node = command("restart", "shop_node").model_copy(update={"verb": verb})
     assert "whole Swarm" in refusal(node)

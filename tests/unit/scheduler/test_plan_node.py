@@ -8,7 +8,7 @@ from funswarm.errors import InvalidRequest, Refused
 from funswarm.messages import Code
 from services.engine.others import node_state
 from services.scheduler.fold import Services
-from services.scheduler.plan_node import WriteNode, plan_node
+from services.scheduler.plan_node import DRAIN_LABEL, WriteNode, plan_node
 from services.scheduler.safe_write import SafeWriter
 from services.scheduler.targets import Targets
 from tests.unit.scheduler.fakes import FakeEngine, FakeStore, command
@@ -127,3 +127,18 @@ async def test_a_hostname_and_an_id_of_one_node_are_one_lane(engine):
 async def test_a_node_and_a_service_of_one_name_are_two_lanes(engine):
     targets = Targets(engine, Services())
     assert "one" == await targets.lane_of(command("restart", target="one"))
+
+
+def test_a_graceful_drain_pauses_and_marks_the_node():
+    spec = _written("drain", node(Labels={"a": "1"}), graceful=True).spec
+    assert ("pause", {"a": "1", DRAIN_LABEL: "c1"}) == (spec["Availability"], spec["Labels"])
+
+
+@pytest.mark.parametrize("there", [{"availability": "drain"}, {"availability": "pause", "Labels": {DRAIN_LABEL: "c0"}}])
+def test_a_graceful_drain_that_is_done_or_under_way_is_not_begun_again(there):
+    assert _plan("drain", node(**there), graceful=True) is None
+
+
+@pytest.mark.parametrize("verb", ["pause", "drain", "activate"])
+def test_any_other_command_ends_a_graceful_drain(verb):
+    assert {} == _written(verb, node(availability="pause", Labels={DRAIN_LABEL: "c0"})).spec["Labels"]

@@ -106,7 +106,7 @@ def test_the_page_tells_of_every_rule():
 def test_the_stack_is_protected_without_a_file():
     stack, protected = yaml.safe_load(STACK.read_text(encoding="utf-8")), Policy().protected
     assert set(protected.services) == {f"funswarm_{name}" for name in stack["services"]}
-    assert [{"funswarm.protected": "true"}] * 5 == [one["deploy"]["labels"] for one in stack["services"].values()]
+    assert ["true"] * 5 == [one["deploy"]["labels"]["funswarm.protected"] for one in stack["services"].values()]
     names = [one["name"].replace("${FUNSWARM_SECRETS:-funswarm}", "funswarm") for one in stack["secrets"].values()]
     assert [] == [name for name in names if not matches(name, protected.secrets)]
 

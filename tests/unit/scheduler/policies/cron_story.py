@@ -37,6 +37,9 @@ class World:
     def nodes(self) -> dict[str, Any]:
         return self._nodes
 
+    def knows_tasks_of(self, service_id: str) -> bool:
+        return True
+
 
 def job(replicas: int | None = 0, token: int = 1, mode: str = "replicated", condition: str = "none", **fields: Any):
     """A service with an every-minute job; `labels`: more of ours, `_` for `-`."""

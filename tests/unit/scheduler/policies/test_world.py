@@ -6,7 +6,9 @@ import pytest
 
 from funswarm.changes import Changed, Relisted
 from funswarm.messages import Event
+from services.scheduler.plan_node import DRAIN_LABEL
 from services.scheduler.policies.depends_on import DependsOn
+from services.scheduler.policies.drain import Drain
 from services.scheduler.policies.group import Group
 from services.scheduler.policies.record import moment
 from tests.builders import CLUSTER, OBSERVED_AT, UPDATED_AT, a_node, a_service, a_task
@@ -99,3 +101,16 @@ def test_lost_events_make_it_incomplete():
 )
 def test_swarm_s_times_are_read_to_the_microsecond(text, microsecond):
     assert datetime(2026, 11, 23, 12, 0, 0, microsecond, tzinfo=UTC) == moment(text)
+
+
+def test_all_services_are_asked_for_while_a_node_is_drained():
+    world = a_world([a_service()], (Drain(),), [a_node()])
+    assert ([], frozenset()) == (world.followed(), world.need_tasks())
+    marked = a_world([a_service()], (Drain(),), [a_node(labels={DRAIN_LABEL: "c1"}, availability="pause"), a_task()])
+    assert (["web"], frozenset({"service-web"})) == (marked.followed(), marked.need_tasks())
+    assert marked.knows_tasks_of("service-web")
+
+
+def test_tasks_of_services_that_were_not_asked_for_are_not_known():
+    world = a_world([a_service()], (Floor(),), [a_node(), a_task()])
+    assert not world.knows_tasks_of("service-web")

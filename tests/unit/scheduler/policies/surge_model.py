@@ -1,0 +1,161 @@
+"""A small model of SwarmKit under a policy: where it puts new tasks, and which it takes away. On a clock of its own.
+
+Each step is one look of the frame at the service; a crash comes before the memory is kept, or before, or after the
+command is sent, and loses what is not in the memory.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, Literal
+
+from funswarm.commands import Command, DrainCommand, NodeCommand, ScaleCommand, UpdateCommand
+from funswarm.messages import Result, ResultStatus
+from funswarm.state import NodeState, ServiceState, TaskState
+from services.scheduler.facts import Amounts, TaskFacts
+from services.scheduler.foresee import in_order_of_keeping
+from services.scheduler.merge import by_key
+from services.scheduler.placement import demand_of, spread
+from services.scheduler.plan_node import AVAILABILITY, DRAIN_LABEL
+from services.scheduler.policies import surges
+from services.scheduler.policies.contract import Policy
+from services.scheduler.policies.evaluate import Case, evaluate
+from services.scheduler.policies.record import Record
+from services.scheduler.policies.world import Known
+from tests.builders import a_service, a_task
+from tests.floors import NOW, a_result, a_world
+
+Crash = Literal["", "before keeping", "before sending", "after sending"]
+
+
+class Model:
+    """One service `web`. `least`: the lowest number of its tasks that ran at any time."""
+
+    def __init__(self, policy: Callable[[], Policy[Any, Any]], counts: dict[str, int], nodes: list[NodeState]) -> None:
+        self._make = policy
+        self._policy = policy()
+        self.nodes = nodes
+        self.tasks: dict[int, TaskState] = {}
+        for node, count in counts.items():
+            for _ in range(count):
+                self._add(node)
+        labels = {f"funswarm.{self._policy.name}": "true"}
+        self.service = a_service(replicas=len(self.tasks), labels=labels)
+        self.now = NOW
+        self.record = Record(service="web")
+        self.results: dict[str, Result] = {}
+        self.least = len(self.tasks)
+        self.most = len(self.tasks)
+        self.starts = True  # new tasks come to run
+        self.reasons: list[str] = []
+
+    def counts(self) -> Counter[str]:
+        """By node."""
+        return Counter(task.node_name or "" for task in self.tasks.values())
+
+    def step(self, crash: Crash = "") -> None:
+        """One look, ten seconds after the last one."""
+        self.now += timedelta(seconds=10)
+        for sent in self.record.sent.values():  # who takes over sends it again
+            if sent.command.id not in self.results:
+                self._do(sent.command)
+        plan = evaluate(self._case())
+        self.reasons += [decision.reason for decision in plan.decisions]
+        if crash:
+            self._policy = self._make()
+        if crash == "before keeping":
+            return
+        self.record = plan.record
+        if plan.command is not None and crash != "before sending":
+            self._do(plan.command)
+
+    def run(self, steps: int) -> None:
+        for _ in range(steps):
+            self.step()
+
+    def start(self) -> None:
+        """All tasks come to run."""
+        self.starts = True
+        for slot, task in self.tasks.items():
+            self.tasks[slot] = task.model_copy(update={"state": "running"})
+
+    def write(self, **fields: Any) -> None:
+        """Somebody else writes the service."""
+        self._put(fields, self.service.version + 1)
+
+    def _case(self) -> Case:
+        world = self.world()
+        return Case(
+            now=self.now, record=self.record, entry=world.entry("web"), world=world, policies=(self._policy,),
+            results=self.results,
+        )  # fmt: skip
+
+    def world(self) -> Known:
+        return a_world([self.service], (self._policy,), [*self.nodes, *self.tasks.values()])
+
+    def _do(self, command: Command) -> None:
+        if command.id in self.results:
+            return
+        base: dict[str, Any] = {"verb": command.verb, "written_from": self.service.version}
+        if command.expect.version not in (None, self.service.version) and not isinstance(command, NodeCommand):
+            refused = {"status": ResultStatus.REFUSED, "changed": False, "reason": "expected another version"}
+            self.results[command.id] = a_result(command.id, **base | refused)
+            return
+        if isinstance(command, NodeCommand):
+            base["service_id"] = None
+        self.results[command.id] = a_result(command.id, **base)
+        if isinstance(command, NodeCommand):
+            self._write_node(command)
+        elif isinstance(command, ScaleCommand):
+            self._put({"replicas": command.replicas}, self.service.version + 1)
+        else:
+            assert isinstance(command, UpdateCommand)
+            labels = by_key(self.service.labels, command.changes.labels or {})
+            replicas = command.changes.replicas
+            fields = {"labels": labels} | ({"replicas": replicas} if replicas is not None else {})
+            self._put(fields, self.service.version + 1)
+
+    def _write_node(self, command: NodeCommand) -> None:
+        """As plan_node does; Swarm moves the tasks of a drained node only once they have ended there."""
+        number = next(at for at, node in enumerate(self.nodes) if command.target in (node.id, node.name))
+        node, graceful = self.nodes[number], isinstance(command, DrainCommand) and command.graceful
+        availability = "pause" if graceful else AVAILABILITY[command.verb]
+        labels = by_key(node.labels, {DRAIN_LABEL: command.id if graceful else None})
+        update = {"availability": availability, "labels": labels, "version": node.version + 1}
+        update["updated_at"] = self.now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+        self.nodes[number] = node.model_copy(update=update)
+        if availability == "drain":
+            self.tasks = {slot: task for slot, task in self.tasks.items() if task.node_id != node.id}
+            self._orchestrate(self.service.replicas or 0)
+
+    def node(self, command: NodeCommand) -> None:
+        """Somebody's command for a node."""
+        self._write_node(command)
+
+    def _put(self, fields: dict[str, Any], version: int) -> None:
+        self.service = ServiceState.model_validate(self.service.model_dump() | fields | {"version": version})
+        self._orchestrate(self.service.replicas or 0)
+
+    def _orchestrate(self, replicas: int) -> None:
+        order = in_order_of_keeping([_facts(slot, task) for slot, task in self.tasks.items() if task.node_id])
+        kept = [task.slot for task in order] + [slot for slot, task in self.tasks.items() if not task.node_id]
+        for slot in kept[replicas:]:
+            del self.tasks[slot]
+        running = sum(task.state == "running" for task in self.tasks.values())
+        self.least = min(self.least, running)
+        nodes = surges.loaded_nodes(self.service, self.world())
+        before = {one.node.name: one.of_service for one in nodes}
+        spread(nodes, demand_of(self.service.spec), replicas - len(self.tasks))
+        for one in nodes:
+            for _ in range(one.of_service - before[one.node.name]):
+                self._add(one.node.name)
+        self.most = max(self.most, len(self.tasks))
+
+    def _add(self, node: str) -> None:
+        slot = next(number for number in range(1, len(self.tasks) + 2) if number not in self.tasks)
+        state = "running" if getattr(self, "starts", True) else "preparing"
+        self.tasks[slot] = a_task(slot=slot, node=node, state=state)
+
+
+def _facts(slot: int, task: TaskState) -> TaskFacts:
+    return TaskFacts(task.id, task.service_id, slot, task.node_id or "", task.state == "running", Amounts(0, 0, {}))
