@@ -116,6 +116,9 @@ class Settings(BaseSettings):
         None, description="The path of admission's policy, YAML or TOML; default: no access to hosts, all else free"
     )
 
+    prometheus_url: str | None = Field(
+        None, repr=False, description="Where Prometheus answers, for services that are scaled by a query"
+    )
     hooks_file: Path | None = Field(
         None, description="The path of a file of webhooks, YAML or JSON; besides those that are put over HTTP"
     )

@@ -160,7 +160,10 @@ async def run_active(copy: Copy, lease: Lease, engine: EngineCalls) -> None:
     settling = Settling(store, services, client.tasks, lambda: lease.held, copy.settings.patience)
     lane_of, deliveries_max = Targets(engine, services).lane_of, copy.settings.deliveries_max
     troubles = copy.standing.troubles
-    frame = frame_of(bus, store, client, metrics=copy.metrics, is_active=lambda: lease.held, troubles=troubles)
+    frame = frame_of(
+        bus, store, client, metrics=copy.metrics, is_active=lambda: lease.held, troubles=troubles,
+        prometheus_url=copy.settings.prometheus_url,
+    )  # fmt: skip
     worker = Worker(
         bus.subjects, store, writer, copy.metrics, lane_of, settling=settling.watch, done=frame.done,
         settle_s=copy.settings.patience.settle_s, deliveries_max=deliveries_max,

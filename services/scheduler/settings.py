@@ -15,6 +15,7 @@ class SchedulerSettings:
     """This copy, whether its engine is the simulator, and how long a service may take to settle.
 
     `deliveries_max`: a command that ends the scheduler so often is given up. `admission_file` None: the default policy.
+    `prometheus_url` None: there is none to ask.
     """
 
     instance: str
@@ -23,9 +24,13 @@ class SchedulerSettings:
     patience: Patience = DEFAULT_PATIENCE
     deliveries_max: int = 5
     admission_file: Path | None = None
+    prometheus_url: str | None = None
 
     @classmethod
     def of(cls, settings: "Settings", instance: str, version: str) -> "SchedulerSettings":
         """The part of all settings that the scheduler needs."""
         patience = Patience(settings.stable_s, settings.stalled_s, settings.settle_timeout_s)
-        return cls(instance, version, settings.simulator, patience, settings.deliveries_max, settings.admission_file)
+        return cls(
+            instance, version, settings.simulator, patience, settings.deliveries_max, settings.admission_file,
+            settings.prometheus_url,
+        )  # fmt: skip

@@ -65,7 +65,7 @@ async def swarm(monkeypatch) -> AsyncIterator[Swarm]:
     host = host_engine.start()
     images.ensure(host, (images.BUSYBOX,))
     ran_against("engine", f"dockerd {host.version}")
-    mine = lambda bus: (CrashLoop(), DependsOn(), Group(), Keep(bus))  # noqa: E731
+    mine = lambda bus, *_: (CrashLoop(), DependsOn(), Group(), Keep(bus))  # noqa: E731
     monkeypatch.setattr("services.scheduler.policies.start.policies", mine)
     async with scene() as running:
         running.host = host.host

@@ -9,10 +9,12 @@ import pytest
 from funswarm.changes import Changed
 from funswarm.client import Client
 from funswarm.errors import PermanentError
+from funswarm.gauges import Push
 from funswarm.messages import Problem
 from funswarm.records import CommandRecord, RecordStatus
 from services.bus.audit import write_records
 from services.bus.connection import Bus
+from services.bus.gauges import consumer_lag, hear
 from services.bus.journal import Journal, Outgoing
 from services.bus.lease import Lease
 from services.bus.problems import ProblemTeller
@@ -211,13 +213,15 @@ DENIED = {
         "$JS.API.STREAM.UPDATE.FUNSWARM_EVENTS", "$JS.API.STREAM.PURGE.FUNSWARM_COMMANDS",
         "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_COMMANDS.scheduler", "$JS.API.CONSUMER.DELETE.FUNSWARM_COMMANDS.scheduler",
         "funswarm.alarm.nightly", "funswarm.firing.nightly", "funswarm.fired.nightly",
-        "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", *POLICIES,
+        "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", "funswarm.usage.node", *POLICIES,
     ],
     "client": [
+        "funswarm.usage.node",
         "funswarm.alarm.nightly", "funswarm.firing.nightly", "funswarm.fired.nightly",
         "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_SCHEDULES.scheduler", *POLICIES,
     ],
     "reader": [
+        "funswarm.gauge.web", "funswarm.usage.node",
         "funswarm.command.scale.web", "funswarm.request.scale", "funswarm.event.service.created.web",
         "funswarm.result.c1", "funswarm.dead.scale.web", "$KV.FUNSWARM_STATE.service.s1",
         "$KV.FUNSWARM_LEASES.scheduler", "$JS.API.STREAM.MSG.GET.FUNSWARM_COMMANDS",
@@ -272,6 +276,27 @@ async def test_what_a_user_schedules_the_scheduler_makes_commands_of(secured, us
     working.cancel()
     await schedules.close()
     await commands.close()
+
+
+@pytest.mark.parametrize("user", ["client", "api"])
+async def test_who_sends_commands_tells_the_scheduler_numbers_too(secured, user):
+    scheduler, heard = await secured("scheduler"), []
+    await hear(scheduler, scheduler.subjects.gauge(None), lambda subject, body: heard.append((subject, body)))
+    settings = (await secured(user)).settings
+    async with Client(settings.url, user=user, password=PASSWORDS[user]) as client:
+        await client.push("web", Push(value=3))
+    assert ["funswarm.gauge.web"] == [subject for subject, _ in heard]
+
+
+async def test_the_scheduler_sees_how_far_a_consumer_is_behind(secured):
+    scheduler = await secured("scheduler")
+    with pytest.raises(PermanentError, match="stream not found"):
+        await consumer_lag(scheduler, "ORDERS", "work")
+
+
+async def test_who_tells_numbers_does_not_hear_those_of_others(secured):
+    with pytest.raises(PermanentError, match="refuses subscribing"):
+        await hear(await secured("client"), "funswarm.gauge.*", lambda _, __: None)
 
 
 @pytest.mark.parametrize("user", ["reader", "client", "api"])

@@ -29,7 +29,7 @@ def web(**labels: str) -> ServiceSpec:
 
 @pytest.fixture
 async def swarm(monkeypatch):
-    monkeypatch.setattr("services.scheduler.policies.start.policies", lambda _: (Floor(),))
+    monkeypatch.setattr("services.scheduler.policies.start.policies", lambda *_: (Floor(),))
     async with scene() as running:
         running.start()
         await running.active()

@@ -6,6 +6,9 @@ docs/decisions/0013 says why in this order. Before all of them come a hold, and 
 from typing import Any
 
 from services.bus.connection import Bus
+from services.scheduler.policies.autoscale.gauges import NatsGauges
+from services.scheduler.policies.autoscale.policy import Autoscale
+from services.scheduler.policies.autoscale.readers import Readers
 from services.scheduler.policies.contract import Policy
 from services.scheduler.policies.crash_loop import CrashLoop
 from services.scheduler.policies.cron import Cron
@@ -14,6 +17,7 @@ from services.scheduler.policies.group import Group
 from services.scheduler.policies.keep import Keep
 
 
-def policies(bus: Bus) -> tuple[Policy[Any, Any], ...]:
+def policies(bus: Bus, prometheus_url: str | None = None) -> tuple[Policy[Any, Any], ...]:
     """New ones, for one time of being active: a policy may have I/O of its own."""
-    return (CrashLoop(), DependsOn(), Group(), Cron(), Keep(bus))
+    autoscale = Autoscale(NatsGauges(bus, Readers(bus, prometheus_url)))
+    return (CrashLoop(), DependsOn(), Group(), Cron(), autoscale, Keep(bus))

@@ -24,9 +24,10 @@ def frame_of(
     metrics: Metrics,
     is_active: Callable[[], bool],
     troubles: dict[str, str],
+    prometheus_url: str | None = None,
 ) -> Frame:
     """A frame that is not at work yet. `client`: reads the feed."""
-    all_of_them = policies(bus)
+    all_of_them = policies(bus, prometheus_url)
     world = Known(lambda service: asked_of(service, all_of_them))
     sources = ["policies", *(policy.name for policy in all_of_them)]
 
