@@ -26,6 +26,7 @@ from services.scheduler.policies.autoscale.settings import HOOK, Settings
 
 AT_ONCE_MAX: Final = 16
 TICK_S: Final = 0.25
+PATIENCE_S: Final = 10.0  # with a first answer
 FORGET_S: Final = 120.0  # a service that nobody has decided about for so long is followed no more
 STEPS_MAX: Final = 20
 TASKS_MAX: Final = 100_000
@@ -47,6 +48,7 @@ class NatsGauges:
         self._asking: dict[Question, set[str]] = {}  # the services that want to know
         self._answers: dict[Question, Sample] = {}
         self._due: dict[Question, float] = {}
+        self._since: dict[Question, float] = {}  # when it was wanted first
         self._pushed: dict[str, Sample] = {}
         self._steps: dict[str, deque[Step]] = {}
         self._used: dict[str, Used] = {}  # by task
@@ -55,11 +57,14 @@ class NatsGauges:
     def of(self, name: str) -> Measured:
         """What is known for a service."""
         wanted = self._wanted.get(name)
-        questions = () if wanted is None else questions_of(wanted[0])
+        if wanted is None:  # it is said in a moment
+            return Measured(used=self._used, pending=True)
+        questions, oldest = questions_of(wanted[0]), time.monotonic() - PATIENCE_S
         samples = {one.trigger: self._answers[one] for one in questions if one in self._answers}
         if name in self._pushed:
             samples["push"] = self._pushed[name]
-        return Measured(samples, tuple(self._steps.get(name, ())), self._used)
+        pending = any(one not in self._answers and self._since.get(one, 0.0) > oldest for one in questions)
+        return Measured(samples, tuple(self._steps.get(name, ())), self._used, pending)
 
     def wants(self, name: str, settings: Settings) -> None:
         """A service is followed, by these settings; to be said again and again."""
@@ -70,6 +75,7 @@ class NatsGauges:
         for question in questions_of(settings):
             self._asking.setdefault(question, set()).add(name)
             self._due.setdefault(question, 0.0)
+            self._since.setdefault(question, time.monotonic())
         if before is not None:
             self._drop(name, set(questions_of(before[0])) - set(questions_of(settings)))
 
@@ -175,6 +181,7 @@ class NatsGauges:
                 self._asking.pop(question, None)
                 self._answers.pop(question, None)
                 self._due.pop(question, None)
+                self._since.pop(question, None)
 
     def _forget_used(self, now: datetime) -> None:
         oldest = now - timedelta(seconds=USED_S)

@@ -47,11 +47,15 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Of one service: samples by trigger, the last steps, oldest first. `used`: of all tasks, by id."""
+    """Of one service: samples by trigger, the last steps, oldest first. `used`: of all tasks, by id.
+
+    `pending`: something is being read for the first time, and will be there in a moment.
+    """
 
     samples: Mapping[str, Sample] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     used: Mapping[str, Used] = field(default_factory=dict)
+    pending: bool = False
 
 
 @dataclass(frozen=True, slots=True)

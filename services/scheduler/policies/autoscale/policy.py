@@ -22,6 +22,7 @@ from services.scheduler.policies.record import moment
 from services.scheduler.raw_service import ROLLING
 
 ROUND_S: Final = 15.0
+PENDING_S: Final = 1.0
 EARLY_S: Final = 0.5  # a wake-up may come so much before its time
 
 AutoscaleVerdict = Verdict[Memory]
@@ -84,6 +85,8 @@ class _Round:
     def verdict(self) -> AutoscaleVerdict:
         if (restored := self._reset()) is not None:
             return restored
+        if self._measured.pending and not self._wants_more():
+            return replace(self._rest(self._memory), again_at=self._now + timedelta(seconds=PENDING_S))
         if not self._is_due() and not self._wants_more():
             return self._rest(self._memory)
         decided = self._decided()

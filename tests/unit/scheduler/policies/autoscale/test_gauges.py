@@ -79,6 +79,13 @@ async def test_labels_that_change_keep_the_answers_to_what_is_asked_still():
     assert {} == made.of("web").samples
 
 
+async def test_a_first_answer_is_waited_for():
+    made = gauges(7, web=LAG)
+    assert made.of("web").pending
+    await made.ask(ORDERS, lambda _: None)
+    assert not made.of("web").pending
+
+
 def test_a_number_that_is_pushed_is_kept():
     made = gauges(web=Settings(push=5))
     made.pushed("web", b" 12.5")

@@ -5,6 +5,7 @@ from typing import Any
 from funswarm.decisions import DecisionOutcome
 from funswarm.spec import REPLICAS_MAX
 from funswarm.state import UpdateStatus
+from services.scheduler.policies.autoscale.measures import Measured
 from tests.builders import a_task
 from tests.unit.scheduler.policies.autoscale.story import Story
 
@@ -55,6 +56,13 @@ def test_where_metrics_grow_old_they_count_as_gone():
 def test_where_metrics_are_away_for_long_the_fallback_holds():
     story = Story(2, **FAST, fallback="5", fallback_after="3")
     assert [2, 2, 5] == [story.at(15 * number, push="away") for number in range(3)]
+
+
+def test_while_something_is_read_for_the_first_time_nothing_is_decided():
+    story = Story(2, **FAST)
+    story.gauges.measured = Measured(pending=True)
+    assert 2 == story.at(0)
+    assert [] == story.told
 
 
 def test_many_looks_in_one_round_are_one_failure():
