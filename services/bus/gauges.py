@@ -8,11 +8,13 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from funswarm.errors import FunswarmError, PermanentError
+from funswarm.gauges import Usage
 from services.bus.connection import Bus
 from services.bus.jetstream import ApiError, call
 from services.bus.serving import CODE_HEADER, ERROR_HEADER
 
 _NAME: Final = re.compile(r"[^\s.*>/\\]{1,255}")
+TASKS_AT_ONCE: Final = 1000
 
 Take = Callable[[str, bytes], None]
 
@@ -43,6 +45,18 @@ class Heard:
 
     async def stop(self) -> None:
         await self._bus.link.unsubscribe(self._subscription)
+
+
+async def tell_usage(bus: Bus, node_id: str, usage: Usage) -> None:
+    """Say what tasks of a node use, in messages of TASKS_AT_ONCE; nothing keeps them.
+
+    Raises:
+        Unavailable: not connected.
+    """
+    tasks = list(usage.tasks.items())
+    for start in range(0, len(tasks), TASKS_AT_ONCE):
+        part = Usage(tasks=dict(tasks[start : start + TASKS_AT_ONCE]))
+        await bus.link.send(bus.subjects.usage(node_id), part.model_dump_json().encode())
 
 
 async def hear(bus: Bus, subject: str, take: Take) -> Heard:

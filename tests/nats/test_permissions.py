@@ -9,12 +9,12 @@ import pytest
 from funswarm.changes import Changed
 from funswarm.client import Client
 from funswarm.errors import PermanentError
-from funswarm.gauges import Push
+from funswarm.gauges import Push, TaskUse, Usage
 from funswarm.messages import Problem
 from funswarm.records import CommandRecord, RecordStatus
 from services.bus.audit import write_records
 from services.bus.connection import Bus
-from services.bus.gauges import consumer_lag, hear
+from services.bus.gauges import consumer_lag, hear, tell_usage
 from services.bus.journal import Journal, Outgoing
 from services.bus.lease import Lease
 from services.bus.problems import ProblemTeller
@@ -25,6 +25,7 @@ from services.scheduler.firings import Firings
 from tests.nats.conftest import PASSWORDS
 from tests.nats.schedule_scene import schedule
 from tests.servers import nats_server
+from tests.waiting import until
 
 
 def command(bus, number: int):
@@ -220,6 +221,10 @@ DENIED = {
         "funswarm.alarm.nightly", "funswarm.firing.nightly", "funswarm.fired.nightly",
         "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_SCHEDULES.scheduler", *POLICIES,
     ],
+    "agent": [
+        "funswarm.command.scale.web", "funswarm.gauge.web", "funswarm.query.tasks", "funswarm.request.scale",
+        "$JS.API.STREAM.MSG.GET.FUNSWARM_EVENTS", "$JS.API.CONSUMER.INFO.ORDERS.work", "$KV.FUNSWARM_STATE.service.s1",
+    ],
     "reader": [
         "funswarm.gauge.web", "funswarm.usage.node",
         "funswarm.command.scale.web", "funswarm.request.scale", "funswarm.event.service.created.web",
@@ -292,6 +297,16 @@ async def test_the_scheduler_sees_how_far_a_consumer_is_behind(secured):
     scheduler = await secured("scheduler")
     with pytest.raises(PermanentError, match="stream not found"):
         await consumer_lag(scheduler, "ORDERS", "work")
+
+
+async def test_an_agent_tells_the_scheduler_what_tasks_use(secured):
+    scheduler, heard = await secured("scheduler"), []
+    await hear(scheduler, scheduler.subjects.usage(None), lambda _, body: heard.append(body))
+    agent = await secured("agent")
+    await tell_usage(agent, "n1", Usage(tasks={"t1": TaskUse(processors=0.5, memory_bytes=9)}))
+
+    await until(lambda: heard, "what it tells")
+    assert 9 == Usage.model_validate_json(heard[0]).tasks["t1"].memory_bytes
 
 
 async def test_who_tells_numbers_does_not_hear_those_of_others(secured):
