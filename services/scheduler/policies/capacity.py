@@ -3,7 +3,7 @@
 From the published states: what they do not tell (generic resources, ports of nodes that are taken) is left out.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from funswarm.state import ENDED_STATES, NodeState, ServiceState
@@ -22,7 +22,7 @@ class Room:
 
 def why_not(wanted: Sequence[tuple[ServiceState, int]], world: World) -> str | None:
     """Why not all of so many more tasks of each of these services have a node; None: they do."""
-    candidates = _candidates(world)
+    candidates = _candidates(world, world.services())
     for service, count in wanted:
         demand = _demand(service)
         for candidate in candidates.values():
@@ -35,18 +35,19 @@ def why_not(wanted: Sequence[tuple[ServiceState, int]], world: World) -> str | N
 
 def room_for(service: ServiceState, count: int, world: World) -> Room:
     """Where up to `count` more tasks of a service find a node beside those that it has."""
-    candidates = list(_candidates(world, own=service.id).values())
     demand = _demand(service)
+    beside = world.services() if demand.amounts else (service,)  # who reserves nothing does not mind the others
+    candidates = list(_candidates(world, beside, own=service.id).values())
     nodes, _ = suited(candidates, filters_for(demand))
     per_node = {one.node.id: one.of_service for one in nodes}
     left, _ = spread(candidates, demand, count)
     return Room(count - left, per_node)
 
 
-def _candidates(world: World, own: str = "") -> dict[str, Candidate]:
-    """The nodes, with what runs there as far as it is told; `own`: the id of the service that is looked at."""
+def _candidates(world: World, beside: Iterable[ServiceState], own: str = "") -> dict[str, Candidate]:
+    """The nodes, with what runs there of these services, as far as it is told; `own`: the id of the one looked at."""
     candidates = {node.id: Candidate(_facts(node)) for node in world.nodes().values()}
-    for service in world.services():
+    for service in beside:
         amounts = _amounts(service)
         for task in world.tasks_of(service.id):
             if task.state not in ENDED_STATES and (candidate := candidates.get(task.node_id or "")) is not None:
