@@ -18,6 +18,6 @@ async def _die(*_: object) -> None:
 
 
 if __name__ == "__main__":
-    setattr(start, "policies", lambda _: (Floor(),))  # noqa: B010  it is not the module's own
+    setattr(start, "policies", lambda *_: (Floor(),))  # noqa: B010  it is not the module's own
     setattr(NatsStore, "submit", _die)  # noqa: B010  mypy takes no method for a variable
     run("scheduler", main)

@@ -1,7 +1,8 @@
 """Measures what autoscaled services ask for, while the scheduler is active. I/O: NATS, and what `readers` asks.
 
-services' settings -> questions, each asked at its own pace, AT_ONCE_MAX at a time -> samples; what is pushed, what
-agents tell -> samples too. A number that has changed has its services looked at; one that is away is said to be.
+services' settings -> questions, each asked at its own pace, AT_ONCE_MAX of a kind at a time -> samples; what is pushed
+and what agents tell -> samples too. A number that has changed has its services looked at; one that is away is told
+to be.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from funswarm.subjects import untoken
 from services.bus.connection import Bus
 from services.bus.gauges import hear
 from services.scheduler.policies.autoscale.measures import Measured, Sample, Step, Used
-from services.scheduler.policies.autoscale.readers import READ_S, Question, Reader, questions_of
+from services.scheduler.policies.autoscale.readers import READ_S, Lag, Query, Question, Reader, questions_of
 from services.scheduler.policies.autoscale.settings import HOOK, Settings
 
 AT_ONCE_MAX: Final = 16
@@ -133,17 +134,23 @@ class NatsGauges:
                 stack.push_async_callback((await hear(self._bus, subject, take)).stop)
             stack.push_async_callback(self._reader.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
-            slots = asyncio.Semaphore(AT_ONCE_MAX)
+            for kind in (Lag, Query):
+                group.create_task(self._poll(kind, touch))
+
+    async def _poll(self, kind: type[Question], touch: Touch) -> None:
+        """The questions of one kind, so that one that answers slowly delays no other."""
+        slots = asyncio.Semaphore(AT_ONCE_MAX)
+        async with asyncio.TaskGroup() as group:
             while True:
-                for question in self._now_due():
+                for question in self._now_due(kind):
                     await slots.acquire()
                     group.create_task(self.ask(question, touch)).add_done_callback(lambda _: slots.release())
                 await asyncio.sleep(TICK_S)
 
-    def _now_due(self) -> Iterable[Question]:
+    def _now_due(self, kind: type[Question]) -> Iterable[Question]:
         now = time.monotonic()
         self._forget(now)
-        due = [question for question, at in self._due.items() if at <= now]
+        due = [question for question, at in self._due.items() if isinstance(question, kind) and at <= now]
         for question in due:
             self._due[question] = now + question.pace_s
         return due
