@@ -1,16 +1,25 @@
-"""The stack files of docs/depends-on.md and docs/keep.md do what the pages say, on a real engine."""
+"""The stack files of docs/depends-on.md, docs/keep.md and docs/autoscale.md do what the pages say, on a real engine."""
 
 import re
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from funswarm.client import Client
+from funswarm.errors import Unavailable, UnknownObject
+from services.bus.connection import Bus
+from services.bus.jetstream import call
+from services.bus.settings import NatsSettings
 from services.engine.client import Engine
 from services.engine.settings import EngineSettings
+from services.scheduler.policies.autoscale.gauges import NatsGauges
+from services.scheduler.policies.autoscale.policy import Autoscale
+from services.scheduler.policies.autoscale.readers import Readers
+from services.scheduler.policies.contract import Policy
 from services.scheduler.policies.crash_loop import CrashLoop
 from services.scheduler.policies.depends_on import DependsOn
 from services.scheduler.policies.group import Group
@@ -35,10 +44,11 @@ def stacks(page: str) -> list[str]:
 class Swarm:
     """The engine of the machine, watched and written to by a poller and a scheduler of the test's own."""
 
-    def __init__(self, host: str, engine: Engine, client: Client) -> None:
+    def __init__(self, host: str, engine: Engine, client: Client, nats_url: str) -> None:
         self._host = host
         self.engine = engine
         self.client = client
+        self.nats_url = nats_url
         self.name = f"t-pages-{uuid.uuid4().hex[:8]}"
 
     def docker(self, *arguments: str) -> None:
@@ -65,7 +75,10 @@ async def swarm(monkeypatch) -> AsyncIterator[Swarm]:
     host = host_engine.start()
     images.ensure(host, (images.BUSYBOX,))
     ran_against("engine", f"dockerd {host.version}")
-    mine = lambda bus, *_: (CrashLoop(), DependsOn(), Group(), Keep(bus))  # noqa: E731
+
+    def mine(bus: Bus, *_: object) -> tuple[Policy[Any, Any], ...]:
+        return (CrashLoop(), DependsOn(), Group(), Autoscale(NatsGauges(bus, Readers(bus, None))), Keep(bus))
+
     monkeypatch.setattr("services.scheduler.policies.start.policies", mine)
     async with scene() as running:
         running.host = host.host
@@ -73,7 +86,7 @@ async def swarm(monkeypatch) -> AsyncIterator[Swarm]:
         await running.active()
         running.start_poller()
         engine = await Engine.connect(EngineSettings(host=host.host))
-        swarm = Swarm(host.host, engine, running.client)
+        swarm = Swarm(host.host, engine, running.client, running.nats.url)
         try:
             yield swarm
         finally:
@@ -122,3 +135,45 @@ async def test_what_is_changed_past_funswarm_is_restored(swarm, tmp_path):
 
     await until(decided, "a decision", PATIENCE_S)
     await until(restored, "what was", PATIENCE_S)
+
+
+async def orders(nats_url: str, count: int) -> None:
+    """So many messages that a consumer has not begun to work off."""
+    bus = await Bus.connect(NatsSettings(url=nats_url), "tests")
+    await call(bus.link, "STREAM.CREATE.ORDERS", {"name": "ORDERS", "subjects": ["orders"]})
+    config = {"durable_name": "work", "ack_policy": "explicit"}
+    await call(bus.link, "CONSUMER.DURABLE.CREATE.ORDERS.work", {"stream_name": "ORDERS", "config": config})
+    for number in range(count):
+        await bus.publish("orders", b"{}", {"Nats-Msg-Id": f"o{number}"}, "ORDERS")
+    await bus.close()
+
+
+async def test_a_worker_has_as_many_tasks_as_its_consumer_lags_also_after_a_deploy(swarm, tmp_path):
+    await orders(swarm.nats_url, 250)
+    swarm.deploy(stacks("autoscale.md")[0], tmp_path)
+
+    async def three():
+        return 3 == await swarm.replicas("worker")
+
+    await until(three, "three replicas", PATIENCE_S)
+    swarm.deploy(stacks("autoscale.md")[0], tmp_path)
+
+    async def put_right():
+        told = (await swarm.client.decisions(f"{swarm.name}_worker", policy="autoscale")).items
+        return any("deployed anew" in one.reason and one.command_id for one in told)
+
+    await until(put_right, "the decision", PATIENCE_S)
+    await until(three, "three replicas again", PATIENCE_S)
+
+
+async def test_the_engine_says_what_tasks_use(swarm, tmp_path):
+    swarm.deploy(stacks("keep.md")[0], tmp_path)
+    name = f"{swarm.name}_web"
+
+    async def used():
+        with suppress(Unavailable, UnknownObject):  # the poller does not know it yet
+            tasks, counters = await swarm.client.tasks(service=name), await swarm.engine.usage()
+            return [counters[task.id] for task in tasks if task.id in counters]
+
+    found = await until(used, "counters", PATIENCE_S)
+    assert found[0].memory_bytes > 0
