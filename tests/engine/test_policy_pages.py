@@ -1,5 +1,6 @@
 """The stack files of docs/depends-on.md, docs/keep.md and docs/autoscale.md do what the pages say, on a real engine."""
 
+import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator
@@ -11,7 +12,10 @@ import pytest
 
 from funswarm.client import Client
 from funswarm.errors import Unavailable, UnknownObject
+from funswarm.gauges import TaskUse, Usage
+from services.agent.loop import tell
 from services.bus.connection import Bus
+from services.bus.gauges import hear
 from services.bus.jetstream import call
 from services.bus.settings import NatsSettings
 from services.engine.client import Engine
@@ -166,14 +170,19 @@ async def test_a_worker_has_as_many_tasks_as_its_consumer_lags_also_after_a_depl
     await until(three, "three replicas again", PATIENCE_S)
 
 
-async def test_the_engine_says_what_tasks_use(swarm, tmp_path):
+async def test_an_agent_tells_what_tasks_use(swarm, tmp_path):
+    heard: dict[str, TaskUse] = {}
+    bus = await Bus.connect(NatsSettings(url=swarm.nats_url), "tests")
+    await hear(bus, bus.subjects.usage(None), lambda _, body: heard.update(Usage.model_validate_json(body).tasks))
     swarm.deploy(stacks("keep.md")[0], tmp_path)
-    name = f"{swarm.name}_web"
+    telling = asyncio.create_task(tell(bus, swarm.engine, 0.5))
 
     async def used():
         with suppress(Unavailable, UnknownObject):  # the poller does not know it yet
-            tasks, counters = await swarm.client.tasks(service=name), await swarm.engine.usage()
-            return [counters[task.id] for task in tasks if task.id in counters]
+            tasks = await swarm.client.tasks(service=f"{swarm.name}_web")
+            return [heard[task.id] for task in tasks if task.id in heard]
 
-    found = await until(used, "counters", PATIENCE_S)
+    found = await until(used, "what its tasks use", PATIENCE_S)
+    telling.cancel()
+    await bus.close()
     assert found[0].memory_bytes > 0
