@@ -10,7 +10,20 @@ from typing import Any, Final
 
 from pydantic import BaseModel, TypeAdapter
 
-from funswarm import commands, dead, decisions, holds, hooks, messages, records, schedules, spec, spec_parts, state
+from funswarm import (
+    commands,
+    dead,
+    decisions,
+    gauges,
+    holds,
+    hooks,
+    messages,
+    records,
+    schedules,
+    spec,
+    spec_parts,
+    state,
+)
 from funswarm.subjects import Subjects
 from services.settings import PREFIX, Settings
 
@@ -105,6 +118,12 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
         "say nothing are left out. A hold is the value of the key `hold.<service>.<policy or all>` of the bucket "
         "`<P>_POLICIES`. See [policies.md](policies.md).",
         (decisions.Decision, holds.Hold),
+    ),
+    (
+        "Numbers to scale by",
+        "On `<p>.gauge.<service>`, which no stream keeps: a bare number, or a `Push`; who asks for an answer hears "
+        "whether it was taken. Node agents tell `Usage` on `<p>.usage.<node id>`. See [autoscale.md](autoscale.md).",
+        (gauges.Push, gauges.Usage, gauges.TaskUse),
     ),
     (
         "Webhooks",

@@ -20,6 +20,7 @@ from funswarm.errors import (
     UnknownSchedule,
     VersionConflict,
 )
+from funswarm.gauges import Push
 from funswarm.holds import Hold
 from funswarm.how import How
 from funswarm.messages import (
@@ -66,6 +67,7 @@ __all__ = [
     "NodeState",
     "PartHealth",
     "PermanentError",
+    "Push",
     "Refused",
     "Relist",
     "Relisted",

@@ -7,11 +7,16 @@ from pydantic import ValidationError
 
 from funswarm.backwards import read_back
 from funswarm.decisions import Decision, DecisionPage
+from funswarm.errors import Unavailable
+from funswarm.gauges import Push
 from funswarm.holds import Hold, Holds
+from funswarm.link import NobodyAnswers
 from funswarm.queries import Queries
+from funswarm.querying import raise_error
 from funswarm.subjects import token
 
 DECISIONS_MAX: Final = 1000
+PUSH_TIMEOUT_S: Final = 5.0
 
 
 class Policed(Queries):
@@ -42,6 +47,20 @@ class Policed(Queries):
     async def release(self, service: str, policy: str | None = None) -> tuple[Hold, ...]:
         """Ends the hold of a policy, None: all holds of the service. Those that it ended."""
         return await Holds(self._link, self._subjects).release(service, policy)
+
+    async def push(self, service: str, push: Push) -> None:
+        """Tells an autoscaled service, by its name, a number or a step to be scaled by. Nothing keeps it.
+
+        Raises:
+            Unavailable: no scheduler is active.
+            UnknownObject, InvalidRequest: the service is not autoscaled, or not by that.
+        """
+        subject = self._subjects.gauge(service)
+        try:
+            answer = await self._link.request(subject, push.model_dump_json().encode(), PUSH_TIMEOUT_S)
+        except NobodyAnswers as error:
+            raise Unavailable(f"no active scheduler listens on {subject}: start one, or try again") from error
+        raise_error(answer)
 
     async def holds(self, service: str | None = None) -> tuple[Hold, ...]:
         """The holds of a service, None: of all."""

@@ -278,6 +278,15 @@ class Subjects:
         """Where NATS hands out what a durable consumer of events is due."""
         return f"{self.prefix}.handout.{consumer}"
 
+    # Numbers for the autoscaler; captured by no stream.
+    def gauge(self, service: str | None) -> str:
+        """A number, or a step, for a service; None: the filter for all."""
+        return f"{self.prefix}.gauge.{'*' if service is None else token(service)}"
+
+    def usage(self, node_id: str | None) -> str:
+        """What the tasks of a node use, as its agent tells; None: the filter for all."""
+        return f"{self.prefix}.usage.{'*' if node_id is None else token(node_id)}"
+
     @property
     def part_health(self) -> str:
         """Asked of all copies of all parts at once; each answers with its `PartHealth`."""

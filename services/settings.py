@@ -122,6 +122,9 @@ class Settings(BaseSettings):
         description="When services are rebalanced because a node came: a time of the day in UTC, as 22:00-06:00",
     )
 
+    prometheus_url: str | None = Field(
+        None, repr=False, description="Where Prometheus answers, for services that are scaled by a query"
+    )
     hooks_file: Path | None = Field(
         None, description="The path of a file of webhooks, YAML or JSON; besides those that are put over HTTP"
     )

@@ -9,7 +9,7 @@ import secrets
 
 from testbed.shell import cache_folder, locked
 
-USERS = ("poller", "scheduler", "notifier", "api", "client", "reader")
+USERS = ("poller", "scheduler", "notifier", "api", "client", "reader", "agent")
 HTTP = "http"  # stands for an admin's token among the passwords
 PROXY = "proxy"  # and this for that of Traefik, which only reads
 

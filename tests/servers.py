@@ -47,7 +47,7 @@ class NatsServer:
         self._log = folder / "nats.log"
         self._config = folder / "nats.conf"
         self.configure(self._plain(extra) if passwords is None else STACK_CONFIG.read_text())
-        known = {"reader": "p-unused", "notifier": "p-unused", **(passwords or {})}
+        known = {"reader": "p-unused", "notifier": "p-unused", "agent": "p-unused", **(passwords or {})}
         lines = (f'{user.upper()}_PASSWORD: "{password}"\n' for user, password in known.items())
         (folder / "passwords.conf").write_text("".join(lines), encoding="utf-8")
         self._process: subprocess.Popen[bytes] | None = None

@@ -34,7 +34,7 @@ _OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", 
 _OPEN_BELOW: Final = ("/docs/files/",)
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # what there is of these
 _SECRET: Final = ("/v1/dead", "/v1/hooks")  # whole commands, with values of environment variables; URLs that are keys
-_OF_SERVICES: Final = ("/create", "/v1/services", "/v1/schedules", "/v1/batch", "/v1/cron")
+_OF_SERVICES: Final = ("/create", "/v1/services", "/v1/schedules", "/v1/batch", "/v1/cron", "/v1/scale-hooks")
 _FILTERED: Final = re.compile(
     r"/create|/health|/v1/(events|(services|tasks|schedules)(/[^/]+)?|services/[^/]+/(decisions|hold)|commands(/[^/]+)?|cron(/[^/]+/runs)?)"
 )  # by namespaces

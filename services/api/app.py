@@ -23,6 +23,7 @@ from services.api import (
     past,
     policies,
     queries,
+    scaling,
     schedules,
 )
 from services.api.access import Access
@@ -67,6 +68,7 @@ def build(
         queries.routes(client, settings.tasks),
         policies.routes(client),
         croning.routes(client),
+        scaling.routes(client),
         past.routes(client),
         hooks.routes(client),
         events.routes(client, settings, figures, stopping),

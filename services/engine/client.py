@@ -23,6 +23,7 @@ from services.engine.local import Local
 from services.engine.objects import Objects
 from services.engine.settings import EngineSettings
 from services.engine.threads import Threads
+from services.engine.usage import Counters, read_usage
 
 T = TypeVar("T")
 
@@ -130,6 +131,14 @@ class Engine:
         return EventStream(lambda: self._asking.stream(request), kinds, settings.timeout_s)
 
     # Writes: raw JSON, never defaults of our own.
+    async def usage(self) -> dict[str, Counters]:
+        """What the containers of tasks on this engine's node have used so far, by the task's id."""
+
+        async def ask(path: str, query: Mapping[str, str]) -> Any:
+            return await self._json(Request("read what tasks use", "GET", path, self._asking.settings.timeout_s, query))
+
+        return await read_usage(ask)
+
     async def service_json(self, name_or_id: str) -> dict[str, Any] | None:
         """The service as the engine keeps it, without inserted defaults; None where no name or id is exactly this."""
         if not name_or_id:

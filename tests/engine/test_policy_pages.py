@@ -1,8 +1,10 @@
-"""The stack files of docs/depends-on.md, keep.md and rebalance.md do what the pages say, on a real engine."""
+"""The stack files of docs/depends-on.md, keep.md, rebalance.md and autoscale.md do what they say, on a real engine."""
 
+import asyncio
 import re
 import uuid
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,20 @@ import pytest
 
 from funswarm import check
 from funswarm.client import Client
+from funswarm.errors import Unavailable, UnknownObject
+from funswarm.gauges import TaskUse, Usage
 from funswarm.how import How
+from services.agent.loop import tell
+from services.bus.connection import Bus
+from services.bus.gauges import hear
+from services.bus.jetstream import call
+from services.bus.settings import NatsSettings
 from services.engine.client import Engine
 from services.engine.settings import EngineSettings
+from services.scheduler.policies.autoscale.gauges import NatsGauges
+from services.scheduler.policies.autoscale.policy import Autoscale
+from services.scheduler.policies.autoscale.readers import Readers
+from services.scheduler.policies.contract import Policy
 from services.scheduler.policies.crash_loop import CrashLoop
 from services.scheduler.policies.depends_on import DependsOn
 from services.scheduler.policies.drain import Drain
@@ -39,10 +52,11 @@ def stacks(page: str) -> list[str]:
 class Swarm:
     """The engine of the machine, watched and written to by a poller and a scheduler of the test's own."""
 
-    def __init__(self, host: str, engine: Engine, client: Client) -> None:
+    def __init__(self, host: str, engine: Engine, client: Client, nats_url: str) -> None:
         self._host = host
         self.engine = engine
         self.client = client
+        self.nats_url = nats_url
         self.name = f"t-pages-{uuid.uuid4().hex[:8]}"
 
     def docker(self, *arguments: str) -> None:
@@ -69,7 +83,11 @@ async def swarm(monkeypatch) -> AsyncIterator[Swarm]:
     host = host_engine.start()
     images.ensure(host, (images.BUSYBOX,))
     ran_against("engine", f"dockerd {host.version}")
-    mine = lambda bus, _: (Drain(), Rebalance(), CrashLoop(), DependsOn(), Group(), Keep(bus))  # noqa: E731
+
+    def mine(bus: Bus, *_: object) -> tuple[Policy[Any, Any], ...]:
+        autoscale = Autoscale(NatsGauges(bus, Readers(bus, None)))
+        return (Drain(), Rebalance(), CrashLoop(), DependsOn(), Group(), autoscale, Keep(bus))
+
     monkeypatch.setattr("services.scheduler.policies.start.policies", mine)
     async with scene() as running:
         running.host = host.host
@@ -77,7 +95,7 @@ async def swarm(monkeypatch) -> AsyncIterator[Swarm]:
         await running.active()
         running.start_poller()
         engine = await Engine.connect(EngineSettings(host=host.host))
-        swarm = Swarm(host.host, engine, running.client)
+        swarm = Swarm(host.host, engine, running.client, running.nats.url)
         try:
             yield swarm
         finally:
@@ -144,3 +162,50 @@ async def test_a_service_is_rebalanced_by_command_as_far_as_its_nodes_go(swarm, 
     await until(ended, "the end of it", PATIENCE_S)
     told = (await swarm.client.decisions(name, policy="rebalance")).items
     assert "its tasks are spread as evenly as can be" == told[0].reason
+
+
+async def orders(nats_url: str, count: int) -> None:
+    """So many messages that a consumer has not begun to work off."""
+    bus = await Bus.connect(NatsSettings(url=nats_url), "tests")
+    await call(bus.link, "STREAM.CREATE.ORDERS", {"name": "ORDERS", "subjects": ["orders"]})
+    config = {"durable_name": "work", "ack_policy": "explicit"}
+    await call(bus.link, "CONSUMER.DURABLE.CREATE.ORDERS.work", {"stream_name": "ORDERS", "config": config})
+    for number in range(count):
+        await bus.publish("orders", b"{}", {"Nats-Msg-Id": f"o{number}"}, "ORDERS")
+    await bus.close()
+
+
+async def test_a_worker_has_as_many_tasks_as_its_consumer_lags_also_after_a_deploy(swarm, tmp_path):
+    await orders(swarm.nats_url, 250)
+    swarm.deploy(stacks("autoscale.md")[0], tmp_path)
+
+    async def three():
+        return 3 == await swarm.replicas("worker")
+
+    await until(three, "three replicas", PATIENCE_S)
+    swarm.deploy(stacks("autoscale.md")[0], tmp_path)
+
+    async def put_right():
+        told = (await swarm.client.decisions(f"{swarm.name}_worker", policy="autoscale")).items
+        return any("deployed anew" in one.reason and one.command_id for one in told)
+
+    await until(put_right, "the decision", PATIENCE_S)
+    await until(three, "three replicas again", PATIENCE_S)
+
+
+async def test_an_agent_tells_what_tasks_use(swarm, tmp_path):
+    heard: dict[str, TaskUse] = {}
+    bus = await Bus.connect(NatsSettings(url=swarm.nats_url), "tests")
+    await hear(bus, bus.subjects.usage(None), lambda _, body: heard.update(Usage.model_validate_json(body).tasks))
+    swarm.deploy(stacks("keep.md")[0], tmp_path)
+    telling = asyncio.create_task(tell(bus, swarm.engine, 0.5))
+
+    async def used():
+        with suppress(Unavailable, UnknownObject):  # the poller does not know it yet
+            tasks = await swarm.client.tasks(service=f"{swarm.name}_web")
+            return [heard[task.id] for task in tasks if task.id in heard]
+
+    found = await until(used, "what its tasks use", PATIENCE_S)
+    telling.cancel()
+    await bus.close()
+    assert found[0].memory_bytes > 0

@@ -18,7 +18,7 @@ from tests.receiver import Receiver, receiver
 from tests.report import ran_against
 from tests.servers import NatsServer, nats_server
 
-PASSWORDS = {user: f"p-{user}" for user in ("poller", "scheduler", "notifier", "api", "client", "reader")}
+PASSWORDS = {user: f"p-{user}" for user in ("poller", "scheduler", "notifier", "api", "client", "reader", "agent")}
 _numbers = count()
 Connect = Callable[..., Awaitable[Bus]]
 

@@ -211,13 +211,19 @@ DENIED = {
         "$JS.API.STREAM.UPDATE.FUNSWARM_EVENTS", "$JS.API.STREAM.PURGE.FUNSWARM_COMMANDS",
         "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_COMMANDS.scheduler", "$JS.API.CONSUMER.DELETE.FUNSWARM_COMMANDS.scheduler",
         "funswarm.alarm.nightly", "funswarm.firing.nightly", "funswarm.fired.nightly",
-        "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", *POLICIES,
+        "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", "funswarm.usage.node", *POLICIES,
     ],
     "client": [
+        "funswarm.usage.node",
         "funswarm.alarm.nightly", "funswarm.firing.nightly", "funswarm.fired.nightly",
         "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_SCHEDULES.scheduler", *POLICIES,
     ],
+    "agent": [
+        "funswarm.command.scale.web", "funswarm.gauge.web", "funswarm.query.tasks", "funswarm.request.scale",
+        "$JS.API.STREAM.MSG.GET.FUNSWARM_EVENTS", "$JS.API.CONSUMER.INFO.ORDERS.work", "$KV.FUNSWARM_STATE.service.s1",
+    ],
     "reader": [
+        "funswarm.gauge.web", "funswarm.usage.node",
         "funswarm.command.scale.web", "funswarm.request.scale", "funswarm.event.service.created.web",
         "funswarm.result.c1", "funswarm.dead.scale.web", "$KV.FUNSWARM_STATE.service.s1",
         "$KV.FUNSWARM_LEASES.scheduler", "$JS.API.STREAM.MSG.GET.FUNSWARM_COMMANDS",

@@ -106,7 +106,7 @@ class Protected(Section):
     labels: Patterns = ("funswarm.protected",)
     secrets: Patterns = (
         "funswarm-nats-passwords", "funswarm-poller-password", "funswarm-scheduler-password", "funswarm-api-password",
-        "funswarm-notifier-password", "funswarm-http-tokens",
+        "funswarm-notifier-password", "funswarm-agent-password", "funswarm-http-tokens",
     )  # fmt: skip
     configs: Patterns = ("funswarm-nats-*",)
     volumes: Patterns = ("funswarm_nats",)

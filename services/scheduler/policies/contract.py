@@ -117,6 +117,7 @@ class Ask(Generic[M]):
     `memory`: kept in place of the verdict's if and only if the command is sent, and before it is.
     `direction`: for `pause=up|down`. `finishes`: it brings to a safe end what this policy began (a trim after a surge):
     hold, pause and dry run let it pass. `in_rollout`: it is for a service whose rollout is under way (a rollback).
+    `over_hand`: the user's hand lets it pass: it brings back what another write was not meant to change.
     """
 
     command: Command
@@ -125,6 +126,7 @@ class Ask(Generic[M]):
     direction: Direction | None = None
     finishes: bool = False
     in_rollout: bool = False
+    over_hand: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,7 @@ class _Evaluation:
         return (
             (None if ask.finishes else bars.held(policy.name, self._case.holds, self._case.now))
             or (None if ask.finishes else bars.paused(policy.name, ask, asked))
-            or bars.left_to_hand(policy, situation)
+            or (None if ask.over_hand else bars.left_to_hand(policy, situation))
             or (Bar(self._taken) if self._taken is not None else None)
             or bars.rolling(ask, situation.service)
             or bars.done_before(policy.name, ask, situation)

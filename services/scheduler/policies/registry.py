@@ -6,6 +6,9 @@ docs/decisions/0013 says why in this order. Before all of them come a hold, and 
 from typing import Any
 
 from services.bus.connection import Bus
+from services.scheduler.policies.autoscale.gauges import NatsGauges
+from services.scheduler.policies.autoscale.policy import Autoscale
+from services.scheduler.policies.autoscale.readers import Readers
 from services.scheduler.policies.contract import Policy
 from services.scheduler.policies.crash_loop import CrashLoop
 from services.scheduler.policies.cron import Cron
@@ -20,4 +23,13 @@ from services.scheduler.settings import SchedulerSettings
 
 def policies(bus: Bus, settings: SchedulerSettings) -> tuple[Policy[Any, Any], ...]:
     """New ones, for one time of being active: a policy may have I/O of its own."""
-    return (Drain(), Rebalance(daily(settings.rebalance_window)), CrashLoop(), DependsOn(), Group(), Cron(), Keep(bus))
+    return (
+        Drain(),
+        Rebalance(daily(settings.rebalance_window)),
+        CrashLoop(),
+        DependsOn(),
+        Group(),
+        Cron(),
+        Autoscale(NatsGauges(bus, Readers(bus, settings.prometheus_url))),
+        Keep(bus),
+    )

@@ -45,6 +45,18 @@ class Level:
 
 
 @dataclass(frozen=True, slots=True)
+class Wish:
+    """So many replicas, as somebody asked for."""
+
+    trigger: str
+    replicas: int
+
+    @property
+    def total(self) -> float:
+        return float(self.replicas)
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """It could not be measured."""
 
@@ -52,7 +64,7 @@ class Failed:
     reason: str
 
 
-Reading = Use | Amount | Level | Failed
+Reading = Use | Amount | Level | Wish | Failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +90,8 @@ def propose(reading: Reading, tasks: Tasks, tolerance: float) -> Proposal:
     match reading:
         case Failed():
             return Proposal(reading.trigger, None, reading.reason)
+        case Wish():
+            return Proposal(reading.trigger, reading.replicas, f"asked for {reading.replicas}")
         case Use():
             return _by_use(reading, tasks, tolerance)
         case Amount():

@@ -7,14 +7,16 @@ from typing import Annotated, Any, Final, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 
 from funswarm.cron import UTC_ZONE
+from funswarm.messages import Problem
 from funswarm.spec import REPLICAS_MAX
 from funswarm.state import ServiceState, Value
 from funswarm.timetable import Timetable, ZoneName, zone_of
-from funswarm.units import Duration
+from funswarm.units import Duration, Flag
 from services.scheduler.policies.contract import Parsed
 from services.scheduler.policies.labels import read
 
 NAME: Final = "autoscale"
+HOOK: Final = "hook"  # the trigger that is asked for by step_up and step_down
 WINDOW_MAX_S: Final = 3600.0
 FLOORS_MAX: Final = 8
 _ALIASES: Final = {
@@ -27,6 +29,13 @@ _ALIASES: Final = {
     "swarm.autoscaler.cpu.threshold": "cpu",
     "swarm.autoscaler.ram.threshold": "memory",
     "swarm.autoscaler.cooldown": "cooldown-minutes",
+    "orbiter": "enable",
+    "orbiter.up": "step-up",
+    "orbiter.down": "step-down",
+    "com.df.scaleMin": "min",
+    "com.df.scaleMax": "max",
+    "com.df.scaleUpBy": "step-up",
+    "com.df.scaleDownBy": "step-down",
 }
 
 
@@ -68,10 +77,12 @@ def _floors(text: Any) -> Any:
 class Settings(Value):
     """`cpu`, `memory`: percent of its limit (else reservation) that a task should use. `lag`: messages of the JetStream
     consumer `stream`/`consumer` for each task. `query`: PromQL, `query_target` for each task (`average`) or in all
-    (`value`). `push`: a number on a NATS subject, for each task.
+    (`value`). `push`: a number on a NATS subject, for each task; older than `push_age` it is none. `step_up`,
+    `step_down`: so many more or fewer when a hook says up or down.
 
     `min` 0: to zero when all triggers are at or under `activation` for `cooldown`. `up_*`, `down_*`: stabilisation
     window, and at most the larger of percent and tasks in a period. `warm_up`: a younger task's use is no measure.
+    `hand`: so long it yields to somebody else's write. `sticky`: a deploy that resets the replicas is put right.
     """
 
     min: Count = 1
@@ -85,6 +96,9 @@ class Settings(Value):
     query_target: Annotated[float | None, Field(gt=0)] = None
     query_kind: Literal["average", "value"] = "average"
     push: Annotated[float | None, Field(gt=0)] = None
+    push_age: Duration = 120.0
+    step_up: Count | None = None
+    step_down: Count | None = None
     tolerance: Annotated[float, Field(ge=0, le=1)] = 0.1
     warm_up: Duration = 60.0
     up_window: Window = 0.0
@@ -100,6 +114,8 @@ class Settings(Value):
     cooldown_minutes: Annotated[float | None, Field(ge=0, le=1440)] = None
     floors: Annotated[tuple[tuple[str, str, Count], ...], BeforeValidator(_floors), Field(max_length=FLOORS_MAX)] = ()
     timezone: ZoneName | None = None
+    hand: Window = 300.0
+    sticky: Flag = True
     fallback: Count | None = None
     fallback_after: Annotated[int, Field(ge=1, le=100)] = 3
     fallback_behaviour: Literal["static", "higher", "lower"] = "higher"
@@ -109,7 +125,9 @@ class Settings(Value):
         if self.min > self.max:
             raise ValueError(f"min {self.min} is more than max {self.max}")
         if not self.triggers and not self.floors:
-            raise ValueError("there is nothing to scale by: give cpu, memory, lag, query, push or floors")
+            raise ValueError(
+                "there is nothing to scale by: give cpu, memory, lag, query, push, step-up, step-down or floors"
+            )
         if self.lag is not None and not (self.stream and self.consumer):
             raise ValueError("lag needs stream and consumer")
         if (self.query is None) != (self.query_target is None):
@@ -119,7 +137,8 @@ class Settings(Value):
     @property
     def triggers(self) -> tuple[str, ...]:
         """The names of those that are asked for."""
-        return tuple(name for name in ("cpu", "memory", "lag", "query", "push") if getattr(self, name) is not None)
+        measured = tuple(name for name in ("cpu", "memory", "lag", "query", "push") if getattr(self, name) is not None)
+        return measured if self.step_up is None and self.step_down is None else (*measured, HOOK)
 
     @property
     def cooldown_s(self) -> float:
@@ -134,5 +153,25 @@ class Settings(Value):
 
 
 def parse(service: ServiceState) -> Parsed[Settings]:
-    """`funswarm.autoscale.*`, and what other autoscalers for Swarm call `swarm.autoscaler*`."""
-    return read(Settings, NAME, service, switch="enable", aliases=_ALIASES)
+    """`funswarm.autoscale.*`, and the labels of other autoscalers: `swarm.autoscaler*`, `orbiter*`, `com.df.scale*`."""
+    parsed = read(Settings, NAME, service, switch="enable", aliases=_ALIASES)
+    reason = None if parsed.settings is None else _unfit(service, parsed.settings)
+    if reason is None:
+        return parsed
+    return Parsed(None, (*parsed.problems, Problem(source=NAME, service=service.name, reason=reason)))
+
+
+def bound_of(service: ServiceState, trigger: str) -> int:
+    """What each of its tasks may use, in nanoseconds of CPU a second or bytes: its limit, else what it reserves."""
+    resources = (service.spec.get("TaskTemplate") or {}).get("Resources") or {}
+    key = "NanoCPUs" if trigger == "cpu" else "MemoryBytes"
+    return next((found for part in ("Limits", "Reservations") if (found := (resources.get(part) or {}).get(key))), 0)
+
+
+def _unfit(service: ServiceState, settings: Settings) -> str | None:
+    if service.mode != "replicated":
+        return f"its mode is {service.mode}: only replicated services have a number of replicas to set"
+    for trigger in ("cpu", "memory"):
+        if trigger in settings.triggers and not bound_of(service, trigger):
+            return f"{trigger} is percent of a limit, and it has none: give deploy.resources.limits (or reservations)"
+    return None

@@ -2,9 +2,12 @@
 
 import math
 from datetime import datetime, timedelta
+from typing import Final
 
 from funswarm.state import Value
 from services.scheduler.policies.autoscale.settings import Settings
+
+KEPT_MAX: Final = 300  # recommendations: five minutes of one that changes each second
 
 
 class Stamped(Value):
@@ -15,18 +18,28 @@ class Stamped(Value):
 
 
 class Memory(Value):
-    """`failures`: how often in a row no trigger could be read. `active_at`: when one was over the activation last."""
+    """`failures`: how often in a row no trigger could be read. `active_at`: when one was over the activation last.
+
+    `rounded_at`: when it was decided last. `replicas`: what was in force last, as a command wrote it. `asked`: what the
+    steps of hooks have led to, of which the last came at `stepped_at`.
+    """
 
     recommended: tuple[Stamped, ...] = ()
     changed: tuple[Stamped, ...] = ()
     failures: int = 0
     active_at: datetime | None = None
+    rounded_at: datetime | None = None
+    replicas: int | None = None
+    asked: int | None = None
+    stepped_at: datetime | None = None
 
     def recommends(self, count: int, settings: Settings, now: datetime) -> "Memory":
         """With one recommendation more, and without those that no window reaches any more."""
         span = max(settings.up_window, settings.down_window)
-        kept = (*_since(self.recommended, span, now), Stamped(at=now, count=count))
-        return self.model_copy(update={"recommended": kept})
+        kept = _since(self.recommended, span, now)
+        if kept and kept[-1].count == count:  # the newer of two equal ones says all
+            kept = kept[:-1]
+        return self.model_copy(update={"recommended": (*kept, Stamped(at=now, count=count))[-KEPT_MAX:]})
 
     def changes(self, by: int, settings: Settings, now: datetime) -> "Memory":
         """With one change more."""
@@ -56,4 +69,5 @@ def limited(current: int, wanted: int, memory: Memory, settings: Settings, now: 
 
 def _since(stamped: tuple[Stamped, ...], seconds: float, now: datetime) -> tuple[Stamped, ...]:
     """Those of the last seconds; what a clock that went back says is still to come counts as now."""
-    return tuple(one for one in stamped if now - one.at < timedelta(seconds=seconds))
+    past = (one if one.at <= now else Stamped(at=now, count=one.count) for one in stamped)
+    return tuple(one for one in past if now - one.at < timedelta(seconds=seconds))

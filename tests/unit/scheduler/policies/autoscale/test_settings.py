@@ -6,10 +6,11 @@ from services.scheduler.policies.autoscale.settings import Settings, parse
 from tests.builders import a_service
 
 OURS = "funswarm.autoscale."
+LIMITS = {"NanoCPUs": 500_000_000, "MemoryBytes": 1 << 28}
 
 
 def of(labels: dict[str, str]) -> tuple[Settings | None, list[str | None]]:
-    parsed = parse(a_service("web", labels=labels))
+    parsed = parse(a_service("web", labels=labels, spec={"TaskTemplate": {"Resources": {"Limits": LIMITS}}}))
     return parsed.settings, [problem.label for problem in parsed.problems]
 
 
@@ -52,3 +53,19 @@ def test_a_value_that_is_wrong_keeps_it_from_being_followed(key, value):
 def test_what_does_not_go_together_keeps_it_from_being_followed(values):
     settings, problems = ours(**values)
     assert (None, 1) == (settings, len(problems))
+
+
+def test_those_of_hooks():
+    labels = {"orbiter": "true", "orbiter.up": "3", "com.df.scaleDownBy": "2", "com.df.scaleMax": "8"}
+    assert (Settings(max=8, step_up=3, step_down=2), []) == of(labels)
+
+
+@pytest.mark.parametrize("mode", ["global", "replicated-job"])
+def test_only_replicated_services_can_be_followed(mode):
+    parsed = parse(a_service("web", mode=mode, labels={f"{OURS}enable": "true", f"{OURS}push": "5"}))
+    assert (None, True) == (parsed.settings, f"its mode is {mode}" in parsed.problems[0].reason)
+
+
+def test_percent_of_a_limit_needs_a_limit():
+    parsed = parse(a_service("web", labels={f"{OURS}enable": "true", f"{OURS}cpu": "50"}))
+    assert (None, True) == (parsed.settings, "deploy.resources.limits" in parsed.problems[0].reason)

@@ -1,0 +1,154 @@
+"""Autoscaling at work: a real nats-server with consumers that lag, a simulated Swarm, a poller, a scheduler."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from funswarm.commands import ScaleCommand
+from funswarm.decisions import Decision
+from funswarm.errors import InvalidRequest, UnknownObject
+from funswarm.gauges import Push
+from funswarm.spec import ServiceSpec
+from services.bus.connection import Bus
+from services.bus.gauges import consumer_lag
+from services.bus.jetstream import call
+from services.bus.settings import NatsSettings
+from services.scheduler.policies.autoscale.gauges import NatsGauges
+from services.scheduler.policies.autoscale.policy import Autoscale
+from services.scheduler.policies.autoscale.readers import Readers
+from services.scheduler.settings import SchedulerSettings
+from tests.nats.scheduler_scene import Scene, done, scene
+from tests.waiting import until
+
+LAG = {"lag": "10", "stream": "ORDERS", "consumer": "work"}
+PUSH = {"push": "10"}
+
+
+def web(**labels: str) -> ServiceSpec:
+    named = {f"funswarm.autoscale.{key}": value for key, value in {"enable": "true", **labels}.items()}
+    return ServiceSpec.model_validate({"name": "web", "image": "nginx:1", "replicas": 1, "labels": named})
+
+
+def only_autoscale(bus: Bus, settings: SchedulerSettings) -> tuple[Autoscale, ...]:
+    return (Autoscale(NatsGauges(bus, Readers(bus, settings.prometheus_url))),)
+
+
+@pytest.fixture
+async def swarm(monkeypatch):
+    monkeypatch.setattr("services.scheduler.policies.start.policies", only_autoscale)
+    async with scene() as running:
+        running.start()
+        await running.active()
+        running.start_poller()
+        yield running
+
+
+@pytest.fixture
+async def bus(swarm: Scene):
+    found = await Bus.connect(NatsSettings(url=swarm.nats.url), "tests")
+    yield found
+    await found.close()
+
+
+async def orders(bus: Bus, count: int) -> None:
+    """A stream of orders that a consumer has not begun to work off."""
+    await call(bus.link, "STREAM.CREATE.ORDERS", {"name": "ORDERS", "subjects": ["orders"]})
+    config = {"durable_name": "work", "ack_policy": "explicit"}
+    await call(bus.link, "CONSUMER.DURABLE.CREATE.ORDERS.work", {"stream_name": "ORDERS", "config": config})
+    await more_orders(bus, 0, count)
+
+
+async def more_orders(bus: Bus, first: int, count: int) -> None:
+    for number in range(first, first + count):
+        await bus.publish("orders", b"{}", {"Nats-Msg-Id": f"o{number}"}, "ORDERS")
+
+
+async def pushed(swarm: Scene, push: Push) -> bool:
+    """Whether the scheduler follows the service already, and takes it."""
+    try:
+        await swarm.client.push("web", push)
+    except UnknownObject:
+        return False
+    return True
+
+
+async def told(swarm: Scene, words: str) -> list[Decision]:
+    page = await swarm.client.decisions("web", policy="autoscale")
+    return [one for one in page.items if words in one.reason]
+
+
+async def commanded(swarm: Scene) -> list[Decision]:
+    page = await swarm.client.decisions("web", policy="autoscale")
+    return [one for one in page.items if one.command_id is not None]
+
+
+async def test_a_consumer_that_lags_gets_more_tasks(swarm, bus):
+    await orders(bus, 10)
+    done(await swarm.client.create(web(**LAG)))
+    await until(lambda: told(swarm, "lag wants 1"), "a first decision")
+    await more_orders(bus, 10, 20)
+    await until(lambda: swarm.replicas("web") == 3, "three replicas")
+
+
+async def test_what_is_not_acknowledged_counts_too(swarm, bus):
+    await orders(bus, 3)
+    got = asyncio.Event()
+
+    async def take(_: object) -> None:
+        got.set()
+
+    await bus.link.subscribe("tests.got", take)
+    await bus.link.send("$JS.API.CONSUMER.MSG.NEXT.ORDERS.work", b"1", "tests.got")
+    await asyncio.wait_for(got.wait(), 60)
+    info: dict[str, Any] = await call(bus.link, "CONSUMER.INFO.ORDERS.work")
+    assert (2, 1) == (info["num_pending"], info["num_ack_pending"])
+    assert 3 == await consumer_lag(bus, "ORDERS", "work")
+
+
+async def test_without_the_consumer_it_says_so_and_stays(swarm):
+    done(await swarm.client.create(web(**LAG)))
+    decision = (await until(lambda: told(swarm, "stream not found"), "the decision"))[0]
+    assert (1, None) == (decision.before, decision.command_id)
+
+
+async def test_a_number_that_is_pushed_scales(swarm):
+    done(await swarm.client.create(web(**PUSH)))
+    await until(lambda: pushed(swarm, Push(value=40)), "the push")
+    await until(lambda: swarm.replicas("web") == 4, "four replicas")
+    decision = (await until(lambda: commanded(swarm), "the decision"))[0]
+    assert ("push: ceil(40 / 10) = 4", "scale") == (decision.formula, decision.verb)
+
+
+async def test_a_step_scales_once(swarm):
+    done(await swarm.client.create(web(**{"step-up": "2"})))
+    await until(lambda: pushed(swarm, Push(step="up")), "the step")
+    await until(lambda: swarm.replicas("web") == 3, "three replicas")
+
+
+async def test_who_pushes_is_told_what_is_wrong(swarm):
+    with pytest.raises(UnknownObject, match="no autoscaled service"):
+        await swarm.client.push("db", Push(value=1))
+    done(await swarm.client.create(web(**PUSH)))
+    await until(lambda: pushed(swarm, Push(value=1)), "the push")
+    with pytest.raises(InvalidRequest, match="step-up"):
+        await swarm.client.push("web", Push(step="up"))
+
+
+async def test_a_successor_leaves_it_as_it_is_until_it_knows(swarm):
+    done(await swarm.client.create(web(**PUSH)))
+    await until(lambda: pushed(swarm, Push(value=40)), "the push")
+    await until(lambda: swarm.replicas("web") == 4, "four replicas")
+    await swarm.stop()
+    swarm.start("two")
+    await swarm.active()
+    await until(lambda: told(swarm, "nothing was pushed yet"), "its decision")
+    assert 4 == swarm.replicas("web")
+
+
+async def test_the_command_is_a_policy_s(swarm):
+    done(await swarm.client.create(web(**PUSH)))
+    await until(lambda: pushed(swarm, Push(value=40)), "the push")
+    decision = (await until(lambda: commanded(swarm), "the decision"))[0]
+    result = await until(lambda: swarm.client.result(decision.command_id), "its result")
+    assert ("policy/autoscale", ScaleCommand.model_fields["verb"].default) == (result.requested_by, result.verb)

@@ -1,0 +1,86 @@
+"""The route of scale hooks: what others' webhooks say, and who may send them."""
+
+import asyncio
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from funswarm.gauges import Push
+from funswarm.tokens import Role, new_token
+from services.api.app import build
+from services.api.figures import Figures
+from tests.builders import a_service
+from tests.unit.api.fakes import SETTINGS, FakeClient, no_proxies
+
+TOKENS = {
+    "reader": new_token("reader", Role.READ),
+    "operator": new_token("operator", Role.OPERATE),
+    "shop": new_token("shop", Role.OPERATE, ["shop"]),
+}
+UP, DOWN = Push(step="up"), Push(step="down")
+
+
+class Client(FakeClient):
+    def __init__(self):
+        super().__init__()
+        self.state["services"] = (a_service(),)
+        self.pushed = []
+
+    async def push(self, service, push):
+        self.pushed.append((service, push))
+
+
+@pytest.fixture(scope="module")
+def secured(tmp_path_factory):
+    file = tmp_path_factory.mktemp("api") / "tokens"
+    file.write_text("".join(token.model_dump_json() + "\n" for _, token in TOKENS.values()))
+    client = Client()
+    settings = replace(SETTINGS, tokens_file=file)
+    return client, build(client, settings, Figures(), asyncio.Event(), "api-1", proxies=no_proxies(client))
+
+
+async def post(secured, body, user="operator", name="web"):
+    secured[0].pushed.clear()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(secured[1]), base_url="http://localhost") as http:
+        headers = {"Authorization": f"Bearer {TOKENS[user][0]}"}
+        return await http.post(f"/v1/scale-hooks/{name}", json=body, headers=headers)
+
+
+def alarm(status, **labels):
+    """As Alertmanager sends it, with what is not needed."""
+    return {"version": "4", "status": status, "receiver": "r", "groupLabels": labels, "alerts": [{"status": status}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"value": 12.5}, Push(value=12.5)),
+        ({"step": "down"}, DOWN),
+        ({"direction": True}, UP),
+        ({"direction": False}, DOWN),
+        (alarm("firing", scale="up", service="web"), UP),
+        (alarm("firing", scale="down", service="web"), DOWN),
+        (alarm("firing"), UP),
+        (alarm("resolved"), DOWN),
+    ],
+)
+async def test_what_hooks_say_is_pushed(secured, body, expected):
+    answer = await post(secured, body)
+    assert (200, [("web", expected)]) == (answer.status_code, secured[0].pushed)
+
+
+async def test_the_end_of_an_alarm_with_a_direction_says_nothing(secured):
+    answer = await post(secured, alarm("resolved", scale="up", service="web"))
+    assert (200, []) == (answer.status_code, secured[0].pushed)
+
+
+@pytest.mark.parametrize("body", [{}, {"value": -1}, alarm("firing", scale="left"), alarm("firing", service="db"), []])
+async def test_what_is_not_understood_is_refused(secured, body):
+    answer = await post(secured, body)
+    assert (400, []) == (answer.status_code // 100 * 100, secured[0].pushed)
+
+
+@pytest.mark.parametrize(("user", "expected"), [("reader", 403), ("shop", 404), ("operator", 200)])
+async def test_who_may_scale_may_send_hooks(secured, user, expected):
+    assert expected == (await post(secured, {"value": 1}, user)).status_code
