@@ -19,6 +19,7 @@ from funswarm.hooks import Hook, HookStatus
 from funswarm.messages import Event
 from funswarm.state import ServiceState
 from services.bus.connection import Bus
+from services.bus.handouts import consumer_standing, durable_consumers
 from services.notifier.loop import run_notifier
 from services.notifier.settings import NotifierSettings
 from services.poller.outgoing import outgoing
@@ -215,3 +216,13 @@ async def got(receiver: Receiver, count: int) -> list[str]:
     """The ids of what it took, once it took so many."""
     await until(lambda: len(receiver.taken) >= count, f"{count} deliveries", PATIENCE_S)
     return [one.id for one in receiver.taken]
+
+
+async def finished(bus: Bus) -> None:
+    """All deliveries are known to NATS as done: what was taken only now comes again if the notifier dies."""
+
+    async def nothing_pending() -> bool:
+        standings = [await consumer_standing(bus, name) for name in await durable_consumers(bus)]
+        return all(standing is not None and standing.pending == 0 for standing in standings)
+
+    await until(nothing_pending, "no event that is not finished", PATIENCE_S)

@@ -6,7 +6,18 @@ import signal
 from dataclasses import replace
 
 from services.bus.handouts import ACK_WAIT_S, WINDOW
-from tests.nats.hook_scene import PATIENCE_S, SETTINGS, client_of, got, happens, notifier, process, put, receiver
+from tests.nats.hook_scene import (
+    PATIENCE_S,
+    SETTINGS,
+    client_of,
+    finished,
+    got,
+    happens,
+    notifier,
+    process,
+    put,
+    receiver,
+)
 from tests.waiting import until
 
 OBJECTS = [f"service-{number}" for number in range(5)]
@@ -75,6 +86,7 @@ async def test_of_two_copies_one_delivers_and_the_other_takes_over(bus):
         await put(client, to)
         await happens(bus)
         await got(to, 1)
+        await finished(bus)
         first.kill()
         wanted = await happens(bus)
         assert wanted == (await got(to, 2))[1]
