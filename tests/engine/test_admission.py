@@ -6,34 +6,11 @@ import pytest
 
 from funswarm.errors import Refused
 from funswarm.messages import Code
-from services.engine.client import Engine
-from services.engine.settings import EngineSettings
 from services.scheduler.admission.policy import Policy
 from services.scheduler.admission.rules import Case, judge
-from services.scheduler.fold import Services
-from services.scheduler.safe_write import SafeWriter
 from tests.engine.conftest import FOREVER, IMAGE
-from tests.unit.scheduler.fakes import FakeStore, command
 
 BIND = {"Type": "bind", "Source": "/tmp", "Target": "/x"}
-
-
-@pytest.fixture
-async def client(host):
-    client = await Engine.connect(EngineSettings(host=host))
-    yield client
-    await client.close()
-
-
-@pytest.fixture
-def attempt(engine, client):
-    """A function: try a command for the test's own service."""
-    writer = SafeWriter(client, FakeStore(), lambda: True, Services())
-
-    async def attempt(verb, command_id="c1", **fields):
-        return await writer.attempt(command(verb, command_id, **{"target": engine.name, **fields}), None)
-
-    return attempt
 
 
 def _spec(engine, **container: Any) -> dict[str, Any]:
