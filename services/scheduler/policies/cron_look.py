@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import lru_cache
 from hashlib import sha256
-from itertools import islice, takewhile
+from itertools import islice
 from typing import Any, Final
 
 from funswarm.commands import Command, Expect, RunCommand, ScaleCommand
@@ -147,8 +147,7 @@ class Look:
         memory, job = self._memory, self._job
         if (first := self._next()) is None or first > self._now:
             return None
-        newest = islice(job.timetable.newest(memory.since, memory.settled, self._now), RUNS_MAX + 1)
-        slots = list(takewhile(lambda slot: self._late(slot) >= timedelta(), sorted(newest)))
+        slots = self._come()
         runs = self._chosen(slots)
         settled = memory.model_copy(update={"settled": slots[-1]})
         missed = len(slots) - len(runs)
@@ -165,6 +164,18 @@ class Look:
             return self._not_run(runs[-1], CronOutcome.SKIPPED, "the run before is still under way", missed)
         rest = settled.model_copy(update={"waiting": tuple(runs[1:])})
         return self._begin(runs[0], 0, rest, missed)
+
+    def _come(self) -> list[datetime]:
+        """The times that have come, and all before each of them: of many the last, in their order."""
+        memory, timetable = self._memory, self._job.timetable
+        surely = self._now - timedelta(seconds=self._job.jitter)
+        slots = sorted(islice(timetable.newest(memory.since, memory.settled, surely), RUNS_MAX + 1))
+        for _ in range(RUNS_MAX):  # more have their turn at the next look
+            slot = next_after(timetable, memory.since, slots[-1] if slots else memory.settled)
+            if slot is None or self._late(slot) < timedelta():
+                break
+            slots.append(slot)
+        return slots
 
     def _chosen(self, slots: list[datetime]) -> list[datetime]:
         """Those of the times that have come that are to be run."""

@@ -50,6 +50,16 @@ def test_a_run_waits_for_its_jitter_which_is_the_same_for_all():
     assert story.look(at).ask is not None
 
 
+def test_runs_whose_jitter_is_longer_than_their_interval_come_in_order():
+    story, keys = Story(job(labels={"jitter": "1h"})), []
+    for number in range(1, 180):
+        if (ask := story.look(minute(number)).ask) is not None and isinstance(ask.command, RunCommand):
+            keys.append(ask.key or "")
+            story.apply(task(token=ask.command.token or 0))
+            story.look()
+    assert sorted(set(keys)) == keys != []
+
+
 # Too late.
 def test_a_run_that_is_later_than_its_deadline_is_missed():
     story = Story(job(labels={"starting_deadline": "30s"}))
