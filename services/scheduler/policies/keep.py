@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar
 
 import structlog
 from pydantic import Field
@@ -35,11 +35,14 @@ BACK_OFF_S: Final = 5.0
 BACK_OFF_MAX_S: Final = 300.0
 CHANGES_SHOWN: Final = 20
 COMMANDS_MAX: Final = 50  # of one service, that its memory does not have yet
+NAMES_MAX: Final = 1000  # of services that are gone
 LOOKED_S: Final = 60.0  # so long an answer of the audit is good: a service of that name may come and go again
 RETRY_S: Final = 1.0
 _IMAGE: Final = "spec.TaskTemplate.ContainerSpec.Image"
 _REPLICAS: Final = "spec.Mode.Replicated.Replicas"
 _LABELS: Final = "spec.Labels"
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -102,8 +105,11 @@ class Keep(Policy[Settings, Memory]):
         if isinstance(command, RollbackCommand) and command.requested_by == f"policy/{self.name}":
             return  # back to what is kept
         if isinstance(command, RemoveCommand):
-            self._removed[name] = result.service_id or ""
-            self._followed.discard(name)
+            self._commands.pop(name, None)
+            if name in self._followed:
+                self._followed.discard(name)
+                _note(self._removed, name, result.service_id or "")
+            return
         if isinstance(command, CreateCommand):
             self._commands.pop(name, None)
             self._removed.pop(name, None)
@@ -137,8 +143,8 @@ class Keep(Policy[Settings, Memory]):
                     await asyncio.sleep(RETRY_S)
                     continue
                 if removed is not None:
-                    self._removed[name] = removed
-                self._looked[name] = time.monotonic()
+                    _note(self._removed, name, removed)
+                _note(self._looked, name, time.monotonic())
                 touch({name})
 
     # What it decides.
@@ -193,6 +199,14 @@ class Keep(Policy[Settings, Memory]):
         create = CreateCommand(id=UNNAMED, target=situation.name, service=spec, expect=Expect(absent=True))
         key = f"restore {memory.service_id} {memory.count}"
         return Verdict(memory, Ask(create, restored, key), said, again_at=situation.now + timedelta(seconds=BACK_OFF_S))
+
+
+def _note(known: dict[str, T], name: str, what: T) -> None:
+    """Of many names the last: what is not known of one, the audit tells again."""
+    known.pop(name, None)
+    known[name] = what
+    if len(known) > NAMES_MAX:
+        del known[next(iter(known))]
 
 
 async def _removed_by_command(bus: Bus, name: str) -> str | None:

@@ -4,11 +4,11 @@ from datetime import timedelta
 
 import pytest
 
-from funswarm.commands import CreateCommand, RollbackCommand, ScaleCommand, UpdateCommand
+from funswarm.commands import CreateCommand, RemoveCommand, RollbackCommand, ScaleCommand, UpdateCommand
 from funswarm.messages import ResultStatus
 from funswarm.spec import ServicePatch, ServiceSpec
 from services.scheduler.policies.evaluate import evaluate
-from services.scheduler.policies.keep import Keep
+from services.scheduler.policies.keep import NAMES_MAX, Keep
 from services.scheduler.policies.origin import after
 from tests.builders import a_service
 from tests.floors import NOW, a_case, a_result
@@ -114,9 +114,19 @@ def test_what_was_not_made_through_funswarm_cannot_be_made_again_and_that_is_sai
 def test_what_a_command_removed_is_not_made_again():
     keep = made(CREATE)
     before = decided(web(), keep=keep)
-    keep._removed["web"] = "service-web"
+    keep.done(RemoveCommand(id="c2", target="web"), a_result("c2", service_name="web", service_id="service-web"))
     plan = removed(before, keep)
     assert (None, True) == (plan.command, plan.record.is_empty)
+
+
+def test_what_is_gone_takes_no_memory_for_ever():
+    keep = made(CREATE)
+    for number in range(2 * NAMES_MAX):
+        name = f"web-{number}"
+        keep.done(RemoveCommand(id="c2", target=name), a_result("c2", service_name=name))
+        assert keep.observed(name).removed is None  # nobody kept it
+        keep.done(RemoveCommand(id="c3", target=name), a_result("c3", service_name=name, service_id="s1"))
+    assert (NAMES_MAX, "s1", {"web"}) == (len(keep._removed), keep.observed(name).removed, set(keep._commands))
 
 
 def test_it_looks_who_removed_it_before_it_acts():
