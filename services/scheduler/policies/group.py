@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field, StringConstraints
 
 from funswarm.commands import BATCH_MAX, BatchCommand, BatchItem
-from funswarm.messages import Problem
+from funswarm.messages import Problem, ResultStatus
 from funswarm.spec import REPLICAS_MAX
 from funswarm.state import ConditionStatus, ServiceState, Value
 from funswarm.units import Duration
@@ -81,7 +81,7 @@ class Group(Policy[Settings, Memory]):
         if memory.complete:
             return Verdict(memory)
         if memory.began_at is not None:
-            return _begun(memory, memory.began_at, members, situation.now, settings)
+            return _begun(memory, memory.began_at, members, situation, settings)
         return _waiting(memory, members, situation, settings)
 
 
@@ -109,27 +109,30 @@ def _waiting(
 
 
 def _begun(
-    memory: Memory, began_at: datetime, members: list[Member], now: datetime, settings: Settings
+    memory: Memory,
+    began_at: datetime,
+    members: list[Member],
+    situation: Situation[Settings, Memory],
+    settings: Settings,
 ) -> Verdict[Memory]:
     """Started: do all run?"""
+    now, result = situation.now, situation.result
+    retry = Memory(retry_at=now + timedelta(seconds=settings.retry))
+    claims = f"its group {settings.of} is starting"
+    running = [(service, 0) for service, _ in members if service.replicas]
+    if result is not None and result.status is not ResultStatus.SUCCEEDED and not running:
+        said = Said(f"the group {settings.of} was not started", limiter=f"{result.status.value}: {result.reason}")
+        return Verdict(retry, said=said, claims=claims, again_at=retry.retry_at)
+    until = began_at + timedelta(seconds=settings.timeout)
     missing = [service for service, _ in members if service.condition.status is not ConditionStatus.CONVERGED]
     missing += [service for service, _ in members if service.replicas == 0 and service not in missing]
     if not missing:
         return Verdict(Memory(complete=True), said=Said(f"all of the group {settings.of} run"))
-    until = began_at + timedelta(seconds=settings.timeout)
-    claims = f"its group {settings.of} is starting"
     if now < until:
         return Verdict(memory, claims=claims, again_at=until)
-    why = "; ".join(
-        f"{one.name} is {one.condition.status.value}: {one.condition.reason or 'no reason'}" for one in missing
-    )
-    said = Said(
-        f"the group {settings.of} did not run after {settings.timeout:g} s: all are stopped",
-        {"missing": why},
-        limiter=why,
-    )
-    retry = Memory(retry_at=now + timedelta(seconds=settings.retry))
-    running = [(service, 0) for service, _ in members if service.replicas]
+    why = "; ".join(f"{one.name} is {one.condition.status.value}: {one.condition.reason or '-'}" for one in missing)
+    reason = f"the group {settings.of} did not run after {settings.timeout:g} s: all are stopped"
+    said = Said(reason, {"missing": why}, limiter=why)
     if not running:
         return Verdict(retry, said=said, claims=claims, again_at=retry.retry_at)
     return Verdict(memory, Ask(_scaled(settings, running), memory=retry, direction="down", finishes=True), said, claims)

@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
+from funswarm.messages import Code, ResultStatus
 from funswarm.state import Condition, ConditionStatus
 from services.scheduler.policies.evaluate import evaluate
 from services.scheduler.policies.group import Group
 from services.scheduler.policies.record import Record
 from tests.builders import a_node, a_service, a_task
-from tests.floors import NOW, a_case
+from tests.floors import NOW, a_case, a_result
 
 STALLED = Condition(status=ConditionStatus.STALLED, reason="no suitable node")
 GIB = 2**30
@@ -20,8 +21,8 @@ def member(name, replicas=0, memory_bytes=GIB, wants=2, **others):
     return a_service(name, replicas=replicas, labels=labels | others.pop("labels", {}), spec=spec, **others)
 
 
-def decided(service, *beside, tasks=(), record=None, now=NOW):
-    return evaluate(a_case(service, (Group(),), record, beside=beside, tasks=[a_node(), *tasks], now=now))
+def decided(service, *beside, tasks=(), record=None, now=NOW, **others):
+    return evaluate(a_case(service, (Group(),), record, beside=beside, tasks=[a_node(), *tasks], now=now, **others))
 
 
 def begun():
@@ -71,6 +72,14 @@ def test_one_that_does_not_run_in_time_stops_all():
     plan = decided(member("a", 2), member("b", 2, condition=STALLED), record=begun(), now=late)
     assert [0, 0] == [item.command["replicas"] for item in plan.command.commands]
     assert "b is stalled: no suitable node" in plan.decisions[0].inputs["missing"]
+
+
+def test_a_start_that_is_refused_is_said_at_once_and_tried_again_later():
+    asked = decided(member("a"), member("b"))
+    refused = a_result(asked.command.id, status=ResultStatus.REFUSED, code=Code.ADMISSION, reason="a quota")
+    plan = decided(member("a"), member("b"), record=asked.record, results={refused.command_id: refused})
+    assert (None, "refused: a quota") == (plan.command, plan.decisions[0].limiter)
+    assert NOW + timedelta(seconds=300) == plan.again_at
 
 
 def test_it_is_tried_again_later():
