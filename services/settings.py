@@ -121,6 +121,7 @@ class Settings(BaseSettings):
         pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
         description="When services are rebalanced because a node came: a time of the day in UTC, as 22:00-06:00",
     )
+    rebalance_at_once: int = Field(1, ge=1, le=100, description="How many services are in a rebalance's surge at once")
 
     prometheus_url: str | None = Field(
         None, repr=False, description="Where Prometheus answers, for services that are scaled by a query"

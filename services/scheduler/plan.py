@@ -27,12 +27,14 @@ from services.scheduler.bounds import check_namespaces
 from services.scheduler.gates import advice, check_expectations, check_mode
 from services.scheduler.merge import merged
 from services.scheduler.names import Names
+from services.scheduler.placement import demand_of
 from services.scheduler.plan_node import WriteNode, plan_node
 from services.scheduler.plan_run import FORCE_UPDATE_MAX, held_run, run_spec
 from services.scheduler.policies.rebalance_memory import NOW_LABEL
 from services.scheduler.raw_service import ROLLING, ROLLING_BACK, Json, fingerprint, held, marked, name, version, wrote
 from services.scheduler.spec_changes import spec_changes
 from services.scheduler.to_engine import create_spec, patched_spec
+from services.scheduler.waves import why_not
 
 
 class Intent(Value):
@@ -227,6 +229,8 @@ def _changed_spec(command: Changing, service: Json, names: Names) -> Json:
         change: Json = {"Mode": {"Replicated": {"Replicas": command.replicas}}}
     elif isinstance(command, RebalanceCommand):
         check_mode(ServicePatch(replicas=1), service)
+        if (reason := why_not(demand_of(spec))) is not None:
+            raise InvalidRequest(f"{name(service)} is not rebalanced: {reason}")
         change = {"Labels": {NOW_LABEL: command.id}}
     else:
         count = int((spec.get("TaskTemplate") or {}).get("ForceUpdate") or 0) + 1

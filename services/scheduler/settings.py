@@ -15,7 +15,8 @@ class SchedulerSettings:
     """This copy, whether its engine is the simulator, and how long a service may take to settle.
 
     `deliveries_max`: a command that ends the scheduler so often is given up. `admission_file` None: the default policy.
-    `rebalance_window`: as `22:00-06:00`, None: always. `prometheus_url` None: there is none to ask.
+    `rebalance_window`: as `22:00-06:00`, None: always; `rebalance_at_once`: so many services.
+    `prometheus_url` None: there is none to ask.
     """
 
     instance: str
@@ -25,6 +26,7 @@ class SchedulerSettings:
     deliveries_max: int = 5
     admission_file: Path | None = None
     rebalance_window: str | None = None
+    rebalance_at_once: int = 1
     prometheus_url: str | None = None
 
     @classmethod
@@ -33,5 +35,5 @@ class SchedulerSettings:
         patience = Patience(settings.stable_s, settings.stalled_s, settings.settle_timeout_s)
         return cls(
             instance, version, settings.simulator, patience, settings.deliveries_max, settings.admission_file,
-            settings.rebalance_window, settings.prometheus_url,
+            settings.rebalance_window, settings.rebalance_at_once, settings.prometheus_url,
         )  # fmt: skip

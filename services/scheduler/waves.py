@@ -12,6 +12,15 @@ from services.scheduler.facts import Amounts
 from services.scheduler.placement import Candidate, Demand, filters_for, suited
 
 
+def why_not(demand: Demand) -> str | None:
+    """Why a service's tasks are not evened out; None: they may be."""
+    if demand.spread_over:
+        return f"it is spread over {', '.join(demand.spread_over)}: that is not evened out yet"
+    if demand.ports:
+        return "each node has one of its tasks at most (ports in host mode): there is nothing to even out"
+    return None
+
+
 def places(candidates: Iterable[Candidate], demand: Demand) -> list[Candidate]:
     """The nodes that the service may have tasks on, whether there is room now or not."""
     anywhere = replace(demand, amounts=Amounts(0, 0, {}), ports=frozenset(), max_replicas=0)

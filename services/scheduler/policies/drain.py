@@ -5,12 +5,13 @@ other nodes; when all of them run, the node is drained, and each service goes ba
 from there. To activate the node ends it, and a service that does not come to run elsewhere in time has it activated.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from funswarm.commands import ActivateCommand, Command, DrainCommand, Expect, UpdateCommand
 from funswarm.spec import REPLICAS_MAX, ServicePatch
-from funswarm.state import NodeState, ServiceState
+from funswarm.state import ServiceState
 from services.scheduler.policies import drain_nodes, surges
 from services.scheduler.policies.contract import UNNAMED, Ask, Parsed, Policy, Said, Situation, Verdict
 from services.scheduler.policies.drain_memory import BASE_LABEL, NAME, Memory, Settings
@@ -23,7 +24,10 @@ CLAIM: Final = "its tasks are moved from a node that is to be drained"
 
 
 class Drain(Policy[Settings, Memory]):
-    """`funswarm.drain=false`: a drain does not wait for it; `funswarm.drain.timeout`."""
+    """`funswarm.drain=false`: a drain does not wait for it; `funswarm.drain.timeout`.
+
+    All services are asked: one that a drain does not wait for may still be the one that says that the node is drained.
+    """
 
     name = NAME
     memory = Memory
@@ -31,8 +35,6 @@ class Drain(Policy[Settings, Memory]):
     while_draining = True
 
     def parse(self, service: ServiceState) -> Parsed[Settings]:
-        if not drain_nodes.concerns(service):
-            return Parsed(None)
         labels = {key: value for key, value in service.labels.items() if key != BASE_LABEL}
         on = service.model_copy(update={"labels": {f"funswarm.{NAME}": "true"} | labels})
         parsed = read(Settings, NAME, on)
@@ -66,16 +68,13 @@ class _Look:
         memory = self._situation.memory
         if not self._world.knows_tasks_of(self._service.id) or self._waits():
             return Verdict(memory=memory, claims=CLAIM if memory else None, again_at=self._soon)
-        base = self._base()
+        base = surges.count_in(self._service.labels.get(BASE_LABEL))
         if memory is None and base is not None and self._has >= base:  # surged, and nothing is remembered of it
             memory = Memory(base=base, top=self._has, nodes=tuple(sorted(self._marked)), since=self._now)
-        if memory is None or base != memory.base or self._has != memory.top:
-            return self._begin()  # not surged (any more): what somebody else has written is what counts
-        return self._surged(memory)
-
-    def _base(self) -> int | None:
-        text = self._service.labels.get(BASE_LABEL, "")
-        return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
+        is_surged = memory is not None and base == memory.base and self._has == memory.top
+        if memory is not None and is_surged:
+            return self._surged(memory)
+        return self._begin()  # not surged (any more): what somebody else has written is what counts
 
     def _waits(self) -> bool:
         """Whether our last write of the service may be done yet, or is not told yet."""
@@ -89,7 +88,7 @@ class _Look:
     # Whether to surge.
     def _begin(self) -> Verdict[Memory]:
         here = len(drain_nodes.on(self._tasks, self._marked))
-        if here and self._has:
+        if here and self._has and drain_nodes.concerns(self._service):
             if self._is_late(moment(min(node.updated_at for node in self._marked.values()))):
                 return self._give_up(self._situation.memory, "its tasks there could not be doubled elsewhere")
             if REBALANCE_BASE_LABEL in self._service.labels:
@@ -109,6 +108,8 @@ class _Look:
 
     # Once it is surged.
     def _surged(self, memory: Memory) -> Verdict[Memory]:
+        if not drain_nodes.concerns(self._service):
+            return self._back(memory, "a drain does not wait for it any more")
         nodes = self._world.nodes()
         still = [node_id for node_id in memory.nodes if node_id in self._marked]
         if not still:
@@ -117,7 +118,7 @@ class _Look:
             ]
             tasks = self._world.tasks_of(self._service.id)
             gone = {*memory.nodes, *(node.id for node in nodes.values() if node.availability == "drain")}
-            alive = [task for task in drain_nodes.on(tasks, gone) if self._lives(task.state, task.node_id)]
+            alive = [task for task in drain_nodes.on(tasks, gone) if surges.lives(task, self._world)]
             if active:
                 return self._back(memory, "the drain was ended")
             if alive:
@@ -132,14 +133,19 @@ class _Look:
             return Verdict(
                 memory=memory, ask=Ask(self._write(top, str(memory.base)), memory=after), said=said, claims=CLAIM
             )
-        runs = drain_nodes.running_elsewhere(self._service, self._world, self._marked)
-        if runs < memory.base and self._is_late(memory.since):
-            return self._give_up(memory, f"only {runs} of {memory.base} tasks run elsewhere")
+        if drain_nodes.lacks(self._service, memory.base, self._world, self._marked):
+            return self._lacking(memory)
         return self._spoken(memory)
 
-    def _lives(self, state: str, node_id: str | None) -> bool:
-        node = self._world.nodes().get(node_id or "")
-        return state == "running" and node is not None and node.state == "ready"
+    def _lacking(self, memory: Memory) -> Verdict[Memory]:
+        """Not enough of its tasks run elsewhere yet."""
+        runs = drain_nodes.running_elsewhere(self._service, self._world, self._marked)
+        error = next((f": {task.error}" for task in self._tasks if task.state != "running" and task.error), "")
+        lacks = f"only {runs} of {memory.base} tasks run elsewhere{error}"
+        if self._is_late(memory.since):
+            return self._give_up(memory, lacks)
+        spoken = self._spoken(memory)
+        return spoken if spoken.ask else replace(spoken, said=Said("its node is to be drained", limiter=lacks))
 
     def _back(self, memory: Memory, why: str) -> Verdict[Memory]:
         if not surges.safe_to_take_away(self._tasks, memory.base):
@@ -161,7 +167,7 @@ class _Look:
         late = f"after {self._settings.timeout:g} s {why}"
         text = f"the drain of {node.name} is given up, and the node gets tasks again: {late}"
         said = Said(text, happened=True)
-        return Verdict(memory=memory, ask=_of_node(command, node), said=said, claims=CLAIM, again_at=self._soon)
+        return Verdict(memory=memory, ask=_of_node(command), said=said, claims=CLAIM, again_at=self._soon)
 
     def _spoken(self, memory: Memory | None) -> Verdict[Memory]:
         """Drain a node that nothing holds back, if it is this service's turn to say so."""
@@ -172,7 +178,7 @@ class _Look:
                 if not drain_nodes.holds_back(self._world, node_id):
                     command = DrainCommand(id=UNNAMED, target=node.id, expect=Expect(version=node.version))
                     said = Said(f"{node.name} is drained: no service has fewer tasks without it", happened=True)
-                    return Verdict(memory=memory, ask=_of_node(command, node), said=said, claims=claims, again_at=again)
+                    return Verdict(memory=memory, ask=_of_node(command), said=said, claims=claims, again_at=again)
         return Verdict(memory=memory, claims=claims, again_at=again)
 
     def _write(self, replicas: int | None, base: str | None) -> UpdateCommand:
@@ -180,5 +186,5 @@ class _Look:
         return UpdateCommand(id=UNNAMED, target=self._situation.name, changes=ServicePatch.model_validate(changes))
 
 
-def _of_node(command: Command, node: NodeState) -> Ask[Memory]:
-    return Ask(command, key=f"{command.verb} {node.id}@{node.version}", finishes=True, in_rollout=True)
+def _of_node(command: Command) -> Ask[Memory]:
+    return Ask(command, finishes=True, in_rollout=True)

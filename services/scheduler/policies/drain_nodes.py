@@ -7,7 +7,7 @@ from funswarm.units import flag
 from services.scheduler.plan_node import DRAIN_LABEL
 from services.scheduler.policies.contract import World
 from services.scheduler.policies.drain_memory import BASE_LABEL, NAME
-from services.scheduler.policies.surges import wanted
+from services.scheduler.policies.surges import count_in, lives, wanted
 
 
 def marked(world: World) -> dict[str, NodeState]:
@@ -37,7 +37,13 @@ def on(tasks: Iterable[TaskState], nodes: Iterable[str]) -> list[TaskState]:
 def running_elsewhere(service: ServiceState, world: World, nodes: Iterable[str]) -> int:
     """How many of its tasks run on nodes that stay."""
     ids = set(nodes)
-    return sum(task.state == "running" and task.node_id not in ids for task in wanted(world.tasks_of(service.id)))
+    return sum(lives(task, world) and task.node_id not in ids for task in wanted(world.tasks_of(service.id)))
+
+
+def lacks(service: ServiceState, base: int, world: World, nodes: Iterable[str]) -> int:
+    """How many running tasks too few it would have without these nodes: fewer than now, and than its `base`."""
+    runs = sum(lives(task, world) for task in wanted(world.tasks_of(service.id)))
+    return max(0, min(base, runs) - running_elsewhere(service, world, nodes))
 
 
 def holds_back(world: World, node_id: str) -> list[ServiceState]:
@@ -50,12 +56,12 @@ def holds_back(world: World, node_id: str) -> list[ServiceState]:
         if not world.knows_tasks_of(service.id):
             found.append(service)
         elif on(wanted(world.tasks_of(service.id)), [node_id]):
-            base = service.labels.get(BASE_LABEL, "")
-            if not base.isdigit() or running_elsewhere(service, world, left) < int(base):
+            base = count_in(service.labels.get(BASE_LABEL))
+            if base is None or lacks(service, base, world, left):
                 found.append(service)
     return found
 
 
 def is_speaker(world: World, name: str) -> bool:
     """Whether the commands for nodes are given on the occasion of this service: it is the first by name."""
-    return not any(service.name < name and concerns(service) for service in world.services())
+    return not any(service.name < name for service in world.services())

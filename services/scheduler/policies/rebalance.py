@@ -1,6 +1,6 @@
 """The rebalance policy: when a node comes, services that ask for it get their tasks spread over it, too. Pure.
 
-Pure but for whose turn it is: one service at a time is rebalanced, and this object knows which. After a failover the
+Pure but for whose turn it is: few services at a time are rebalanced, and this object knows which. After a failover the
 labels of the services tell it again.
 """
 
@@ -9,8 +9,9 @@ from typing import Final
 
 from funswarm.messages import Problem
 from funswarm.state import ServiceState
+from services.scheduler import waves
 from services.scheduler.placement import demand_of
-from services.scheduler.policies.contract import Parsed, Policy, Situation, Verdict, World
+from services.scheduler.policies.contract import Parsed, Policy, Situation, Verdict
 from services.scheduler.policies.daily import Daily
 from services.scheduler.policies.labels import read
 from services.scheduler.policies.rebalance_look import Look
@@ -22,15 +23,19 @@ SWITCH: Final = f"funswarm.{NAME}"
 
 
 class Rebalance(Policy[Settings, Memory]):
-    """`funswarm.rebalance=true`, `funswarm.rebalance.*`. `window`: when it may begin; None: always."""
+    """`funswarm.rebalance=true`, `funswarm.rebalance.*`. `window`: when it may begin; None: always.
+
+    `at_once`: so many services may be in the middle of a surge.
+    """
 
     name = NAME
     memory = Memory
     needs_tasks = True
 
-    def __init__(self, window: Daily | None = None) -> None:
+    def __init__(self, window: Daily | None = None, at_once: int = 1) -> None:
         self._window = window
-        self._turn: tuple[str, datetime] | None = None  # which service, and until when
+        self._at_once = at_once
+        self._turns: dict[str, datetime] = {}  # which services, and until when
 
     def parse(self, service: ServiceState) -> Parsed[Settings]:
         parsed = _asked(service)
@@ -44,32 +49,28 @@ class Rebalance(Policy[Settings, Memory]):
 
     def decide(self, situation: Situation[Settings, Memory]) -> Verdict[Memory]:
         assert situation.service is not None
-        service, turn = situation.service, self._others_turn(situation)
+        service, first = situation.service, self._who_comes_first(situation)
         ends = BASE_LABEL in service.labels and _asked(service).settings is None
         opens = self._window.opens(situation.now) if self._window is not None else situation.now
-        verdict = Look(situation, service, turn, ends=ends, opens=opens).verdict()
+        verdict = Look(situation, service, first, ends=ends, opens=opens).verdict()
         before, ask = situation.memory, verdict.ask
         if before is not None and before.surge is not None:
-            self._turn = (situation.name, situation.now + timedelta(seconds=SURGE_S))
+            self._turns[situation.name] = situation.now + timedelta(seconds=SURGE_S)
         elif ask is not None and isinstance(ask.memory, Memory) and ask.memory.surge is not None:
-            self._turn = (situation.name, situation.now + timedelta(seconds=ASKED_S))
-        elif self._turn is not None and self._turn[0] == situation.name:
-            self._turn = None
+            self._turns[situation.name] = situation.now + timedelta(seconds=ASKED_S)
+        else:
+            self._turns.pop(situation.name, None)
         return verdict
 
     def topics(self, service: ServiceState, settings: Settings) -> frozenset[str]:  # noqa: ARG002
         return frozenset({NAME})
 
-    def _others_turn(self, situation: Situation[Settings, Memory]) -> str | None:
-        """The other service that is being rebalanced; None: there is none."""
-        if self._turn is not None and self._turn[0] != situation.name and situation.now < self._turn[1]:
-            return self._turn[0]
-        return in_the_middle(situation.world, situation.name)
-
-
-def in_the_middle(world: World, but: str) -> str | None:
-    """Another service whose surge is under way, by its label."""
-    return next((one.name for one in world.services() if BASE_LABEL in one.labels and one.name != but), None)
+    def _who_comes_first(self, situation: Situation[Settings, Memory]) -> str | None:
+        """One of the others that are in the middle of a surge, where they are as many as may be; None: they are not."""
+        self._turns = {name: until for name, until in self._turns.items() if situation.now < until}
+        marked = {one.name for one in situation.world.services() if BASE_LABEL in one.labels}
+        others = (self._turns.keys() | marked) - {situation.name}
+        return min(others) if len(others) >= self._at_once else None
 
 
 def _asked(service: ServiceState) -> Parsed[Settings]:
@@ -82,9 +83,4 @@ def _asked(service: ServiceState) -> Parsed[Settings]:
 def _why_not(service: ServiceState) -> str | None:
     if service.mode != "replicated":
         return f"a {service.mode} service is not rebalanced: it has no replicas that could move"
-    demand = demand_of(service.spec)
-    if demand.spread_over:
-        return f"it is spread over {', '.join(demand.spread_over)}: that is not evened out yet"
-    if demand.ports:
-        return "each node has one of its tasks at most (ports in host mode): there is nothing to even out"
-    return None
+    return waves.why_not(demand_of(service.spec))

@@ -22,12 +22,13 @@ from services.scheduler.policies.record import moment, unseen
 from services.scheduler.raw_service import ROLLING
 
 TURN_S: Final = 5.0
+NEXT_S: Final = 1.0  # between two waves
 CLAIM: Final = "it moves tasks by a surge"
 _FAILED: Final = frozenset({"failed", "rejected"})
 
 
 class Look:
-    """`turn`: who has the turn among all services, None: this one may. `ends`: its labels ask for it no more.
+    """`first`: the service that it has to wait for, None: none. `ends`: its labels ask for it no more.
 
     `opens`: when a wave may begin.
     """
@@ -36,7 +37,7 @@ class Look:
         self,
         situation: Situation[Settings, Memory],
         service: ServiceState,
-        turn: str | None,
+        first: str | None,
         *,
         ends: bool,
         opens: datetime,
@@ -46,7 +47,7 @@ class Look:
         self._service = service
         self._settings = situation.settings or Settings()
         self._memory = situation.memory
-        self._turn = turn
+        self._first = first
         self._ends = ends
         self._opens = opens
         self._has = service.replicas or 0
@@ -70,7 +71,9 @@ class Look:
         if surge.phase != "down":
             if self._is_marked(surge):
                 return self._up(memory, surge)
-            return self._not_begun(memory, surge) if self._has == surge.base else self._taken_over(memory, surge)
+            if self._has == surge.base or (surge.phase == "up" and self._was_refused()):
+                return self._not_begun(memory, surge)
+            return self._taken_over(memory, surge)
         if self._is_marked(surge):  # the trim did not come through: again
             return self._back(memory, surge, None)
         return self._down(memory, surge) if self._has == surge.base else self._taken_over(memory, surge)
@@ -83,6 +86,10 @@ class Look:
         if result is None:
             return self._now < sent.until + timedelta(seconds=TURN_S)
         return unseen(result, self._service)
+
+    def _was_refused(self) -> bool:
+        result = self._situation.result
+        return result is not None and result.status is not ResultStatus.SUCCEEDED
 
     def _is_marked(self, surge: Surge) -> bool:
         """Whether the service is as the surge left it."""
@@ -148,12 +155,20 @@ class Look:
         )
 
     def _down(self, memory: Memory, surge: Surge) -> Verdict[Memory]:
-        """Until what was taken away is gone; then the next wave, if there is one."""
-        all_tasks = self._situation.world.tasks_of(self._service.id)
+        """Until what was taken away is gone; then the next wave, but first whoever else wants to write has its turn."""
+        world = self._situation.world
         late = surge.since + timedelta(seconds=self._settings.timeout)
-        if sum(task.state == "running" for task in all_tasks) > surge.base and self._now < late:
+        if (
+            sum(surges.lives(task, world) for task in world.tasks_of(self._service.id)) > surge.base
+            and self._now < late
+        ):
             return Verdict(memory=memory, claims=CLAIM, again_at=late)
-        return Verdict() if self._ends else self._begin(memory.model_copy(update={"surge": None}))
+        if self._ends:
+            return Verdict()
+        uneven = waves.unevenness(surges.loaded_nodes(self._service, world))
+        if memory.since is not None and self._not_yet() is None and uneven >= surge.uneven:
+            return self._done("the last wave moved nothing: Swarm places its tasks elsewhere")
+        return Verdict(memory=memory.model_copy(update={"surge": None}), again_at=self._now + timedelta(seconds=NEXT_S))
 
     def _not_begun(self, memory: Memory, surge: Surge) -> Verdict[Memory]:
         """The write was refused, or somebody took it back."""
@@ -163,7 +178,7 @@ class Look:
             why = result.reason or result.status.value
         left = memory.model_copy(update={"surge": None})
         if result is not None and result.status is ResultStatus.SUCCEEDED:
-            left = left.model_copy(update={"nodes": self._places(), "since": None, "uneven": None})
+            left = left.model_copy(update={"nodes": self._places(), "since": None})
         said = Said(f"the surge to {surge.top} replicas did not come to be: {why}", happened=True)
         return Verdict(memory=left, said=said, again_at=self._now + timedelta(seconds=TURN_S))
 
@@ -181,7 +196,8 @@ class Look:
     def _orphaned(self, memory: Memory | None) -> Verdict[Memory]:
         """A base is written on the service, and nothing is remembered of its surge: back to it, but never up."""
         text = self._service.labels[BASE_LABEL]
-        base = int(text) if text.isascii() and text.isdigit() and len(text) < 10 else REPLICAS_MAX
+        base = surges.count_in(text)
+        base = self._has if base is None else base
         command = self._write(base if base < self._has else None, {BASE_LABEL: None})
         said = Said(f"a surge was left, of which nothing is remembered: its base was {text}"[:200])
         if base < self._has and not surges.safe_to_take_away(self._tasks, base):
@@ -217,22 +233,19 @@ class Look:
     def _wave(self, memory: Memory) -> Verdict[Memory]:
         demand = demand_of(self._service.spec)
         nodes = surges.loaded_nodes(self._service, self._situation.world)
-        uneven = waves.unevenness(nodes)
         count = min(waves.wave(nodes, demand, self._settings.max_surge), REPLICAS_MAX - self._has)
-        if memory.uneven is not None and uneven >= memory.uneven:
-            return self._done("the last wave moved nothing: Swarm places its tasks elsewhere")
         if count == 0:
             return self._done("its tasks are spread as evenly as can be")
         if self._now < self._opens and NOW_LABEL not in self._service.labels:
             said = Said("it is to be rebalanced", limiter=f"not before {self._opens:%Y-%m-%d %H:%M %Z}")
             return Verdict(memory=memory, said=said, again_at=self._opens)
-        if self._turn is not None:
+        if self._first is not None:
             again = self._now + timedelta(seconds=TURN_S)
-            said = Said("it is to be rebalanced", limiter=f"one service at a time: {self._turn} comes first")
+            said = Said("it is to be rebalanced", limiter=f"not all at once: {self._first} comes first")
             return Verdict(memory=memory, said=said, again_at=again)
         top = self._has + count
-        surge = Surge(base=self._has, top=top, since=self._now)
-        after = memory.model_copy(update={"surge": surge, "uneven": uneven})
+        surge = Surge(base=self._has, top=top, since=self._now, uneven=waves.unevenness(nodes))
+        after = memory.model_copy(update={"surge": surge})
         said = Said(
             f"{count} more for a while, which go to the emptiest nodes; then as many of the fullest are taken away",
             inputs=self._inputs(),

@@ -29,22 +29,22 @@ class Surge(Value):
     """A wave under way: `base` replicas, for a while `top`. `since`: in this phase.
 
     `up`: until all of `top` run; `settle`: until they have run for a while; `down`: until there are `base` again.
-    `left`: somebody else has set the replicas, and only our label is still there.
+    `left`: somebody else has set the replicas, and only our label is still there. `uneven`: how uneven its tasks were
+    before; a wave that does not make it less has moved nothing.
     """
 
     base: int
     top: int
     phase: Literal["up", "settle", "down", "left"] = "up"
     since: datetime
+    uneven: int
 
 
 class Memory(Value):
-    """`nodes`: the ids of the nodes that its tasks were spread over. `since`: when one was seen that is not among them.
-
-    `uneven`: how uneven its tasks were before the last wave; None: none was.
+    """`nodes`: the ids of the nodes that its tasks were spread over. `since`: when one was seen that is not among them;
+    None: none is, or what was begun for its sake was given up.
     """
 
     nodes: tuple[str, ...] = ()
     since: datetime | None = None
-    uneven: int | None = None
     surge: Surge | None = None

@@ -25,7 +25,7 @@ def policies(bus: Bus, settings: SchedulerSettings) -> tuple[Policy[Any, Any], .
     """New ones, for one time of being active: a policy may have I/O of its own."""
     return (
         Drain(),
-        Rebalance(daily(settings.rebalance_window)),
+        Rebalance(daily(settings.rebalance_window), settings.rebalance_at_once),
         CrashLoop(),
         DependsOn(),
         Group(),

@@ -19,6 +19,7 @@ from services.scheduler.policies.autoscale.windows import Memory
 from services.scheduler.policies.capacity import room_for
 from services.scheduler.policies.contract import UNNAMED, Ask, Parsed, Policy, Said, Situation, Verdict
 from services.scheduler.policies.record import moment
+from services.scheduler.policies.surges import unsurged
 from services.scheduler.raw_service import ROLLING
 
 ROUND_S: Final = 15.0
@@ -72,8 +73,8 @@ class _Round:
     def __init__(self, situation: Situation[Settings, Memory]) -> None:
         assert situation.service is not None and situation.settings is not None, "as the contract says"  # noqa: PT018
         self._situation, self._now = situation, situation.now
-        self._service, self._settings = situation.service, situation.settings
-        self._current = situation.service.replicas or 0
+        self._service, self._settings = unsurged(situation.service), situation.settings
+        self._current = self._service.replicas or 0
         self._kept = situation.memory or self._begun()
         self._tasks = _tasks(situation.world.tasks_of(situation.service.id))
         self._measured: Measured = situation.observed or Measured()

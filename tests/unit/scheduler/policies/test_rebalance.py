@@ -65,7 +65,7 @@ def test_a_command_rebalances_without_a_label_of_consent_and_only_once():
     model = Model(Rebalance, {"h1": 6, "h2": 0}, [a_node("h1"), a_node("h2")])
     model.write(labels={NOW_LABEL: "one"})
     model.run(60)
-    assert ([3, 3], {}) == (counts(model), model.service.labels)
+    assert ([3, 3], {}) == (counts(model), model.labels)
 
 
 def test_a_node_that_gets_no_tasks_is_no_reason():
@@ -130,7 +130,7 @@ def test_labels_that_are_taken_away_in_the_middle_end_it_at_the_base():
     model = surging()
     model.write(labels={BASE_LABEL: "12"})
     model.run(3)
-    assert (12, {}) == (model.service.replicas, model.service.labels)
+    assert (12, {}) == (model.service.replicas, model.labels)
     assert {} == model.record.memories
 
 
@@ -156,18 +156,19 @@ def test_one_service_at_a_time():
     tasks = [a_node(), a_node("beta"), *(a_task(slot=slot) for slot in range(1, 5))]
     service = a_service(replicas=4, labels=labels)
     plan = evaluate(a_case(service, (Rebalance(),), beside=[other], tasks=tasks, now=NOW + timedelta(minutes=1)))
-    assert (None, "one service at a time: db comes first") == (plan.command, plan.decisions[0].limiter)
+    assert (None, "not all at once: db comes first") == (plan.command, plan.decisions[0].limiter)
 
 
-def test_two_that_are_due_at_one_moment_go_one_after_the_other():
-    policy = Rebalance()
+@pytest.mark.parametrize(("at_once", "begun"), [(1, [True, False, False]), (2, [True, True, False])])
+def test_of_those_that_are_due_at_one_moment_as_many_begin_as_may_be_at_once(at_once, begun):
+    policy = Rebalance(at_once=at_once)
     labels = {"funswarm.rebalance": "true", NOW_LABEL: "x"}
     nodes = [a_node(), a_node("beta")]
     plans = []
-    for name in ("web", "db"):
+    for name in ("web", "db", "api"):
         tasks = [*nodes, *(a_task(name, slot) for slot in range(1, 5))]
         plans.append(evaluate(a_case(a_service(name, replicas=4, labels=labels), (policy,), tasks=tasks)))
-    assert [True, False] == [plan.command is not None for plan in plans]
+    assert begun == [plan.command is not None for plan in plans]
 
 
 @pytest.mark.parametrize(
