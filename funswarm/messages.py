@@ -111,10 +111,11 @@ class Convergence(Published):
 
 
 class Placement(Published):
-    """How many tasks of the service a node would have."""
+    """How many tasks of the service a node would have; `before`: how many it has now."""
 
     node: str
     tasks: int
+    before: int = 0
 
 
 class Preview(Published):

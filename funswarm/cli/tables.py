@@ -12,6 +12,7 @@ from funswarm.messages import (
     Change,
     Health,
     PartHealth,
+    Placement,
     Preview,
     Problem,
     Result,
@@ -121,13 +122,18 @@ def preview(foreseen: Preview) -> Iterator[Text]:
     if foreseen.restarts_tasks:
         yield Text("  tasks restart", style="yellow")
     if foreseen.placements:
-        shown = ", ".join(f"{one.node} {one.tasks}" for one in foreseen.placements[:NODES_SHOWN])
+        shown = ", ".join(_moved(one) for one in foreseen.placements[:NODES_SHOWN])
         more = len(foreseen.placements) - NODES_SHOWN
         yield Text(f"  tasks by node: {shown}{f', and {more} nodes more' if more > 0 else ''}")
     for reason in foreseen.reasons:
         yield Text(f"  does not fit: {reason}", style="red")
     for refusal in foreseen.refusals:
         yield Text(f"  would be refused: {refusal}", style="red")
+
+
+def _moved(one: Placement) -> str:
+    """`node-1 12 → 3`, or `node-1 3` where it has as many now."""
+    return f"{one.node} {one.tasks}" if one.before == one.tasks else f"{one.node} {one.before} → {one.tasks}"
 
 
 def items(found: Iterable[BatchItemResult]) -> Table:

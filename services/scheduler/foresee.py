@@ -51,7 +51,7 @@ def foresee(before: Json | None, after: Json, service_id: str | None, swarm: Swa
     return Preview(
         restarts_tasks=runs and before is not None and (mode(after).endswith("job") or scene.restarts),
         fits=not distinct,
-        placements=scene.placements(),
+        placements=scene.placements(scene.before),
         reasons=distinct,
     )
 
@@ -73,12 +73,12 @@ def foresee_drain(node_id: str, specs: Mapping[str, Json], swarm: Swarm) -> Prev
 
 def foresee_rebalance(spec: Json, service_id: str, swarm: Swarm) -> Preview:
     """Where a service's tasks would run once surges have evened them out; see `services.scheduler.waves`."""
-    moved = 0
+    moved, first = 0, _Scene(spec, spec, service_id, swarm)
     while True:
         scene = _Scene(spec, spec, service_id, swarm)
         count = scene.wave()
         if count == 0 or moved > REPLICAS_MAX:
-            return Preview(restarts_tasks=False, fits=True, placements=scene.placements())
+            return Preview(restarts_tasks=False, fits=True, placements=scene.placements(first.before))
         moved += count
         for wanted in ((replicas(spec) or 0) + count, replicas(spec) or 0):
             scene = _Scene(spec, {**spec, "Mode": {"Replicated": {"Replicas": wanted}}}, service_id, swarm)
@@ -106,6 +106,7 @@ class _Scene:
             candidate.count(task.reserved, swarm.ports.get(task.service_id, ()), own=own)
             if own:
                 self._own[task.id] = task
+        self.before = {node_id: candidate.of_service for node_id, candidate in self._candidates.items()}
         self._dirty_all = replaces_all(before or after, after)
         self.restarts = self._dirty_all or any(map(self._is_dirty, self._own.values()))
 
@@ -185,10 +186,11 @@ class _Scene:
         """How many more, and then less again, is the next step to even numbers."""
         return wave([*self._candidates.values()], self._demand, WAVE_MAX)
 
-    def placements(self) -> tuple[Placement, ...]:
-        """By node's name, of those that have any."""
-        counts = [(one.node.name, one.of_service) for one in self._candidates.values() if one.of_service]
-        return tuple(Placement(node=name, tasks=count) for name, count in sorted(counts)[:NODES_MAX])
+    def placements(self, before: Mapping[str, int]) -> tuple[Placement, ...]:
+        """By node's name, of those that have any, or had some before."""
+        counts = [(one.node.name, one.of_service, before[node_id]) for node_id, one in self._candidates.items()]
+        some = sorted(row for row in counts if row[1] or row[2])[:NODES_MAX]
+        return tuple(Placement(node=name, tasks=tasks, before=had) for name, tasks, had in some)
 
     def tasks(self) -> tuple[TaskFacts, ...]:
         """Those of the service where they now are, as far as they have a node."""

@@ -158,7 +158,7 @@ def test_a_batch_piles_up_as_swarm_s_does():
 
 def test_a_scale_down_takes_the_highest_copies_of_each_node():
     preview = _written(_web(4), _web(2), [_node("one"), _node("two")], *_tasks(3), *_tasks(1, "two"))
-    assert (Placement(node="one", tasks=1), Placement(node="two", tasks=1)) == preview.placements
+    assert (Placement(node="one", tasks=1, before=3), Placement(node="two", tasks=1, before=1)) == preview.placements
 
 
 def test_a_global_service_has_a_task_on_each_node_that_takes_some():
