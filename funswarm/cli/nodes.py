@@ -33,13 +33,14 @@ def drain(
     context: typer.Context,
     node: Node,
     graceful: Annotated[
-        bool, typer.Option("--graceful", help="Pause it, start as many tasks elsewhere, and drain it then.")
-    ] = False,
+        bool,
+        typer.Option("--graceful/--now", help="Pause it, start as many tasks elsewhere, then drain it; or at once."),
+    ] = True,
     expect_version: options.ExpectVersion = None,
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
-    """Take all tasks from a node, and give it no new ones; `--graceful`: once as many run elsewhere."""
+    """Take all tasks from a node once as many run elsewhere, and give it no new ones; `--now`: without waiting."""
     _submit(
         context,
         lambda client, how: client.drain(node, graceful=graceful, how=how),

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
+from funswarm.changes import SnapshotEnd, Snapshotted
 from funswarm.cli import options
 from funswarm.cli.converging import wait_until_converged
 from funswarm.cli.reading import say_result
@@ -18,6 +20,8 @@ from funswarm.how import How
 from funswarm.messages import ConvergenceStatus, Result
 from funswarm.outcome import Accepted
 from funswarm.spec import REPLICAS_MAX
+from funswarm.state import ServiceState
+from funswarm.units import flag
 
 TIMEOUT_S = 300.0
 
@@ -82,15 +86,24 @@ def restart(
 
 def rebalance(
     context: typer.Context,
-    service: options.Name,
-    expect_version: options.ExpectVersion = None,
-    command_id: options.CommandId = None,
+    services: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE...]", show_default=False)] = None,
+    all_services: Annotated[
+        bool, typer.Option("--all", help="All services with the label funswarm.rebalance=true.")
+    ] = False,
     dry_run: options.DryRun = False,
     json: options.Json = False,
 ) -> None:
-    """Spread a service's tasks evenly over its nodes, by surges; `funswarm explain` tells how it goes."""
-    how = How(command_id, Expect(version=expect_version), dry_run=dry_run)
-    submit_and_finish(context, lambda client: client.rebalance(service, how=how), Manner(json, None))
+    """Spread the tasks of services evenly over their nodes, by surges; `funswarm explain` tells how it goes."""
+
+    async def work(client: Client) -> int:
+        if bool(services) == all_services:
+            raise InvalidRequest("name services, or say --all: those with the label funswarm.rebalance=true")
+        manner = Manner(json, None)
+        names = services or await _with_label(client, "funswarm.rebalance")
+        codes = [await finish(client, await client.rebalance(name, how=How(dry_run=dry_run)), manner) for name in names]
+        return max(codes, default=ExitCode.OK)
+
+    run(context, work)
 
 
 def rollback(
@@ -187,6 +200,20 @@ def say_accepted(outcome: Accepted) -> None:
     """Where to ask for the result."""
     where = f"accepted, and not done yet: `funswarm result {outcome.command_id}` will say how it ended"
     console(stderr=True).print(where, style="yellow")
+
+
+async def _with_label(client: Client, label: str) -> list[str]:
+    """The names of all services that have the label, and it is true."""
+    names = []
+    async with aclosing(client.changes(kinds=["service"])) as changes:
+        async for item in changes:
+            if isinstance(item, SnapshotEnd):
+                break
+            if isinstance(item, Snapshotted) and isinstance(item.state, ServiceState):
+                with suppress(ValueError):  # a problem, and not followed
+                    if flag(item.state.labels.get(label, "false")):
+                        names.append(item.state.name)
+    return sorted(names)
 
 
 def _replicas(target: str) -> tuple[str, int]:

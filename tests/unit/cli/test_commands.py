@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from funswarm.changes import SnapshotEnd, Snapshotted
 from funswarm.errors import Unavailable
 from funswarm.messages import Change, Code, Health, Placement, Preview, ResultStatus, ServiceSummary
 from funswarm.outcome import Accepted
@@ -72,13 +73,14 @@ def test_a_dry_run_says_what_would_change(cli, done):
 
 def test_a_dry_run_says_what_it_foresees(cli, done):
     foreseen = Preview(
-        restarts_tasks=True, fits=False, placements=(Placement(node="one", tasks=2),),
+        restarts_tasks=True, fits=False,
+        placements=(Placement(node="one", tasks=2), Placement(node="two", tasks=1, before=1)),
         reasons=("no suitable node",), refusals=("image-registries: no",),
     )  # fmt: skip
     cli.answers["run"] = done("run", preview=foreseen)
     assert cli.run("run", "web", "--dry-run").stdout.splitlines() == [
-        "would change: run web", "  tasks restart", "  tasks by node: one 2", "  does not fit: no suitable node",
-        "  would be refused: image-registries: no",
+        "would change: run web", "  tasks restart", "  tasks by node: one 0 → 2, two 1",
+        "  does not fit: no suitable node", "  would be refused: image-registries: no",
     ]  # fmt: skip
 
 
@@ -131,23 +133,39 @@ def test_run_runs_a_job_again(cli, done):
     assert (0, [("run", "web", {})]) == (cli.run("run", "web").exit_code, cli.asked)
 
 
-@pytest.mark.parametrize("verb", ["pause", "drain", "activate"])
+@pytest.mark.parametrize("verb", ["pause", "activate"])
 def test_node_commands_name_a_node(cli, done, verb):
     cli.answers[verb] = done(verb, target="one", node_id="n1", changed=True)
     assert f"succeeded: {verb} one\n" == cli.run("node", verb, "one").stdout
     assert [(verb, "one", {})] == cli.asked
 
 
-def test_a_drain_may_be_graceful(cli, done):
+def test_a_drain_is_graceful_unless_it_is_to_be_now(cli, done):
     cli.answers["drain"] = done("drain", changed=True)
-    cli.run("node", "drain", "one", "--graceful")
-    assert cli.asked[0][2]["graceful"]
+    cli.run("node", "drain", "one")
+    cli.run("node", "drain", "one", "--now")
+    assert [("drain", "one", {"graceful": True}), ("drain", "one", {})] == cli.asked
 
 
-def test_a_service_is_rebalanced(cli, done):
+def test_services_are_rebalanced(cli, done):
     cli.answers["rebalance"] = done("rebalance", changed=True)
-    cli.run("rebalance", "web")
-    assert ("rebalance", "web") == cli.asked[0][:2]
+    cli.run("rebalance", "web", "db")
+    assert [("rebalance", "web", {}), ("rebalance", "db", {})] == cli.asked
+
+
+def test_all_services_that_ask_for_it_are_rebalanced(cli, done):
+    cli.answers["rebalance"] = done("rebalance", changed=True)
+    labels = [("web", "true"), ("db", "false"), ("cache", "yess"), ("api", "1"), ("job", None)]
+    cli.client.items = [
+        Snapshotted(a_service(name, labels={"funswarm.rebalance": value} if value else {})) for name, value in labels
+    ] + [SnapshotEnd(1)]
+    assert 0 == cli.run("rebalance", "--all").exit_code
+    assert ["api", "web"] == [one[1] for one in cli.asked if one[0] == "rebalance"]
+
+
+@pytest.mark.parametrize("args", [[], ["web", "--all"]])
+def test_a_rebalance_of_nobody_knows_what_is_usage(cli, args):
+    assert (2, []) == (cli.run("rebalance", *args).exit_code, cli.asked)
 
 
 def test_an_expected_version_goes_along(cli, done):
