@@ -3,12 +3,20 @@
 import asyncio
 from contextlib import asynccontextmanager
 
+import pytest
+
 from services.bus.handouts import Handouts, consumer_standing, durable_consumers, forget_consumer
 from services.bus.jetstream import call
 from services.bus.reading import stored_at
 from tests.waiting import until
 
 PATIENCE_S = 60
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """What is lost comes again soon."""
+    monkeypatch.setattr("services.bus.handouts.ACK_WAIT_S", 1.0)
 
 
 async def store(bus, *names):
@@ -40,6 +48,14 @@ async def die(handouts):
     """As after SIGKILL: NATS hears nothing."""
     handouts._keeping.cancel()
     await handouts._link.unsubscribe(handouts._inbox)
+
+
+async def lose(bus, handouts, name):
+    """Stored, and lost on the way: NATS thinks that it was heard."""
+    arrived, handouts._inbox._cb = handouts._inbox._cb, lambda _: asyncio.sleep(0)
+    await store(bus, name)
+    await bus.link.barrier()
+    handouts._inbox._cb = arrived
 
 
 async def test_events_are_handed_out_in_order_without_bodies(bus):
@@ -87,10 +103,7 @@ async def test_what_was_lost_on_the_way_comes_before_what_is_newer(bus):
     async with reader(bus) as handouts:
         await store(bus, "a")
         await took(handouts, 1)
-        arrived, handouts._inbox._cb = handouts._inbox._cb, lambda _: asyncio.sleep(0)
-        await store(bus, "b")
-        await bus.link.barrier()
-        handouts._inbox._cb = arrived
+        await lose(bus, handouts, "b")
         await store(bus, "c")
         assert ["b", "c"] == names(await took(handouts, 2))
 
@@ -99,10 +112,7 @@ async def test_what_was_lost_on_the_way_and_is_the_last_comes_too(bus):
     async with reader(bus) as handouts:
         await store(bus, "a")
         await took(handouts, 1)
-        arrived, handouts._inbox._cb = handouts._inbox._cb, lambda _: asyncio.sleep(0)
-        await store(bus, "b")
-        await bus.link.barrier()
-        handouts._inbox._cb = arrived
+        await lose(bus, handouts, "b")
         assert ["b"] == names(await took(handouts, 1))
 
 
@@ -150,9 +160,10 @@ async def test_it_is_told_how_many_are_not_finished(bus):
 
 async def test_consumers_are_listed_and_forgotten(bus):
     async with reader(bus):
-        assert ["hook-a"] == await durable_consumers(bus)
-        await forget_consumer(bus, "hook-a")
-        await forget_consumer(bus, "hook-a")
+        pass
+    assert ["hook-a"] == await durable_consumers(bus)
+    await forget_consumer(bus, "hook-a")
+    await forget_consumer(bus, "hook-a")
     assert [] == await durable_consumers(bus)
 
 
