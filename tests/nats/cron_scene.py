@@ -55,7 +55,7 @@ async def until_runs(bus: Bus, count: int = 1, outcome: CronOutcome | None = Cro
         found = await runs(bus, outcome)
         return found if len(found) >= count else []
 
-    return await until(enough, f"{count} runs: {outcome}", timeout_s=60, every_s=0.1) or []
+    return await until(enough, f"{count} runs: {outcome}", every_s=0.1) or []
 
 
 def tokens(swarm: Scene, name: str = "backup") -> list[int]:

@@ -104,7 +104,8 @@ class Scene:
 
     async def active(self) -> PartHealth:
         async def find() -> PartHealth | None:
-            return next((part for part in await self.parts() if part.active), None)
+            parts = [part for part in await self.parts() if part.part == "scheduler"]
+            return next((part for part in parts if part.active), None)
 
         found = await until(find, "an active scheduler", every_s=0.1)
         assert found is not None

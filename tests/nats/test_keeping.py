@@ -1,5 +1,7 @@
 """Keep, crash-loop, depends-on and group at work: a real nats-server, a simulated Swarm, a poller, a scheduler."""
 
+import json
+
 import pytest
 
 from funswarm.decisions import Decision
@@ -55,11 +57,18 @@ async def told(swarm: Scene, service: str, policy: str) -> tuple[Decision, ...]:
     return (await swarm.client.decisions(service, policy=policy)).items
 
 
-async def known(swarm: Scene, name: str) -> None:
+async def known(swarm: Scene, name: str, running: int = 2) -> None:
+    """Once so many of its tasks run, as the feed tells, and it is remembered as what is to be kept."""
+    bus = await Bus.connect(NatsSettings(url=swarm.nats.url), "tests")
+
     async def seen() -> bool:
-        return any(one.name == name and one.running for one in (await swarm.client.health()).services)
+        services = (await swarm.client.health()).services
+        kept = [json.loads(one.body) for one in await PolicyBucket(bus).memories()]
+        remembered = any(one["service"] == name and "keep" in one["memories"] for one in kept)
+        return remembered and any((one.name, one.running) == (name, running) for one in services)
 
     await until(seen, f"{name} in the feed")
+    await bus.close()
 
 
 async def test_a_change_past_funswarm_is_undone_with_all_that_was_secret(swarm, outside):
@@ -83,7 +92,7 @@ async def test_a_change_by_a_command_stays(swarm):
 async def test_a_service_that_was_removed_past_funswarm_is_made_again(swarm, outside):
     done(await swarm.client.create(KEPT))
     done(await swarm.client.scale("web", 3))
-    await known(swarm, "web")
+    await known(swarm, "web", 3)
     first = swarm.service("web").id
     await outside.remove_service(first)
     await until(lambda: swarm.service("web") is not None, "the service")
@@ -149,4 +158,8 @@ async def test_a_crash_loop_is_explained_and_stopped_where_that_is_asked(swarm):
     crashing = described("web", command=["false"], restart_policy=policy, labels=labels)
     done(await swarm.client.create(crashing.model_copy(update={"image": "busybox:1"})))
     await until(lambda: swarm.replicas("web") == 0, "no replicas")
-    assert "tasks failed within 600 s" in (await told(swarm, "web", "crash-loop"))[0].reason
+
+    async def explained() -> bool:
+        return any("tasks failed within 600 s" in one.reason for one in await told(swarm, "web", "crash-loop"))
+
+    await until(explained, "the reason")

@@ -123,11 +123,16 @@ async def test_problems_that_were_solved_while_nobody_looked_are_taken_back(bus,
 async def test_the_stack_s_own_user_may_do_all_that_policies_need(secured):
     bus = await secured("scheduler")
     settings = bus.settings
-    async with Client(settings.url, user="scheduler", password=settings.password) as client:
-        scheduler = Scheduler(bus, client, needs_tasks=True)
+    async with (
+        Client(settings.url, user="scheduler", password=settings.password) as own,
+        Client(settings.url, user="client", password="p-client") as client,
+    ):
+        scheduler = Scheduler(bus, own, needs_tasks=True)
+
+        async def told():
+            return (await client.decisions("web")).items
+
         async with scheduler.at_work():
             scheduler.sees(WEB, a_service("db", labels={"funswarm.floor": "no number"}))
-            await until(lambda: scheduler.sent, "a command")
-    async with Client(settings.url, user="client", password="p-client") as client:
-        assert [1] == [len((await client.decisions("web")).items)]
-    assert {} == scheduler.troubles
+            assert 1 == len(await until(told, "the decision"))
+    assert (1, {}) == (len(scheduler.sent), scheduler.troubles)
