@@ -23,9 +23,10 @@ from services.bus.handouts import consumer_standing, durable_consumers
 from services.notifier.loop import run_notifier
 from services.notifier.settings import NotifierSettings
 from services.poller.outgoing import outgoing
+from tests.servers import free_port
 from tests.waiting import until
 
-PATIENCE_S = 60
+PATIENCE_S = 120
 SETTINGS = NotifierSettings(instance="notifier-1", version="0")
 QUICK = {"first_s": 0.1, "max_s": 0.2}
 _numbers = count(1)
@@ -51,7 +52,7 @@ class Got:
 class Receiver:
     """Answers each request as `say` does: a status, and lines of headers; None: not at all."""
 
-    port: int = 0
+    port: int = field(default_factory=free_port)  # its own, also while it is stopped
     got: list[Got] = field(default_factory=list)
     say: Callable[[Got], tuple[int, str] | None] = lambda _: (204, "")
     server: asyncio.Server | None = None
@@ -71,7 +72,6 @@ class Receiver:
 
     async def start(self) -> None:
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self.server.sockets[0].getsockname()[1]
 
     async def stop(self) -> None:
         assert self.server is not None

@@ -21,6 +21,7 @@ from tests.nats.hook_scene import (
 from tests.waiting import until
 
 OBJECTS = [f"service-{number}" for number in range(5)]
+chance = random.Random(1)
 MIB = 2**20
 SECOND = replace(SETTINGS, instance="notifier-2")
 
@@ -29,7 +30,7 @@ async def many(bus, count):
     """Events of several services; their ids, by service, in order."""
     found: dict[str, list[str]] = {name: [] for name in OBJECTS}
     for _ in range(count):
-        name = random.choice(OBJECTS)
+        name = chance.choice(OBJECTS)
         found[name].append(await happens(bus, name))
     return found
 
@@ -41,11 +42,11 @@ def by_object(ids):
     return found
 
 
-def moody(chance: float):
+def moody(share: float):
     """Takes an event, or has one of several excuses, or hangs up."""
     return lambda _: (
-        random.choice([(500, ""), (429, "retry-after: 0\r\n"), (404, ""), None])
-        if random.random() < chance
+        chance.choice([(500, ""), (429, "retry-after: 0\r\n"), (404, ""), None])
+        if chance.random() < share
         else (204, "")
     )
 

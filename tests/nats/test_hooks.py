@@ -147,7 +147,7 @@ async def test_retry_after_is_kept_for_all_events(bus, client):
     async with receiver(say=lambda _: (429, "retry-after: 3600\r\n")) as to:
         await put(client, to)
         await happens(bus, "a")
-        await until(lambda: to.got, "a request", PATIENCE_S)
+        await until(lambda: _is(client, "failing"), "the answer to be known", PATIENCE_S)
         await happens(bus, "b")
         async with receiver() as other:
             await put(client, other, "other")
@@ -254,10 +254,10 @@ async def test_a_hook_has_figures_of_its_own(bus, client):
         await got(to, 1)
 
         async def counted():
-            return 'funswarm_hook_attempts_total{instance="notifier-1",hook="alerts",' in await client.metrics()
+            page = await client.metrics()
+            return page if 'funswarm_hook_attempts_total{instance="notifier-1",hook="alerts",' in page else None
 
-        await until(counted, "the figures", PATIENCE_S)
-        page = await client.metrics()
+        page = await until(counted, "the figures", PATIENCE_S)
         assert all(f"funswarm_hook_{name}{{" in page for name in ("pending", "oldest_seconds", "paused", "failing"))
 
 
