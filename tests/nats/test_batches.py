@@ -125,10 +125,11 @@ async def test_a_repeated_batch_is_answered_and_not_done_again(started):
 
 async def test_commands_that_do_not_depend_on_each_other_do_not_wait_for_each_other(started):
     items = [create("slow", wait="converged", image="missing:1"), create("quick")]
-    waiting = asyncio.create_task(batch(started, *items))
-    await until(lambda: started.client.result("b1-quick"), "the quick one")
-    assert not waiting.done()
-    await waiting
+    await batch(started, *items)
+    slow, quick = [done(await started.client.result(f"b1-{name}")) for name in ("slow", "quick")]
+    assert slow.convergence is not None
+    assert slow.convergence.at is not None
+    assert quick.finished_at < slow.convergence.at
 
 
 async def test_a_batch_takes_up_no_services_turn(started):
@@ -191,11 +192,14 @@ async def test_a_batch_survives_kills_of_the_scheduler(swarm):
     assert len(names) == len(swarm.cluster.store.services)
 
 
-async def test_of_too_many_batches_at_once_the_last_is_refused(started, monkeypatch):
+async def test_of_too_many_batches_at_once_the_last_is_refused(swarm, monkeypatch):
     monkeypatch.setattr("services.scheduler.batches.BATCHES_MAX", 1)
-    waiting = asyncio.create_task(batch(started, create("db", wait="converged", image="missing:1")))
-    await until(lambda: started.client.result("b1-db"), "the first batch to begin")
-    assert Code.CONFLICT == (await batch(started, create("web"), command_id="b2")).code
+    swarm.start(patience=Patience(stable_s=0.5, stalled_s=PATIENCE_S, settle_s=PATIENCE_S))
+    await swarm.active()
+    waiting = asyncio.create_task(batch(swarm, create("db", wait="converged", image="missing:1")))
+    await until(lambda: swarm.client.result("b1-db"), "the first batch to begin")
+    assert Code.CONFLICT == (await batch(swarm, create("web"), command_id="b2")).code
+    done(await swarm.client.remove("db"))
     await waiting
 
 

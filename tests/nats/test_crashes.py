@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 FAULTS = 240
 FAULTS_MIN = 200
-DURATION_MAX_S = 180.0
+DURATION_MAX_S = 600.0
 ENGINE_FAULTS = (
     Faults(events_silent=True),
     Faults(events_dropped=True),

@@ -162,4 +162,8 @@ async def test_a_record_is_kept_once_however_often_it_is_written(bus, client):
 async def test_a_command_that_ended_waits_no_more(bus, client):
     async with scheduling(bus):
         await client.submit(ScaleCommand(id="done", target="web", replicas=1))
-    assert [] == ids(await client.commands(status="pending"))
+
+        async def ended() -> bool:
+            return not ids(await client.commands(status="pending"))
+
+        await until(ended, "nothing to wait any more")
