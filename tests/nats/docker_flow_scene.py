@@ -28,8 +28,17 @@ class Notifier:
         self.process, self.port = process, port
 
     async def get(self, path: str) -> httpx.Response:
-        async with httpx.AsyncClient(timeout=60) as http:
-            return await http.get(f"http://127.0.0.1:{self.port}{path}")
+        """Once it listens."""
+
+        async def answered() -> httpx.Response | None:
+            with suppress(httpx.ConnectError):
+                async with httpx.AsyncClient(timeout=60) as http:
+                    return await http.get(f"http://127.0.0.1:{self.port}{path}")
+            return None
+
+        answer = await until(answered, f"an answer to {path}")
+        assert answer is not None
+        return answer
 
     async def listed(self, what: str) -> list[dict[str, str]]:
         """Waits until it knows all."""

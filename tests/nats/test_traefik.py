@@ -92,7 +92,10 @@ async def test_the_ready_tasks_of_a_service_are_reached(scene):
         await scene.run("web", slot)
     await scene.run("web", 3, state="starting")
 
-    await until(lambda: scene.reached("web"), "an answer")
+    async def both():
+        return {"web.1", "web.2"} == await scene.reached("web")
+
+    await until(both, "both tasks")
     assert {"web.1", "web.2"} == await scene.reached("web")
 
 
@@ -159,16 +162,23 @@ async def test_before_the_swarm_is_known_it_is_503_and_never_empty(shared_nats):
 
 async def test_before_the_poller_has_told_of_the_swarm_it_is_503_and_never_empty(bus, shared_nats, prefix):
     async with serving(shared_nats.url, prefix) as http:
-        answer = await http.get("/v1/traefik")
+
+        async def read():
+            answer = await http.get("/v1/traefik")
+            return answer if "it is being read" not in answer.text else None
+
+        answer = await until(read, "the empty feed")
 
     assert 503 == answer.status_code
     assert "the poller is yet to tell of it" in answer.json()["detail"]
 
 
 async def test_a_swarm_without_services_is_an_empty_object(scene):
-    answer = await scene.document()
+    async def served():
+        answer = await scene.document()
+        return answer if answer.status_code == 200 else None
 
-    assert (200, b"{}") == (answer.status_code, answer.content)
+    assert b"{}" == (await until(served, "the document")).content
 
 
 async def test_traefik_keeps_its_routes_while_a_new_api_knows_nothing_yet(bus, shared_nats, prefix, tmp_path):
@@ -199,7 +209,8 @@ async def test_while_nats_is_away_the_last_is_served_with_its_age(nats, own_bus)
         )
 
         async def served():
-            return (await http.get("/v1/traefik")).json()
+            answer = await http.get("/v1/traefik")
+            return answer.json() if answer.status_code == 200 else None
 
         known = await until(served, "the document")
         nats.kill()
@@ -216,7 +227,7 @@ async def test_the_same_document_has_the_same_etag_and_is_not_sent_again(scene):
 
     async def served():
         answer = await scene.document()
-        return answer if answer.json() else None
+        return answer if answer.status_code == 200 and answer.json() else None
 
     first, again = await until(served, "the document"), await scene.document()
     assert (first.content, first.headers["etag"]) == (again.content, again.headers["etag"])
