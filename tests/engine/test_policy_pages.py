@@ -12,6 +12,7 @@ import pytest
 
 from funswarm import check
 from funswarm.client import Client
+from funswarm.decisions import Decision
 from funswarm.errors import Unavailable, UnknownObject
 from funswarm.gauges import TaskUse, Usage
 from funswarm.how import How
@@ -59,13 +60,13 @@ class Swarm:
         self.nats_url = nats_url
         self.name = f"t-pages-{uuid.uuid4().hex[:8]}"
 
-    def docker(self, *arguments: str) -> None:
-        docker(self._host, *arguments, timeout_s=PATIENCE_S)
+    async def docker(self, *arguments: str) -> None:
+        await asyncio.to_thread(docker, self._host, *arguments, timeout_s=PATIENCE_S)
 
-    def deploy(self, stack: str, folder: Path) -> None:
+    async def deploy(self, stack: str, folder: Path) -> None:
         file = folder / "stack.yml"
         file.write_text(f'version: "3.8"\n{stack}', encoding="utf-8")
-        self.docker("stack", "deploy", "--resolve-image", "never", "--compose-file", str(file), self.name)
+        await self.docker("stack", "deploy", "--resolve-image", "never", "--compose-file", str(file), self.name)
 
     async def spec(self, service: str) -> dict[str, Any]:
         raw = await self.engine.service_json(f"{self.name}_{service}")
@@ -100,24 +101,35 @@ async def swarm(monkeypatch) -> AsyncIterator[Swarm]:
             yield swarm
         finally:
             await running.close()  # before something is removed that would be restored
-            swarm.docker("stack", "rm", swarm.name)
+            await swarm.docker("stack", "rm", swarm.name)
             await engine.close()
 
 
 async def test_services_start_when_what_they_depend_on_is_there(swarm, tmp_path):
-    swarm.deploy(stacks("depends-on.md")[0], tmp_path)
-    assert 0 == await swarm.replicas("web")
+    await swarm.deploy(stacks("depends-on.md")[0], tmp_path)
 
     async def started():
         return 2 == await swarm.replicas("web")
 
     await until(started, "two replicas", PATIENCE_S)
-    told = (await swarm.client.decisions(f"{swarm.name}_web")).items
-    assert "all that it depends on is there" == told[0].reason
+    decision = await told(swarm, "web", "all that it depends on is there")
+    assert (0, 2) == (decision.before, decision.after)
+
+
+async def told(swarm: Swarm, service: str, reason: str) -> Decision:
+    """Once it is told: a decision is told after its command was sent."""
+
+    async def found():
+        items = (await swarm.client.decisions(f"{swarm.name}_{service}")).items
+        return next((one for one in items if one.reason == reason), None)
+
+    decision: Decision | None = await until(found, reason, PATIENCE_S)
+    assert decision is not None
+    return decision
 
 
 async def test_a_group_starts_together(swarm, tmp_path):
-    swarm.deploy(stacks("depends-on.md")[1], tmp_path)
+    await swarm.deploy(stacks("depends-on.md")[1], tmp_path)
 
     async def started():
         return [await swarm.replicas("front"), await swarm.replicas("back")] == [2, 1]
@@ -126,14 +138,14 @@ async def test_a_group_starts_together(swarm, tmp_path):
 
 
 async def test_what_is_changed_past_funswarm_is_restored(swarm, tmp_path):
-    swarm.deploy(stacks("keep.md")[0], tmp_path)
+    await swarm.deploy(stacks("keep.md")[0], tmp_path)
     name = f"{swarm.name}_web"
 
     async def runs():
         return any(one.name == name and one.running == 2 for one in (await swarm.client.health()).services)
 
     await until(runs, "the service in the feed", PATIENCE_S)
-    swarm.docker("service", "update", "--detach", "--args", "sleep 5000", "--env-add", "A=1", name)
+    await swarm.docker("service", "update", "--detach", "--args", "sleep 5000", "--env-add", "A=1", name)
 
     async def restored():
         container = (await swarm.spec("web"))["TaskTemplate"]["ContainerSpec"]
@@ -147,7 +159,7 @@ async def test_what_is_changed_past_funswarm_is_restored(swarm, tmp_path):
 
 
 async def test_a_service_is_rebalanced_by_command_as_far_as_its_nodes_go(swarm, tmp_path):
-    swarm.deploy(stacks("rebalance.md")[0], tmp_path)
+    await swarm.deploy(stacks("rebalance.md")[0], tmp_path)
     name = f"{swarm.name}_web"
 
     async def runs():
@@ -160,8 +172,7 @@ async def test_a_service_is_rebalanced_by_command_as_far_as_its_nodes_go(swarm, 
         return "funswarm.rebalance.now" not in (await swarm.spec("web"))["Labels"]
 
     await until(ended, "the end of it", PATIENCE_S)
-    told = (await swarm.client.decisions(name, policy="rebalance")).items
-    assert "its tasks are spread as evenly as can be" == told[0].reason
+    await told(swarm, "web", "its tasks are spread as evenly as can be")
 
 
 async def orders(nats_url: str, count: int) -> None:
@@ -177,17 +188,17 @@ async def orders(nats_url: str, count: int) -> None:
 
 async def test_a_worker_has_as_many_tasks_as_its_consumer_lags_also_after_a_deploy(swarm, tmp_path):
     await orders(swarm.nats_url, 250)
-    swarm.deploy(stacks("autoscale.md")[0], tmp_path)
+    await swarm.deploy(stacks("autoscale.md")[0], tmp_path)
 
     async def three():
         return 3 == await swarm.replicas("worker")
 
     await until(three, "three replicas", PATIENCE_S)
-    swarm.deploy(stacks("autoscale.md")[0], tmp_path)
+    await swarm.deploy(stacks("autoscale.md")[0], tmp_path)
 
     async def put_right():
-        told = (await swarm.client.decisions(f"{swarm.name}_worker", policy="autoscale")).items
-        return any("deployed anew" in one.reason and one.command_id for one in told)
+        items = (await swarm.client.decisions(f"{swarm.name}_worker", policy="autoscale")).items
+        return any("deployed anew" in one.reason and one.command_id for one in items)
 
     await until(put_right, "the decision", PATIENCE_S)
     await until(three, "three replicas again", PATIENCE_S)
@@ -197,7 +208,7 @@ async def test_an_agent_tells_what_tasks_use(swarm, tmp_path):
     heard: dict[str, TaskUse] = {}
     bus = await Bus.connect(NatsSettings(url=swarm.nats_url), "tests")
     await hear(bus, bus.subjects.usage(None), lambda _, body: heard.update(Usage.model_validate_json(body).tasks))
-    swarm.deploy(stacks("keep.md")[0], tmp_path)
+    await swarm.deploy(stacks("keep.md")[0], tmp_path)
     telling = asyncio.create_task(tell(bus, swarm.engine, 0.5))
 
     async def used():

@@ -37,10 +37,10 @@ async def test_a_scale_waits_until_a_failing_rollout_has_gone_back(engine, clien
 
 async def test_a_scale_whose_deadline_passes_in_a_rollout_is_refused_and_changes_nothing(engine, client):
     running(engine, replicas=2, UpdateConfig=SLOW)
-    soon = datetime.now(UTC) + timedelta(seconds=8)
     async with working(client) as results:
         await results(command("update", "c1", target=engine.name, changes={"command": OTHER}))
         engine.until_updated(engine.name, "updating")
+        soon = datetime.now(UTC) + timedelta(seconds=5)
         (result,) = await results(command("scale", "c2", target=engine.name, replicas=5, deadline=soon))
     assert (Code.ROLLOUT, True, 2) == (result.code, "updating" in (result.reason or ""), replicas(engine))
 

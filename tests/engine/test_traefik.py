@@ -24,7 +24,7 @@ from tests.servers import free_port, nats_server
 from tests.waiting import PATIENCE_S, until
 
 GATEWAY = "docker_gwbridge"  # the engine's own network, over which containers on overlays reach this machine
-PAGE = "hostname >/tmp/index.html; trap 'sleep 2; exit' TERM; httpd -f -p 80 -h /tmp & wait"
+PAGE = "hostname >/tmp/index.html; trap 'sleep 5; exit' TERM; httpd -f -p 80 -h /tmp & wait"
 
 
 class Scene:
