@@ -76,10 +76,7 @@ def _parsed(text: str, suffix: str) -> Any:
     if suffix not in (".yaml", ".yml"):
         return json_format.loads(text)
     try:
-        import yaml  # noqa: PLC0415  no dependency of the command line
+        from funswarm.strict_yaml import load_yaml  # noqa: PLC0415  PyYAML is no dependency of the command line
     except ModuleNotFoundError as error:
         raise ValueError("YAML needs PyYAML: `pip install pyyaml`, or write it as JSON or TOML") from error
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
+    return load_yaml(text)
