@@ -70,7 +70,10 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def run(context: typer.Context, work: Callable[[Client], Awaitable[int]]) -> None:
-    """Run `work` with a connected client and leave with its exit code; an error becomes a line and its code."""
+    """Run `work` with a client and leave with its exit code; an error becomes a line and its code.
+
+    The client connects at its first call: what `work` finds wrong in options and files before is said without NATS.
+    """
     try:
         code = asyncio.run(_work(context.obj, work))
     except KeyboardInterrupt:
@@ -82,8 +85,11 @@ def run(context: typer.Context, work: Callable[[Client], Awaitable[int]]) -> Non
 
 
 async def _work(access: Access, work: Callable[[Client], Awaitable[int]]) -> int:
-    async with access.client() as client:
+    client = access.client()
+    try:
         return await work(client)
+    finally:
+        await client.close()
 
 
 def _exit_code(error: FunswarmError) -> ExitCode:

@@ -22,10 +22,7 @@ class FakeClient:
         self.items = []
         self.access = None
 
-    async def __aenter__(self):
-        return self
-
-    async def __aexit__(self, *_):
+    async def close(self):
         pass
 
     def __getattr__(self, method):

@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from typer.testing import CliRunner
 
+from funswarm.cli.app import app
 from funswarm.commands import BatchItem
 from funswarm.how import How
 from funswarm.messages import BatchItemResult, Code
@@ -61,7 +63,8 @@ def test_a_batch_that_is_not_done_in_time_is_unavailable(cli, asked):
     [
         ("commands: Field required", "{}", "json"),
         ("Expecting value", "nonsense", "json"),
-        ("batch.yaml", "a: [", "yaml"),
+        ("batch.yaml: it is no YAML", "a: [", "yaml"),
+        ("'name' is there twice", "name: a\nname: b", "yaml"),
         ("batch.toml", "a = ", "toml"),
         ("comands: unknown field", '{"comands": []}', "json"),
     ],
@@ -70,3 +73,9 @@ def test_a_file_that_is_no_batch_is_refused_with_where(cli, asked, expected, tex
     outcome = asked(text, suffix=suffix)
     assert (2, True) == (outcome.exit_code, expected in outcome.stderr.replace("\n", ""))
     assert [] == cli.asked
+
+
+@pytest.mark.parametrize("command", [["batch"], ["create"], ["update", "web"], ["hooks", "put"]])
+def test_a_file_is_read_before_nats_is_needed(command):
+    outcome = CliRunner().invoke(app, ["--url", "nats://127.0.0.1:9", *command, "--file", "/no/such/file.json"])
+    assert (2, True) == (outcome.exit_code, "No such file" in outcome.stderr.replace("\n", ""))
