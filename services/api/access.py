@@ -4,12 +4,13 @@ Whatever is not listed here needs the most: a new route that writes is for admin
 that are bound to namespaces, until somebody decides otherwise here.
 """
 
+import base64
+import binascii
 import re
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, Protocol
 
 import structlog
 from fastapi import Depends, Request
@@ -20,13 +21,11 @@ from funswarm.commands import SERVICE_VERBS
 from funswarm.errors import Failed, InvalidRequest, Refused
 from funswarm.messages import Code
 from funswarm.namespaces import may_belong, namespace_of
-from funswarm.state import ServiceState
 from funswarm.tokens import Role, Token, find, read_tokens
+from services.files import Unreadable, WatchedFile
 from services.settings import PREFIX
 
 VARIABLE: Final = f"{PREFIX}HTTP_TOKENS_FILE"
-LOOK_INTERVAL_S: Final = 1.0
-FILE_BYTES_MAX: Final = 1024 * 1024
 CHALLENGE: Final = 'Bearer realm="funswarm"'
 
 _CALLER: Final = "funswarm.caller"
@@ -35,11 +34,24 @@ _OPEN_BELOW: Final = ("/docs/files/",)
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # what there is of these
 _SECRET: Final = ("/v1/dead", "/v1/hooks")  # whole commands, with values of environment variables; URLs that are keys
 _OF_SERVICES: Final = ("/create", "/v1/services", "/v1/schedules", "/v1/batch", "/v1/cron", "/v1/scale-hooks")
+_WAKING: Final = (
+    "/api",
+)  # proxies' plugins know URLs only: a token there is the password of one, as http://t:TOKEN@api
 _FILTERED: Final = re.compile(
-    r"/create|/health|/v1/(events|(services|tasks|schedules)(/[^/]+)?|services/[^/]+/(decisions|hold)|commands(/[^/]+)?|cron(/[^/]+/runs)?)"
+    r"/create|/health|/api/.*|/v1/(events|(services|tasks|schedules)(/[^/]+)?|services/[^/]+/(decisions|hold)|commands(/[^/]+)?|cron(/[^/]+/runs)?)"
 )  # by namespaces
 
 _log = structlog.get_logger()
+
+
+class Labelled(Protocol):
+    """A service, by its name and labels."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def labels(self) -> Mapping[str, str]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +62,7 @@ class Caller:
     role: Role = Role.ADMIN
     namespaces: tuple[str, ...] = ()
 
-    def sees(self, service: ServiceState) -> bool:
+    def sees(self, service: Labelled) -> bool:
         """Whether this service is theirs."""
         return not self.namespaces or namespace_of(service.name, service.labels) in self.namespaces
 
@@ -78,15 +90,13 @@ class Access:
     """
 
     def __init__(self, file: Path | None) -> None:
-        self._file = file
-        self._seen: tuple[int, int, int] | None = None
-        self._look_at = 0.0
+        self._file = None if file is None else WatchedFile(file)
         self._tokens: tuple[Token, ...] = ()
         self._complaint = ""
-        if file is not None:
+        if self._file is not None:
             try:
-                self._seen, self._tokens = _signature(file), _read(file)
-            except (OSError, InvalidRequest, UnicodeDecodeError) as error:
+                self._read(self._file)
+            except (Unreadable, InvalidRequest) as error:
                 raise Failed(f"{VARIABLE}={file} cannot be used: {error}", Code.INVALID) from error
 
     def admit(self, scope: Scope, headers: Headers) -> Denied | None:
@@ -94,8 +104,8 @@ class Access:
         caller = Caller()
         if self._file is not None and (needed := role_needed(scope["method"], scope["path"])) is not None:
             given = headers.get("authorization")
-            scheme, _, text = (given or "").partition(" ")
-            token = find(self._current(self._file), text.strip()) if scheme.lower() == "bearer" else None
+            text = _presented(given or "", scope["path"])
+            token = find(self._current(self._file), text) if text is not None else None
             if token is None:
                 return _unknown(given)
             caller = Caller(token.name, token.role, token.namespaces)
@@ -104,20 +114,21 @@ class Access:
         scope[_CALLER] = caller
         return None
 
-    def _current(self, file: Path) -> tuple[Token, ...]:
+    def _current(self, file: WatchedFile) -> tuple[Token, ...]:
         """The tokens, read again where the file has changed; those of before where it cannot be used any more."""
-        now = time.monotonic()
-        if now >= self._look_at:
-            self._look_at = now + LOOK_INTERVAL_S
-            try:
-                if (signature := _signature(file)) != self._seen:
-                    self._seen, self._tokens, self._complaint = signature, _read(file), ""
-                    _log.info("tokens read", file=str(file), tokens=len(self._tokens))
-            except (OSError, InvalidRequest, UnicodeDecodeError) as error:
-                if str(error) != self._complaint:
-                    self._complaint = str(error)
-                    _log.error("the tokens stay as they were", file=str(file), reason=str(error))
+        try:
+            self._read(file)
+        except (Unreadable, InvalidRequest) as error:
+            if str(error) != self._complaint:
+                self._complaint = str(error)
+                _log.error("the tokens stay as they were", file=str(file.path), reason=str(error))
         return self._tokens
+
+    def _read(self, file: WatchedFile) -> None:
+        """At once: the next look may be long after, at the next request; and a token that was taken away ends here."""
+        if (text := file.look(at_once=True)) is not None:
+            self._tokens, self._complaint = read_tokens(text), ""
+            _log.info("tokens read", file=str(file.path), tokens=len(self._tokens))
 
 
 async def caller_of(request: Request) -> Caller:
@@ -166,6 +177,19 @@ def _denied(caller: Caller, needed: Role, method: str, path: str) -> Denied | No
     return None
 
 
+def _presented(given: str, path: str) -> str | None:
+    """The token of the header `Authorization`; None: there is none."""
+    scheme, _, text = given.partition(" ")
+    if scheme.lower() == "bearer":
+        return text.strip()
+    if scheme.lower() != "basic" or not _below(path, _WAKING):
+        return None
+    try:
+        return base64.b64decode(text.strip(), validate=True).decode().partition(":")[2]
+    except (binascii.Error, UnicodeDecodeError):
+        return None
+
+
 def _unknown(given: str | None) -> Denied:
     if given is None:
         why, challenge = "a token is needed: send 'Authorization: Bearer <token>'", CHALLENGE
@@ -176,16 +200,3 @@ def _unknown(given: str | None) -> Denied:
 
 def _below(path: str, places: tuple[str, ...]) -> bool:
     return any(path == place or path.startswith(f"{place}/") for place in places)
-
-
-def _signature(file: Path) -> tuple[int, int, int]:
-    found = file.stat()
-    return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _read(file: Path) -> tuple[Token, ...]:
-    with file.open("rb") as opened:
-        content = opened.read(FILE_BYTES_MAX + 1)
-    if len(content) > FILE_BYTES_MAX:
-        raise InvalidRequest(f"it is larger than {FILE_BYTES_MAX} bytes")
-    return read_tokens(content.decode())

@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from funswarm.errors import FunswarmError, Unavailable
-from funswarm.messages import PartHealth, Result
+from funswarm.messages import Result
 from services.bus.client import sdk_client
 from services.bus.connection import Bus
 from services.bus.handover import better_off
@@ -78,15 +78,9 @@ async def run_scheduler(
         stack.push_async_callback(bus.close)
         standing = Standing(settings)
         policy = PolicyFile(settings.admission_file, standing.troubles)
-        policy.look()
         copy = Copy(bus, settings, standing, Metrics(), policy)
-
-        def health() -> PartHealth:
-            policy.look()
-            return standing.health()
-
-        await answer_for(bus, stack, settings.instance, health, copy.metrics.text)
-        await until_one_ends(_live(copy, engine), bus.watch(), stop.wait())
+        await answer_for(bus, stack, settings.instance, standing.health, copy.metrics.text)
+        await until_one_ends(_live(copy, engine), policy.follow(), bus.watch(), stop.wait())
 
 
 async def _live(copy: Copy, engine_settings: EngineSettings) -> None:

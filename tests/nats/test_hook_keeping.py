@@ -88,29 +88,40 @@ async def test_the_hooks_of_a_file_follow_the_file_and_nobody_else(bus, tmp_path
         file = tmp_path / "hooks.yml"
         file.write_text(f"hooks: [{{name: alerts, url: '{to.url}'}}]")
         async with notifier(bus, replace(SETTINGS, hooks_file=file)), client_of(bus) as client:
-            assert ["file"] == [status.source for status in await client.hooks()]
+            await until(lambda: _sources(client, ["file"]), "the hook of the file", PATIENCE_S)
             with pytest.raises(Failed, match="change it there"):
                 await client.remove_hook("alerts")
             await until(lambda: durable_consumers(bus), "its consumer", PATIENCE_S)
             wanted = await happens(bus)
             assert [wanted] == await got(to, 1)
             file.write_text("hooks: []")
-            await until(lambda: _none(client), "the hook to go", PATIENCE_S)
+            await until(lambda: _sources(client, []), "the hook to go", PATIENCE_S)
 
 
-async def _none(client):
-    return () == await client.hooks()
+async def _sources(client, sources):
+    return sources == [status.source for status in await client.hooks()]
+
+
+async def test_a_hook_of_the_file_waits_until_the_one_that_was_put_goes(bus, tmp_path):
+    file = tmp_path / "hooks.yml"
+    file.write_text("hooks: []")
+    async with notifier(bus, replace(SETTINGS, hooks_file=file)), client_of(bus) as client:
+        await client.put_hook(Hook(name="alerts", url="http://127.0.0.1:9/", paused=True))
+        file.write_text("hooks: [{name: alerts, url: 'http://127.0.0.1:9/', paused: true}]")
+        await until(lambda: _said(client, "waits until the one that was put is removed"), "the trouble", PATIENCE_S)
+        await client.remove_hook("alerts")
+        assert await _sources(client, ["file"])
+
+
+async def _said(client, words):
+    return words in str([part.reason for part in await client.parts()])
 
 
 async def test_a_broken_file_is_in_the_health(bus, tmp_path):
     file = tmp_path / "hooks.yml"
     file.write_text("hooks: [")
     async with notifier(bus, replace(SETTINGS, hooks_file=file)), client_of(bus) as client:
-
-        async def said():
-            return "FUNSWARM_HOOKS_FILE" in str([part.reason for part in await client.parts()])
-
-        await until(said, "the file to be said", PATIENCE_S)
+        await until(lambda: _said(client, "FUNSWARM_HOOKS_FILE"), "the file to be said", PATIENCE_S)
 
 
 async def test_a_hook_that_was_removed_while_no_notifier_ran_leaves_no_consumer(bus):
@@ -134,11 +145,15 @@ async def test_several_at_once_are_put_one_after_the_other(client):
 
 async def test_webhooks_without_a_notifier_are_said_in_the_health(bus):
     async with notifier(bus), client_of(bus) as client:
-        assert "notifier" not in str((await client.health()).reasons)
+        await until(lambda: _is_not_missed(client), "a health that misses no notifier")
         await client.put_hook(Hook(name="alerts", url="http://127.0.0.1:9/", paused=True))
-        assert "notifier" not in str((await client.health()).reasons)
+        await until(lambda: _is_not_missed(client), "a health that misses no notifier")
     async with Client(bus.settings.url, prefix=bus.settings.prefix) as client:
         assert "no notifier answers: start one, for there are webhooks" in (await client.health()).reasons
+
+
+async def _is_not_missed(client):
+    return "notifier" not in str((await client.health()).reasons)  # which waits for answers a second
 
 
 async def test_without_webhooks_no_notifier_is_needed(bus):
@@ -170,3 +185,14 @@ async def test_a_file_that_cannot_be_read_at_the_start_costs_no_place(bus, tmp_p
         async with notifier(bus, settings), client_of(bus):
             file.write_text(text)
             assert [wanted] == await got(to, 1)
+
+
+async def test_a_hook_that_left_the_file_while_no_notifier_ran_leaves_no_consumer(bus, tmp_path):
+    file = tmp_path / "hooks.yml"
+    file.write_text("hooks: [{name: alerts, url: 'http://127.0.0.1:9/'}]")
+    settings = replace(SETTINGS, hooks_file=file)
+    async with notifier(bus, settings), client_of(bus):
+        await until(lambda: durable_consumers(bus), "its consumer", PATIENCE_S)
+    file.write_text("hooks: []")
+    async with notifier(bus, settings), client_of(bus):
+        await until(lambda: _no_consumers(bus), "the consumer to go", PATIENCE_S)

@@ -4,12 +4,13 @@ Only the active notifier reads and writes the bucket, so that nobody else at NAT
 """
 
 import secrets
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Literal
 
 import structlog
-import yaml
 from pydantic import Field, ValidationError
 
 from funswarm.errors import PermanentError
@@ -17,12 +18,12 @@ from funswarm.explain import explain
 from funswarm.hooks import HIDDEN, HOOKS_MAX, Hook
 from funswarm.messages import MSG_ID_HEADER
 from funswarm.state import Value
+from funswarm.strict_yaml import load_yaml
 from services.bus.connection import Bus
 from services.bus.jetstream import ApiError, call
 from services.bus.state import load_bucket
 from services.bus.streams import bucket_stream, bucket_subject
-
-FILE_BYTES_MAX: Final = 1024 * 1024
+from services.files import Unreadable, WatchedFile
 
 log = structlog.get_logger(__name__)
 
@@ -100,39 +101,41 @@ class HookBucket:
 class HookList(Value):
     """The file."""
 
-    hooks: tuple[Hook, ...] = Field((), max_length=HOOKS_MAX)
+    hooks: tuple[Hook, ...] = Field(max_length=HOOKS_MAX)
 
 
 class HookFile:
     """The hooks of a file, read again when it changes; a version that is broken changes nothing but `why_not`."""
 
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._stamp: tuple[int, ...] | None = None
+    def __init__(self, path: Path | None, now: Callable[[], float] = time.monotonic) -> None:
+        self._file = None if path is None else WatchedFile(path, now=now)
+        self._is_read = path is None
         self.hooks: dict[str, Hook] = {}
         self.why_not: str | None = None
 
+    @property
+    def settled(self) -> bool:
+        """Whether `hooks` are all that the file wants; else it may have others, as it is not understood yet."""
+        return self._is_read and self.why_not is None
+
     def look(self) -> bool:
-        """Whether the hooks are other ones now."""
-        if self._path is None:
+        """Whether the file was read anew."""
+        if self._file is None:
             return False
-        before = self.hooks
         try:
-            found = self._path.stat()
-            stamp = (found.st_mtime_ns, found.st_size, found.st_ino)
-            if stamp == self._stamp:
+            text = self._file.look()
+            if text is None:
                 return False
-            self._stamp = stamp
-            self.hooks = parse(self._path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, PermanentError) as error:
-            why_not = f"FUNSWARM_HOOKS_FILE={self._path}: {error}"
+            self.hooks = parse(text)
+        except (Unreadable, PermanentError) as error:
+            why_not = f"FUNSWARM_HOOKS_FILE={self._file.path}: {error}"
             if why_not != self.why_not:
                 log.error("the webhooks of the file stay as they were", reason=why_not)  # noqa: TRY400
             self.why_not = why_not
-        else:
-            self.why_not = None
-            log.info("webhooks read", file=str(self._path), hooks=len(self.hooks))
-        return self.hooks != before
+            return False
+        self._is_read, self.why_not = True, None
+        log.info("webhooks read", file=str(self._file.path), hooks=len(self.hooks))
+        return True
 
 
 def parse(text: str) -> dict[str, Hook]:
@@ -141,16 +144,15 @@ def parse(text: str) -> dict[str, Hook]:
     Raises:
         PermanentError: it is no list of hooks; says where.
     """
-    if len(text) > FILE_BYTES_MAX:
-        raise PermanentError(f"it is longer than {FILE_BYTES_MAX} characters")
     try:
-        raw: Any = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        raise PermanentError(f"it is no YAML: {error}") from error
-    try:
-        found = HookList.model_validate({} if raw is None else raw)
+        raw = load_yaml(text)
+        if raw is None:
+            raise PermanentError("it is empty: write `hooks: []` where none are wanted")
+        found = HookList.model_validate(raw)
     except ValidationError as error:
         raise PermanentError(explain(error, Hook)) from error
+    except ValueError as error:
+        raise PermanentError(str(error)) from error
     hooks = {hook.name: hook for hook in found.hooks}
     if len(hooks) < len(found.hooks):
         raise PermanentError("two hooks have the same name")

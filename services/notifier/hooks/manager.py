@@ -29,6 +29,7 @@ from services.notifier.hooks.running import Figures, Running, Tools
 LOOK_S: Final = 1.0
 COUNT_S: Final = 5.0
 CONSUMERS: Final = "hook-"
+PLACE: Final = "hooks file"  # in the health's troubles
 OF_FILE: Final = "file"  # the incarnation of all hooks of the file; those of others are hexadecimal
 NEW: Final = Standing(pending=0, undelivered=1, delivered=0)  # of a consumer that is yet to be made: nobody knows
 
@@ -71,11 +72,6 @@ class Manager:
             await self._set(kept)
         self._file.look()
         await self._follow_file()
-        consumers = {kept.consumer for kept in self._kept.values()}
-        for name in await durable_consumers(self._bus):
-            may_be_in_file = self._file.why_not is not None and name.endswith(f"-{OF_FILE}")
-            if name.startswith(CONSUMERS) and name not in consumers and not may_be_in_file:
-                await forget_consumer(self._bus, name)
 
     async def run(self) -> None:
         """Follow the file, pause whose receivers are gone, and count."""
@@ -84,7 +80,7 @@ class Manager:
             async with self._changing:
                 if self._file.look():
                     await self._follow_file()
-                self._tell("hooks file", self._file.why_not)
+                self._tell(PLACE, self._file_trouble())
                 for name in list(self._went):
                     why = self._went[name]
                     with suppress(FunswarmError):  # else again, in a moment
@@ -99,6 +95,7 @@ class Manager:
         self._running.clear()
         for name in self._kept:
             self._tools.metrics.forget(name)
+        self._tell(PLACE, None)
 
     # What is asked.
 
@@ -156,6 +153,8 @@ class Manager:
             self._changeable(self._find(name))
             await self._bucket.remove(name)
             await self._unset(name)
+            if name in self._file.hooks:  # it was in its way
+                await self._take_up(self._file.hooks[name])
 
     async def test(self, name: str) -> Delivered:
         """Send it an event of the type `funswarm.test`, once, also while it is paused.
@@ -210,21 +209,35 @@ class Manager:
         return self._status(kept)
 
     async def _follow_file(self) -> None:
-        for name in [
-            name for name, kept in self._kept.items() if kept.source == "file" and name not in self._file.hooks
-        ]:
+        """
+        Raises:
+            Unavailable, PermanentError: NATS does not say which consumers there are.
+        """
+        wanted = self._file.hooks
+        for name in [name for name, kept in self._kept.items() if kept.source == "file" and name not in wanted]:
             await self._unset(name)
-        for name, hook in self._file.hooks.items():
-            before = self._kept.get(name)
-            if before is not None and before.source == "put":
-                log.error("the file has a webhook of a name that was put: remove that one", hook=name)
-            elif before is None or before.hook != hook:
-                now = datetime.now(UTC)
-                await self._set(
-                    before.model_copy(update={"hook": hook, "why_paused": None, "since": now})
-                    if before
-                    else Kept(hook=hook, source="file", incarnation=OF_FILE, since=now)
-                )
+        for hook in wanted.values():
+            await self._take_up(hook)
+        consumers = {kept.consumer for kept in self._kept.values()}
+        for name in await durable_consumers(self._bus):
+            may_be_in_file = name.endswith(f"-{OF_FILE}") and not self._file.settled
+            if name.startswith(CONSUMERS) and name not in consumers and not may_be_in_file:
+                await forget_consumer(self._bus, name)
+
+    async def _take_up(self, hook: Hook) -> None:
+        """One of the file runs as it says there."""
+        before, now = self._kept.get(hook.name), datetime.now(UTC)
+        if before is None:
+            await self._set(Kept(hook=hook, source="file", incarnation=OF_FILE, since=now))
+        elif before.source == "file" and before.hook != hook:
+            await self._set(before.model_copy(update={"hook": hook, "why_paused": None, "since": now}))
+
+    def _file_trouble(self) -> str | None:
+        if self._file.why_not is None:
+            for name in self._file.hooks:
+                if name in self._kept and self._kept[name].source == "put":
+                    return f"the webhook {name} of FUNSWARM_HOOKS_FILE waits until the one that was put is removed"
+        return self._file.why_not
 
     async def _set(self, kept: Kept) -> None:
         """It runs as this says."""

@@ -4,20 +4,20 @@ A new version that is broken changes nothing but the health. Without a usable on
 all: then nothing is admitted, for a misspelt path must not open what it was to close.
 """
 
+import asyncio
 import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import structlog
-import yaml
 from pydantic import ValidationError
 
+from funswarm.strict_yaml import load_yaml
+from services.files import LOOK_S, Unreadable, WatchedFile
 from services.scheduler.admission.policy import Policy
 
-LOOK_S: Final = 1.0
-TEXT_MAX: Final = 1024 * 1024
 PLACE: Final = "admission"  # in the health's troubles
 
 log = structlog.get_logger(__name__)
@@ -27,29 +27,16 @@ class PolicyError(Exception):
     """The text is no policy; says what, and where in the file."""
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML in which a key that is there twice is an error: else the second would silently undo the first."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value if key.tag != "tag:yaml.org,2002:merge"]
-        for number, key in enumerate(keys):
-            if key in keys[:number]:
-                raise yaml.constructor.ConstructorError(None, None, f"{key!r} is there twice", node.start_mark)
-        return super().construct_mapping(node, deep)
-
-
 def parse(text: str, *, toml: bool = False) -> Policy:
     """The policy in a text.
 
     Raises:
         PolicyError: it is none.
     """
-    if len(text) > TEXT_MAX:
-        raise PolicyError(f"it is longer than {TEXT_MAX} characters")
     try:
-        raw = tomllib.loads(text) if toml else yaml.load(text, _Loader)  # noqa: S506  a safe loader
-    except (yaml.YAMLError, tomllib.TOMLDecodeError, RecursionError, TypeError) as error:
-        raise PolicyError(f"it is no {'TOML' if toml else 'YAML'}: {error}") from error
+        raw = tomllib.loads(text) if toml else load_yaml(text)
+    except (ValueError, RecursionError) as error:
+        raise PolicyError(f"it is no TOML: {error}" if toml else str(error)) from error
     if not isinstance(raw, dict):
         raise PolicyError("it is empty" if raw is None else "it is no mapping: write as `images: …`")
     try:
@@ -72,52 +59,42 @@ class PolicyFile:
         troubles: dict[str, str] | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._path = path
+        self._file = None if path is None else WatchedFile(path, now=now)
         self._troubles = {} if troubles is None else troubles
-        self._now = now
         self._policy = Policy() if path is None else None
-        self._look_at = now()
-        self._stamp: tuple[int, ...] = ()
-        self._coming: str | None = None
 
     @property
     def trouble(self) -> str | None:
         """What is wrong with the file."""
         return self._troubles.get(PLACE)
 
+    async def follow(self) -> None:
+        """Look for ever: the file counts soon after its change, not first at the command after the next."""
+        while True:
+            self.look()
+            await asyncio.sleep(LOOK_S)
+
     def look(self) -> Policy | None:
         """The policy that holds; None: there has been none yet, `trouble` says why."""
-        if self._path is not None and self._now() >= self._look_at:
-            self._look_at = self._now() + LOOK_S
-            self._read(self._path)
+        if self._file is not None:
+            self._read(self._file)
         return self._policy
 
-    def _read(self, path: Path) -> None:
+    def _read(self, file: WatchedFile) -> None:
         try:
-            stat = path.stat()
-            stamp = (stat.st_mtime_ns, stat.st_ino, stat.st_size)
-            if stamp == self._stamp:
+            text = file.look(at_once=self._policy is None)
+            if text is None:
                 return
-            with path.open(encoding="utf-8") as file:
-                text = file.read(TEXT_MAX + 1)
-            if self._policy is not None and text != self._coming:  # perhaps half of it, as it is being written
-                self._coming = text
-                return
-            self._policy = parse(text, toml=path.suffix == ".toml")
-        except (OSError, UnicodeDecodeError) as error:
-            self._stamp = ()
-            self._broken(f"cannot be read: {error}")
-        except PolicyError as error:
-            self._stamp = stamp
-            self._broken(f"cannot be used: {error}")
+            self._policy = parse(text, toml=file.path.suffix == ".toml")
+        except (Unreadable, PolicyError) as error:
+            self._broken(f"{file.path}: {error}")
         else:
-            self._stamp, self._coming = stamp, None
             self._troubles.pop(PLACE, None)
-            log.info("admission's policy is read", file=str(path))
+            log.info("admission's policy is read", file=str(file.path))
 
     def _broken(self, why: str) -> None:
         holds = "the version before holds on" if self._policy else "so nothing is admitted"
-        trouble = f"admission's policy {self._path} {why}: {holds}"
+        trouble = f"admission's policy {why}: {holds}"
         if trouble != self.trouble:
             log.error("admission's policy is wrong", reason=trouble)
         self._troubles[PLACE] = trouble

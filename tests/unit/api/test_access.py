@@ -112,8 +112,8 @@ async def test_who_is_not_let_in_is_counted(http, secured):
 
 
 async def test_a_changed_file_counts_from_the_next_look_on(http, secured, monkeypatch):
-    monkeypatch.setattr("services.api.access.LOOK_INTERVAL_S", 0.0)
-    monkeypatch.setattr(secured[1]._access, "_look_at", 0.0)
+    monkeypatch.setattr("services.files.LOOK_S", 0.0)
+    monkeypatch.setattr(secured[1]._access._file, "_look_at", 0.0)
     secured[3].write_text(lines("reader"))
     try:
         assert 401 == (await http.get("/health", headers=as_("admin"))).status_code
@@ -124,8 +124,8 @@ async def test_a_changed_file_counts_from_the_next_look_on(http, secured, monkey
 
 
 async def test_a_file_that_cannot_be_read_any_more_changes_nothing(http, secured, monkeypatch):
-    monkeypatch.setattr("services.api.access.LOOK_INTERVAL_S", 0.0)
-    monkeypatch.setattr(secured[1]._access, "_look_at", 0.0)
+    monkeypatch.setattr("services.files.LOOK_S", 0.0)
+    monkeypatch.setattr(secured[1]._access._file, "_look_at", 0.0)
     secured[3].write_text("nonsense")
     try:
         assert 200 == (await http.get("/health", headers=as_("admin"))).status_code

@@ -1,6 +1,6 @@
 """The policy's file: what it may say, what is wrong with it, and when a new version holds."""
 
-import os
+import asyncio
 import re
 from pathlib import Path
 from typing import get_args
@@ -11,6 +11,7 @@ from pydantic import BaseModel
 
 from services.scheduler.admission.loading import PLACE, PolicyError, PolicyFile, parse
 from services.scheduler.admission.policy import Policy, Quota, Rule, matches
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[4]
 PAGE, STACK = ROOT / "docs" / "admission.md", ROOT / "stack.yml"
@@ -74,8 +75,6 @@ def test_yaml_and_toml_say_the_same():
         ("quotas: {a: {service: 1}}", "quotas.a.service"),
         ("? [a]\n: b", "it is no YAML"),
         ("a: !!python/object/apply:os.system [id]", "it is no YAML"),
-        ("x: " + "[" * 5000, "it is no YAML"),
-        ("#" * 2_000_000, "it is longer than"),
     ],
 )
 def test_what_is_wrong_is_said_with_its_place(text, said):
@@ -172,20 +171,27 @@ def test_a_file_that_went_leaves_its_policy_and_is_told(path, troubles):
     assert "cannot be read" in troubles[PLACE]
 
 
-def test_a_file_of_the_same_size_and_time_but_another_is_seen(path, troubles):
-    file = _file(path, "host_ports: true", troubles)
+def test_a_file_that_came_back_as_it_was_ends_the_trouble(path, troubles):
+    file = _file(path, "host_network: true", troubles)
     file.look()
-    stamp = path.stat()
-    _write(path, "non_root: true #")
-    os.utime(path, ns=(stamp.st_atime_ns, stamp.st_mtime_ns))
+    away = path.rename(path.with_suffix(".away"))
     file.look()
-    assert Policy(non_root=True) == file.look()
+    away.rename(path)
+    file.look()
+    assert (Policy(host_network=True), {}) == (file.look(), troubles)
 
 
-def test_it_is_looked_at_once_a_second_at_most(path, troubles):
-    path.write_text("host_network: true")
-    file = PolicyFile(path, troubles, lambda: 0.0)
-    file.look()
-    path.unlink()
-    file.look()
-    assert {} == troubles
+def test_a_file_that_is_too_large_is_told(path, troubles):
+    file = _file(path, "#" * 2_000_000, troubles)
+    assert file.look() is None
+    assert "admission.yml: it is larger than 1048576 bytes: so nothing is admitted" in troubles[PLACE]
+
+
+async def test_it_is_followed_while_nobody_asks(path, troubles, monkeypatch):
+    monkeypatch.setattr("services.scheduler.admission.loading.LOOK_S", 0.01)
+    file = _file(path, None, troubles)
+    following = asyncio.create_task(file.follow())
+    await until(lambda: troubles, "the trouble", 60)
+    _write(path, "host_network: true")
+    await until(lambda: not troubles, "its end", 60)
+    following.cancel()
