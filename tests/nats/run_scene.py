@@ -9,8 +9,11 @@ import sys
 import threading
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
+from testbed import debian
+from tests.report import ran_against
 from tests.servers import free_port
 
 PATIENCE_S = 120
@@ -55,6 +58,50 @@ class Run:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=30) as answer:
             return answer.headers, json.loads(answer.read())
 
+    def create(self, name, **service):
+        """A service of that name, over HTTP."""
+        body = json.dumps({"name": name, "image": "nginx:alpine", **service}).encode()
+        url, headers = f"http://127.0.0.1:{self.http_port}/v1/services", {"Content-Type": "application/json"}
+        urllib.request.urlopen(urllib.request.Request(url, body, headers), timeout=PATIENCE_S).close()
+
+    def here(self, text):
+        """A page's text with the ports of this run."""
+        text = text.replace("localhost:8484", f"127.0.0.1:{self.http_port}")
+        return re.sub(r"(localhost|127\.0\.0\.1):4222", f"127.0.0.1:{self.nats_port}", text)
+
+    def typed(self, line, at=None, curl_s=PATIENCE_S):
+        """A line of a page, done by a shell in the folder `at`: the process, ended. curl ends after `curl_s`."""
+        options = f"--silent --show-error --fail-with-body --max-time {curl_s}"
+        words = ["sh", "-c", self.here(line).replace("curl ", f"curl {options} ", 1)]
+        environment = os.environ | {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "NATS_URL": f"nats://127.0.0.1:{self.nats_port}",
+        }
+        return subprocess.run(
+            words, cwd=at, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
+        )
+
+    def said(self, line, at=None):
+        """What a line of a page prints; it succeeds."""
+        done = self.typed(line, at)
+        assert 0 == done.returncode, f"{line}: {done.stdout}{done.stderr}"
+        return done.stdout
+
+    def program(self, text):
+        """A program of a page at work."""
+        words = [sys.executable, "-u", "-c", self.here(text)]
+        return subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+    def printed(self, text):
+        """What a program of a page prints until it ends; it succeeds."""
+        with self.program(text) as process:
+            try:
+                printed, _ = process.communicate(timeout=PATIENCE_S)
+            finally:
+                process.kill()
+        assert 0 == process.returncode, printed
+        return printed
+
     def children(self):
         """The processes that it started: part -> pid."""
         found = {}
@@ -77,6 +124,19 @@ class Run:
         code = self.process.wait(timeout=PATIENCE_S)
         self.reading.join(timeout=PATIENCE_S)
         return code
+
+
+@contextmanager
+def run_of_page(folder):
+    """For what a page tells its readers to type."""
+    debian.install({"curl": "curl"})
+    run = Run(folder)
+    try:
+        run.wait_for("ready: ")
+        ran_against("nats", "make run on the simulator")
+        yield run
+    finally:
+        run.end()
 
 
 def waited(condition, what):
