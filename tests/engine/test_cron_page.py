@@ -35,7 +35,7 @@ def stack(engine, host, tmp_path):
     return engine.name
 
 
-async def test_the_stack_of_the_page_runs(funswarm, stack):
+async def test_the_stack_of_the_page_runs(stack, funswarm):  # deployed before the loop of the parts has to turn
     await runs(funswarm, f"{stack}_date", CronOutcome.SUCCEEDED, 2)
     failed = await runs(funswarm, f"{stack}_backup", CronOutcome.FAILED, 3)
     assert {3} == {task.exit_code for run in failed for task in run.tasks}

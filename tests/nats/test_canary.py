@@ -146,7 +146,12 @@ async def test_no_secret_is_told(running, secret_token):
         async with httpx.AsyncClient(base_url=url, headers=bearer, timeout=PATIENCE_S) as http:
             told = {"answers": "".join(await drive(run, http, bus))}
             told |= {path: f"{(answer := await http.get(path)).headers}{answer.text}" for path in PATHS}
-            told |= await streams(bus)
+
+            async def seen() -> dict[str, str]:
+                whole = await streams(bus)
+                return whole if "PASSWORD" in whole[SUBJECTS.events_stream] else {}
+
+            told |= await until(seen, "the poller to tell of the service") or {}
     finally:
         await bus.close()
     told["log"] = "".join(run.lines)

@@ -46,7 +46,7 @@ async def test_what_it_says_is_shown(run):
 
 async def test_one_that_dies_is_started_again(run):
     _, said = run("print('up')")
-    await until(lambda: said.count("up") == 2, "it is started twice")
+    await until(lambda: said.count("up") >= 2, "it is started twice")
     assert "ended with exit code 0; started again in 0.5 s" in said
 
 
@@ -58,8 +58,8 @@ async def test_one_that_is_killed_is_said_to_be(run):
 
 async def test_the_pause_grows(run):
     _, said = run("pass")
-    await until(lambda: len(said) == 2, "it died twice")
-    assert ["0.5 s", "1 s"] == [line.rpartition(" in ")[2] for line in said]
+    await until(lambda: len(said) >= 2, "it died twice")
+    assert ["0.5 s", "1 s"] == [line.rpartition(" in ")[2] for line in said[:2]]
 
 
 async def test_stop_ends_it(run):
