@@ -1,6 +1,8 @@
 """Which services are to be looked at, and when: a queue without doubles, and wake-up times. No I/O but the clock.
 
-Fair: first come, first served. A service that is touched while it is looked at is looked at once more afterwards.
+Fair: those whose time has come and those that were touched take turns, each first come, first served; so that what is
+due at a second does not wait until thousands have been looked at. A service that is touched while it is looked at is
+looked at once more afterwards.
 """
 
 import asyncio
@@ -18,7 +20,10 @@ class LookQueue:
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
-        self._due: dict[str, None] = {}  # in their order
+        self._touched: dict[str, None] = {}  # in their order
+        self._due: dict[str, None] = {}  # as well: those whose time has come
+        self._turns = False
+        self._next = asyncio.Lock()
         self._busy: set[str] = set()
         self._again: set[str] = set()
         self._wakes: dict[str, datetime] = {}
@@ -26,7 +31,7 @@ class LookQueue:
         self._stirred = asyncio.Event()
 
     def __len__(self) -> int:
-        return len(self._due)
+        return len(self._touched.keys() | self._due.keys())
 
     def touch(self, names: Iterable[str]) -> None:
         """These are to be looked at as soon as may be."""
@@ -34,7 +39,7 @@ class LookQueue:
             if name in self._busy:
                 self._again.add(name)
             else:
-                self._due.setdefault(name)
+                self._touched.setdefault(name)
         self._stirred.set()
 
     def wake(self, name: str, at: datetime | None) -> None:
@@ -52,13 +57,14 @@ class LookQueue:
 
     async def next(self) -> str:
         """The next to be looked at; say `done` afterwards."""
+        async with self._next:  # of many who wait one is woken
+            return await self._wait()
+
+    async def _wait(self) -> str:
         while True:
             self._fall_due()
-            if self._due:
-                name = next(iter(self._due))
-                del self._due[name]
-                self._busy.add(name)
-                return name
+            if self._touched or self._due:
+                return self._take()
             self._stirred.clear()
             left_s = (self._heap[0][0] - self._clock()).total_seconds() if self._heap else LOOK_INTERVAL_S
             try:
@@ -66,6 +72,15 @@ class LookQueue:
                     await self._stirred.wait()
             except TimeoutError:
                 pass
+
+    def _take(self) -> str:
+        self._turns = not self._turns
+        first, second = (self._due, self._touched) if self._turns else (self._touched, self._due)
+        name = next(iter(first or second))
+        self._due.pop(name, None)
+        self._touched.pop(name, None)
+        self._busy.add(name)
+        return name
 
     def done(self, name: str) -> None:
         """It was looked at."""
@@ -80,4 +95,7 @@ class LookQueue:
             at, name = heapq.heappop(self._heap)
             if self._wakes.get(name) == at:  # else another time was said since
                 del self._wakes[name]
-                self.touch([name])
+                if name in self._busy:
+                    self._again.add(name)
+                else:
+                    self._due.setdefault(name)

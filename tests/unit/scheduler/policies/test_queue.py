@@ -51,6 +51,33 @@ async def test_a_wake_up_time_is_kept_to_by_the_clock(queue, clock):
     assert "a" == await queue.next()
 
 
+async def test_what_is_due_does_not_wait_for_all_that_was_touched(queue, clock):
+    queue.touch(f"web-{number}" for number in range(1000))
+    queue.wake("job", NOON)
+    assert "job" in {await queue.next(), await queue.next()}
+
+
+async def test_what_was_touched_does_not_wait_for_all_that_is_due(queue, clock):
+    for number in range(1000):
+        queue.wake(f"job-{number}", NOON)
+    queue.touch(["web"])
+    assert "web" in {await queue.next(), await queue.next()}
+
+
+async def test_what_is_due_and_was_touched_is_looked_at_once(queue):
+    queue.wake("a", NOON)
+    queue.touch(["a"])
+    assert ("a", 0) == (await queue.next(), len(queue))
+
+
+async def test_all_who_wait_get_one(queue):
+    waiting = [asyncio.create_task(queue.next()) for _ in range(3)]
+    await asyncio.sleep(0)
+    queue.touch(["a", "b", "c"])
+    await until(lambda: all(one.done() for one in waiting), "all to have one")
+    assert {"a", "b", "c"} == {one.result() for one in waiting}
+
+
 async def test_a_later_word_about_the_time_holds(queue, clock):
     queue.wake("a", NOON + timedelta(hours=1))
     queue.wake("a", NOON + timedelta(hours=2))
