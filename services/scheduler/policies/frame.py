@@ -32,6 +32,7 @@ from services.scheduler.policies.world import Known
 WORKERS: Final = 32  # each waits for NATS twice: many are due at one second
 RETRY_S: Final = 1.0
 RESYNC_S: Final = 300.0
+RESYNC_AT_ONCE: Final = 50  # services: all at once would keep those that are due waiting
 GONE_S: Final = 5.0
 FAULT_RETRY_S: Final = 60.0
 TROUBLE: Final = "policies"
@@ -144,6 +145,7 @@ class Frame:
 
     async def _work(self) -> None:
         while True:
+            await asyncio.sleep(0)  # most looks wait for nothing: many of them would keep all else waiting
             name = await self._queue.next()
             try:
                 await self._look(name)
@@ -250,8 +252,11 @@ class Frame:
 
     async def _resync(self) -> None:
         while True:
-            await asyncio.sleep(RESYNC_S)
-            self._queue.touch({*self._world.followed(), *self._book.services()})
+            names = list({*self._world.followed(), *self._book.services()})
+            parts = [names[start : start + RESYNC_AT_ONCE] for start in range(0, len(names), RESYNC_AT_ONCE)]
+            for part in parts or [[]]:
+                await asyncio.sleep(RESYNC_S / max(1, len(parts)))
+                self.touch(part)
 
 
 def _sent_again(policy: str, record: Record, sent: Sent) -> Decision:
