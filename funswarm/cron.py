@@ -83,9 +83,12 @@ class Cron:
 
     def next_after(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
         """The first due time after `moment`, in UTC and whole seconds; None: none for years."""
-        at = moment.astimezone(UTC).replace(microsecond=0) + SECOND
-        end = at + timedelta(days=366 * YEARS_MAX)
-        while at < end:
+        return self._first(moment, moment + timedelta(days=366 * YEARS_MAX), zone)
+
+    def _first(self, after: datetime, until: datetime, zone: ZoneInfo) -> datetime | None:
+        """The first due time that is after `after` and not after `until`."""
+        at = after.astimezone(UTC).replace(microsecond=0) + SECOND
+        while at <= until:
             local = at.astimezone(zone)
             if not self._day(local):
                 tomorrow = datetime.combine(local.date() + timedelta(days=1), time(), zone)
@@ -105,19 +108,15 @@ class Cron:
         found, low, span = None, until, SECOND
         while found is None and low > since:  # backwards in growing strides, until there is one
             low = max(since, until - span)
-            found, span = self._due(low, until, zone), 2 * span
+            found, span = self._first(low, until, zone), 2 * span
         last = until
-        while found is not None and self._due(found, last, zone) is not None:
+        while found is not None and self._first(found, last, zone) is not None:
             middle = found + (last - found) / 2
-            if (later := self._due(middle, last, zone)) is not None:
+            if (later := self._first(middle, last, zone)) is not None:
                 found = later
             else:
                 last = middle
         return found
-
-    def _due(self, after: datetime, until: datetime, zone: ZoneInfo) -> datetime | None:
-        due = self.next_after(after, zone)
-        return due if due is not None and due <= until else None
 
     def _day(self, local: datetime) -> bool:
         by_date, by_week = local.day in self.days, local.isoweekday() % 7 in self.weekdays
