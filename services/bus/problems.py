@@ -49,6 +49,13 @@ class ProblemTeller:
             for service in sorted({*known, *problems}):
                 await self._tell(known, service, problems.get(service, ()))
 
+    async def tell_gone(self, services: set[str]) -> None:
+        """These are all services that there are, by name: others have no problems any more. Raises as `tell`."""
+        async with self._one_at_a_time:
+            known = await self._known()
+            for service in sorted(known.keys() - services):
+                await self._tell(known, service, ())
+
     async def _known(self) -> dict[str, _Found]:
         if self._told is None:
             told: dict[str, _Found] = {}

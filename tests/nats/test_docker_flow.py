@@ -1,6 +1,7 @@
 """Docker Flow's listener whole: a simulated Swarm, a real NATS, the notifier as a process, receivers on loopback."""
 
-from funswarm.messages import Problems
+from funswarm.messages import Problem, Problems
+from services.bus.problems import ProblemTeller
 from services.notifier.docker_flow.server import BASE
 from tests.nats.docker_flow_scene import Notifier, Scene, has_told, labels, paths, told
 from tests.receiver import OK, Asked, Receiver, Reply
@@ -77,6 +78,18 @@ async def test_two_services_of_one_short_name_are_a_problem(flow: Scene, proxy: 
     (problem,) = Problems.model_validate_json(await until(said, "the problem")).problems
     assert "the service a_web is older" in problem.reason
     await has_told(proxy, "web", "/reconfigure")
+
+
+async def test_a_service_that_went_while_no_notifier_ran_has_no_problems_any_more(flow: Scene, proxy: Receiver):
+    bus = flow.swarm.bus
+    await ProblemTeller(bus, "docker-flow").tell("gone", [Problem(source="docker-flow", service="gone", reason="why")])
+    await flow.notifier(proxy)
+
+    async def solved() -> bool:
+        body = await bus.last(bus.subjects.reports_stream, bus.subjects.problem("docker-flow", "gone"))
+        return body is not None and () == Problems.model_validate_json(body).problems
+
+    await until(solved, "the problem to go")
 
 
 # What is asked.

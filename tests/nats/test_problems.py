@@ -54,6 +54,15 @@ async def test_problems_of_services_that_are_gone_are_taken_back(bus, known):
     assert (a_problem(),) == await known()
 
 
+async def test_of_those_that_are_gone_only_they_are_taken_back(bus, known):
+    teller = ProblemTeller(bus, SOURCE)
+    for service in ("gone", "web"):
+        await teller.tell(service, [a_problem(service)])
+    await ProblemTeller(bus, SOURCE).tell_gone({"web", "other"})
+
+    assert (a_problem("web"),) == await known()
+
+
 async def test_other_sources_problems_stay(bus, known):
     other = Problem(source="autoscale", service="web", reason="why")
     await ProblemTeller(bus, "autoscale").tell("web", [other])

@@ -199,7 +199,9 @@ class Listener:
                 log.warning("cannot tell what is wrong with labels", reason=str(error))
                 before |= set(problems)
                 self._changed.set()
-            await asyncio.sleep(PROBLEMS_PAUSE_S)
+            await asyncio.sleep(PROBLEMS_PAUSE_S)  # so the view is newer than what was read of problems
+            with suppress(FunswarmError):
+                await teller.tell_gone(self._view.all_service_names())  # also who went while no copy was active
 
 
 @asynccontextmanager

@@ -68,6 +68,10 @@ class View:
         ids = {object_id for (kind, _), by_id in self._news.items() if kind == "service" for object_id in by_id}
         return {self._states.services[object_id].name for object_id in ids}
 
+    def all_service_names(self) -> set[str]:
+        """Of those that did not opt in, too."""
+        return {service.name for service in self._states.services.values()}
+
     def nodes(self) -> list[Parameters]:
         """The parameters of all nodes, by name, those that are down too."""
         nodes = sorted(self._states.nodes.values(), key=lambda node: (node.name, node.id))
