@@ -5,7 +5,6 @@ get, ADR-31 of NATS). So where a page begins is found by some twenty small quest
 is rare among a million.
 """
 
-import json
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,13 +12,11 @@ from typing import Final
 
 from nats.aio.msg import Msg
 
-from funswarm.errors import PermanentError, Unavailable
-from funswarm.jetstream import API_TIMEOUT_S, bounds
+from funswarm.jetstream import bounds, direct_batch
 from funswarm.link import Link
 
 PAGE: Final = 64
 _WIDEN: Final = 8
-_NOT_FOUND, _END = "404", "204"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,15 +58,7 @@ class _Source:
     async def read(self, start: int, count: int) -> list[Found]:
         """Up to `count` messages from a sequence on; fewer only where there are no more, or where they are large."""
         ask = {"seq": start, "next_by_subj": self.subject, "batch": count}
-        answers = await self.link.gather(
-            f"$JS.API.DIRECT.GET.{self.stream}", json.dumps(ask).encode(), API_TIMEOUT_S, _ended, stall_s=0.0
-        )
-        code = _status(answers[-1]) if answers else None
-        if code is None:
-            raise Unavailable(f"reading {self.stream} broke off")
-        if code not in (_NOT_FOUND, _END):
-            raise PermanentError(f"{self.stream} cannot be read: NATS says: {code}")
-        return [_kept(answer) for answer in answers[:-1]]
+        return [_kept(answer) for answer in await direct_batch(self.link, self.stream, ask)]
 
     async def count(self, start: int) -> int:
         """How many there are from a sequence on."""
@@ -98,14 +87,6 @@ async def _page(source: _Source, first: int, end: int) -> list[Found]:
         page += [kept for kept in part if kept.sequence < end]
         start, found = part[-1].sequence + 1, found - len(part)
     return page
-
-
-def _ended(answers: list[Msg]) -> bool:
-    return _status(answers[-1]) is not None if answers else False
-
-
-def _status(answer: Msg) -> str | None:
-    return (answer.headers or {}).get("Status")
 
 
 def _kept(answer: Msg) -> Found:
