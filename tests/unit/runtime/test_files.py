@@ -1,21 +1,11 @@
 """A file that is looked at again and again: when it gives a text, and what is said where it gives none."""
 
 import os
+from itertools import count
 
 import pytest
 
 from services.files import Unreadable, WatchedFile
-
-
-class Clock:
-    """Each look has its turn."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        self.now += 1
-        return self.now
 
 
 @pytest.fixture
@@ -27,7 +17,7 @@ def path(tmp_path):
 
 @pytest.fixture
 def file(path):
-    return WatchedFile(path, 10, Clock())
+    return WatchedFile(path, 10, count().__next__)
 
 
 def test_a_text_is_given_once_when_two_looks_see_the_same(file):

@@ -1,5 +1,7 @@
 """The file of webhooks."""
 
+from itertools import count
+
 import pytest
 
 from funswarm.errors import PermanentError
@@ -35,17 +37,6 @@ def test_what_is_wrong_is_said_with_its_place(text, words):
         parse(text)
 
 
-class Clock:
-    """Each look has its turn."""
-
-    def __init__(self):
-        self.now = 0.0
-
-    def __call__(self):
-        self.now += 1
-        return self.now
-
-
 @pytest.fixture
 def path(tmp_path):
     path = tmp_path / "hooks.yml"
@@ -56,7 +47,7 @@ def path(tmp_path):
 @pytest.fixture
 def file(path):
     """It was read."""
-    file = HookFile(path, Clock())
+    file = HookFile(path, count().__next__)
     assert [False, True] == [file.look(), file.look()]
     return file
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from itertools import count
 from pathlib import Path
 from typing import get_args
 
@@ -17,15 +18,6 @@ ROOT = Path(__file__).parents[4]
 PAGE, STACK = ROOT / "docs" / "admission.md", ROOT / "stack.yml"
 
 
-class Clock:
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        self.now += 2
-        return self.now
-
-
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "admission.yml"
@@ -39,7 +31,7 @@ def troubles():
 def _file(path: Path, text: str | None, troubles: dict[str, str]) -> PolicyFile:
     if text is not None:
         path.write_text(text)
-    return PolicyFile(path, troubles, Clock())
+    return PolicyFile(path, troubles, count().__next__)
 
 
 def _write(path: Path, text: str) -> None:
