@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 LOOK_S: Final = 1.0
-BYTES_MAX: Final = 1024 * 1024
+BYTES_MAX: Final = 256 * 1024  # of YAML that is more than a second, in which nothing else is done
 
 
 class Unreadable(Exception):

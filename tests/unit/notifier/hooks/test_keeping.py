@@ -82,9 +82,9 @@ def test_a_file_that_cannot_be_read_for_a_moment_is_read_again(file, path):
 
 
 def test_a_file_that_is_too_large_is_told(file, path):
-    path.write_text(ONE + "#" * 1024 * 1024)
+    path.write_text(ONE + "#" * 256 * 1024)
     assert [False, False] == [file.look(), file.look()]
-    assert "hooks.yml: it is larger than 1048576 bytes" in (file.why_not or "")
+    assert "hooks.yml: it is larger than 262144 bytes" in (file.why_not or "")
 
 
 def test_a_file_that_is_missing_is_said(tmp_path):

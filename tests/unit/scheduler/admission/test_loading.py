@@ -176,7 +176,7 @@ def test_a_file_that_came_back_as_it_was_ends_the_trouble(path, troubles):
 def test_a_file_that_is_too_large_is_told(path, troubles):
     file = _file(path, "#" * 2_000_000, troubles)
     assert file.look() is None
-    assert "admission.yml: it is larger than 1048576 bytes: so nothing is admitted" in troubles[PLACE]
+    assert "admission.yml: it is larger than 262144 bytes: so nothing is admitted" in troubles[PLACE]
 
 
 async def test_it_is_followed_while_nobody_asks(path, troubles, monkeypatch):
