@@ -5,24 +5,29 @@ from typing import Any
 
 import pytest
 
-from funswarm.commands import ScaleCommand
+from funswarm.commands import Command, ScaleCommand
 from funswarm.decisions import Decision
-from funswarm.errors import InvalidRequest, UnknownObject
+from funswarm.errors import InvalidRequest, Unavailable, UnknownObject
 from funswarm.gauges import Push
-from funswarm.spec import ServiceSpec
+from funswarm.spec import ServicePatch, ServiceSpec
+from funswarm.spec_parts import RolloutConfig
 from services.bus.connection import Bus
 from services.bus.gauges import consumer_lag
 from services.bus.jetstream import call
 from services.bus.settings import NatsSettings
+from services.scheduler.policies.autoscale import policy
 from services.scheduler.policies.autoscale.gauges import NatsGauges
 from services.scheduler.policies.autoscale.policy import Autoscale
 from services.scheduler.policies.autoscale.readers import Readers
 from services.scheduler.settings import SchedulerSettings
+from services.scheduler.store import NatsStore
 from tests.nats.scheduler_scene import Scene, done, scene
+from tests.prometheus import a_number, prometheus
 from tests.waiting import until
 
 LAG = {"lag": "10", "stream": "ORDERS", "consumer": "work"}
 PUSH = {"push": "10"}
+AT_ONCE_DOWN = {"down-window": "0s", "down-percent": "100", "down-period": "1s"}
 
 
 def web(**labels: str) -> ServiceSpec:
@@ -30,12 +35,17 @@ def web(**labels: str) -> ServiceSpec:
     return ServiceSpec.model_validate({"name": "web", "image": "nginx:1", "replicas": 1, "labels": named})
 
 
-def only_autoscale(bus: Bus, settings: SchedulerSettings) -> tuple[Autoscale, ...]:
-    return (Autoscale(NatsGauges(bus, Readers(bus, settings.prometheus_url))),)
+@pytest.fixture
+async def metrics():
+    async with prometheus() as there:
+        yield there
 
 
 @pytest.fixture
-async def swarm(monkeypatch):
+async def swarm(monkeypatch, metrics):
+    def only_autoscale(bus: Bus, _: SchedulerSettings) -> tuple[Autoscale, ...]:
+        return (Autoscale(NatsGauges(bus, Readers(bus, metrics.url))),)
+
     monkeypatch.setattr("services.scheduler.policies.start.policies", only_autoscale)
     async with scene() as running:
         running.start()
@@ -78,6 +88,17 @@ async def told(swarm: Scene, words: str) -> list[Decision]:
     return [one for one in page.items if words in one.reason]
 
 
+async def limited(swarm: Scene, words: str) -> bool:
+    page = await swarm.client.decisions("web", policy="autoscale")
+    return any(words in (one.limiter or "") for one in page.items)
+
+
+def tasks_of(swarm: Scene) -> list[Any]:
+    """Those of web that are wanted."""
+    tasks = swarm.cluster.store.tasks.values()
+    return [task for task in tasks if task.service_id == swarm.service("web").id and task.wanted]
+
+
 async def commanded(swarm: Scene) -> list[Decision]:
     page = await swarm.client.decisions("web", policy="autoscale")
     return [one for one in page.items if one.command_id is not None]
@@ -112,6 +133,23 @@ async def test_without_the_consumer_it_says_so_and_stays(swarm):
     assert (1, None) == (decision.before, decision.command_id)
 
 
+async def test_what_prometheus_says_scales(swarm, metrics):
+    metrics.answer = a_number(30)
+    done(await swarm.client.create(web(query="sum(up)", **{"query-target": "10"})))
+    await until(lambda: swarm.replicas("web") == 3, "three replicas")
+
+
+async def test_where_the_stream_vanishes_it_stays_until_the_fallback_holds(swarm, bus, monkeypatch):
+    monkeypatch.setattr(policy, "ROUND_S", 1.0)
+    await orders(bus, 30)
+    done(await swarm.client.create(web(fallback="4", **AT_ONCE_DOWN, **LAG)))
+    await until(lambda: swarm.replicas("web") == 3, "three replicas")
+    await call(bus.link, "STREAM.DELETE.ORDERS")
+    await until(lambda: swarm.replicas("web") != 3, "the fallback")
+    decision = (await until(lambda: told(swarm, "nothing could be read 3 times"), "the decision"))[0]
+    assert (3, 4) == (decision.before, decision.after)
+
+
 async def test_a_number_that_is_pushed_scales(swarm):
     done(await swarm.client.create(web(**PUSH)))
     await until(lambda: pushed(swarm, Push(value=40)), "the push")
@@ -135,7 +173,8 @@ async def test_who_pushes_is_told_what_is_wrong(swarm):
         await swarm.client.push("web", Push(step="up"))
 
 
-async def test_a_successor_leaves_it_as_it_is_until_it_knows(swarm):
+async def test_a_successor_leaves_it_as_it_is_until_it_knows(swarm, monkeypatch):
+    monkeypatch.setattr(policy, "ROUND_S", 1.0)
     done(await swarm.client.create(web(**PUSH)))
     await until(lambda: pushed(swarm, Push(value=40)), "the push")
     await until(lambda: swarm.replicas("web") == 4, "four replicas")
@@ -144,6 +183,52 @@ async def test_a_successor_leaves_it_as_it_is_until_it_knows(swarm):
     await swarm.active()
     await until(lambda: told(swarm, "nothing was pushed yet"), "its decision")
     assert 4 == swarm.replicas("web")
+
+
+async def test_a_rollout_that_began_is_brought_to_its_end_first(swarm):
+    slowly = RolloutConfig(parallelism=1, delay=1, monitor=1)
+    done(await swarm.client.create(web(**PUSH).model_copy(update={"replicas": 2, "update_config": slowly})))
+    await until(lambda: pushed(swarm, Push(value=20)), "the push")
+    done(await swarm.client.update("web", ServicePatch(image="nginx:2")))
+    await swarm.client.push("web", Push(value=40))
+    old: list[str] = []
+
+    def scaled() -> bool:
+        old[:] = [task.id for task in tasks_of(swarm) if task.spec["ContainerSpec"]["Image"] == "nginx:1"]
+        count: int = swarm.replicas("web")
+        return count == 4
+
+    await until(scaled, "four replicas", every_s=0.05)
+    assert [] == old
+
+
+async def test_a_user_s_hand_is_left_alone_and_then_it_goes_on(swarm, monkeypatch):
+    monkeypatch.setattr(policy, "ROUND_S", 1.0)
+    done(await swarm.client.create(web(hand="5s", **PUSH)))
+    await until(lambda: pushed(swarm, Push(value=40)), "the push")
+    await until(lambda: swarm.replicas("web") == 4, "four replicas")
+    done(await swarm.client.scale("web", 2))
+    await until(lambda: limited(swarm, "left to whoever wrote it"), "the decision")
+    await until(lambda: swarm.replicas("web") == 4, "four replicas again")
+
+
+async def test_what_was_decided_by_one_that_died_is_done_once(swarm, monkeypatch):
+    sent = []
+
+    async def lost(_: NatsStore, command: Command, __: str | None) -> None:
+        sent.append(command)
+        raise Unavailable("the network is away just now")
+
+    done(await swarm.client.create(web(**PUSH)))
+    with monkeypatch.context() as patch:
+        patch.setattr(NatsStore, "submit", lost)
+        await until(lambda: pushed(swarm, Push(value=40)), "the push")
+        await until(lambda: sent, "a command that is lost")
+        await swarm.stop()
+    assert 1 == swarm.replicas("web")
+    swarm.start("two")
+    await until(lambda: swarm.replicas("web") == 4, "four replicas")
+    assert sent[0].id == swarm.service("web").spec["Labels"]["funswarm.command"]
 
 
 async def test_the_command_is_a_policy_s(swarm):

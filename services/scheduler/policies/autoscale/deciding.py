@@ -2,13 +2,14 @@
 
 In this order: what triggers propose (the highest counts; where one has failed, never down); the schedule's floors; from
 zero and to zero; stabilisation; rate; min and max; the nodes' room; waves. Whatever takes something away is a limiter.
+During a rollout all of that goes on, and nothing comes of it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from services.scheduler.policies.autoscale.proposals import Failed, Proposal, Reading, Tasks, propose
+from services.scheduler.policies.autoscale.proposals import Failed, Proposal, Reading, Tasks, Use, propose
 from services.scheduler.policies.autoscale.settings import Settings
 from services.scheduler.policies.autoscale.windows import Memory, limited, stabilised
 
@@ -16,7 +17,8 @@ from services.scheduler.policies.autoscale.windows import Memory, limited, stabi
 @dataclass(frozen=True, slots=True)
 class Seen:
     """`room`: so many tasks have a node at most, None: not known. `unplaced`: some wait for a node. `rollout`: its
-    state, where one is under way. `per_node`: how many tasks each node has that may have more.
+    state, where one is under way. `per_node`: how many tasks each node has that may have more. `awake`: so many at
+    least, because somebody asks for it (the labels of the policy wake); 0: nobody does.
     """
 
     tasks: Tasks
@@ -25,6 +27,7 @@ class Seen:
     unplaced: bool = False
     rollout: str | None = None
     per_node: Mapping[str, int] = field(default_factory=dict)
+    awake: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,36 +63,35 @@ class _Deciding:
 
     def decided(self) -> Decided:
         settings, current = self._settings, self._current
-        self._note()
-        if self._seen.rollout is not None:
-            return self._stays(f"its rollout is {self._seen.rollout}: it is left alone until that has settled")
+        floor = max(settings.floor(self._now), self._seen.awake)
+        self._note(floor)
         if current == 0 and settings.min > 0:
             return self._stays("somebody has scaled it to 0, which is out of use: scale it up to go on")
-        floor = settings.floor(self._now)
         if current == 0:
             return self._from_zero(floor)
         wanted, reason = self._recommended()
         if wanted is None:
             wanted = current
         if floor > wanted:
-            wanted, reason = floor, f"the schedule wants {floor} at least"
+            wanted, reason = floor, self._floored(floor)
         wanted = max(wanted, settings.min, 1)
         self._memory = self._memory.recommends(wanted, settings, self._now)
-        if self._is_idle(floor):
+        if self._is_idle():
             return self._done(0, f"nothing to do for {settings.cooldown_s:g} s")
         return self._done(self._bounded(self._damped(wanted)), reason)
 
-    def _note(self) -> None:
-        """Who is active, and how often nothing could be read."""
-        readings = self._seen.readings
-        failed = bool(readings) and all(proposal.replicas is None for proposal in self._proposals)
-        totals = [one.total for one in readings if not isinstance(one, Failed)]
-        is_active = any(total > self._settings.activation for total in totals)
-        unsure = len(totals) < len(readings)
-        active_at = self._now if is_active or unsure or self._memory.active_at is None else self._memory.active_at
-        failures = self._memory.failures + 1 if failed else 0
+    def _note(self, floor: int) -> None:
+        """Whether there is something to do, and how often nothing could be read.
+
+        What tasks use says nothing of the former, as with KEDA: an idle one uses some, and without tasks there is none.
+        """
+        readings, before = self._seen.readings, self._memory.active_at
+        failed = [one for one in readings if isinstance(one, Failed)]
+        totals = [one.total for one in readings if not isinstance(one, Failed | Use)]
+        self._is_active = floor > 0 or any(total > self._settings.activation for total in totals)
+        active_at = self._now if self._is_active or failed or before is None else min(before, self._now)
+        failures = self._memory.failures + 1 if failed and len(failed) == len(readings) else 0
         self._memory = self._memory.model_copy(update={"failures": failures, "active_at": active_at})
-        self._is_active = is_active
 
     def _recommended(self) -> tuple[int | None, str]:
         """What the triggers want; None: nothing can be said."""
@@ -117,15 +119,19 @@ class _Deciding:
 
     # Zero.
     def _from_zero(self, floor: int) -> Decided:
-        if not self._is_active and floor == 0:
+        if not self._is_active:
             return self._stays("nothing to do")
         self._memory = self._memory.recommends(max(1, floor), self._settings, self._now)
-        reason = "there is something to do" if self._is_active else f"the schedule wants {floor} at least"
-        return self._done(self._bounded(max(1, self._settings.min, floor)), reason)
+        reason = self._floored(floor) if floor else "there is something to do"
+        return self._done(self._bounded(max(1, floor)), reason)
 
-    def _is_idle(self, floor: int) -> bool:
+    def _floored(self, floor: int) -> str:
+        who = "who asks for it" if self._seen.awake == floor else "the schedule"
+        return f"{who} wants {floor} at least"
+
+    def _is_idle(self) -> bool:
         settings, active_at = self._settings, self._memory.active_at
-        may = settings.min == 0 and floor == 0 and bool(settings.triggers) and not self._is_active
+        may = settings.min == 0 and not self._is_active
         return may and active_at is not None and self._now - active_at >= timedelta(seconds=settings.cooldown_s)
 
     # Bounds.
@@ -169,6 +175,10 @@ class _Deciding:
         return self._done(self._current, reason)
 
     def _done(self, replicas: int, reason: str) -> Decided:
+        rollout = self._seen.rollout
+        if rollout is not None:
+            self._limiters, replicas = [], self._current
+            reason = f"its rollout is {rollout}: it is left alone until that has settled"
         return Decided(replicas, self._memory, reason, _formulas(self._proposals), tuple(self._limiters))
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from funswarm.sessions import Session
 from funswarm.state import ServiceState
 from services.scheduler.policies.autoscale.proposals import Amount, Failed, Level, Reading, Use, Wish
 from services.scheduler.policies.autoscale.settings import HOOK, Settings, bound_of
@@ -49,13 +50,15 @@ class Step:
 class Measured:
     """Of one service: samples by trigger, the last steps, oldest first. `used`: of all tasks, by id.
 
-    `pending`: something is being read for the first time, and will be there in a moment.
+    `pending`: something is being read for the first time, and will be there in a moment. `sessions`: those that are
+    open, of all services.
     """
 
     samples: Mapping[str, Sample] = field(default_factory=dict)
     steps: tuple[Step, ...] = ()
     used: Mapping[str, Used] = field(default_factory=dict)
     pending: bool = False
+    sessions: Mapping[str, Session] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +72,11 @@ class Look:
     now: datetime
 
     def readings(self, memory: Memory) -> tuple[Reading, ...]:
-        """One for each trigger that is asked for."""
-        return tuple(self._reading(name, memory) for name in self.settings.triggers)
+        """One for each trigger that is asked for; besides others a hook counts only once it has said something."""
+        names = self.settings.triggers
+        if memory.asked is None and len(names) > 1:
+            names = tuple(name for name in names if name != HOOK)
+        return tuple(self._reading(name, memory) for name in names)
 
     def stepped(self, memory: Memory) -> Memory:
         """The memory with the steps that have come since laid on."""

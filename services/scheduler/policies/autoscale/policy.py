@@ -20,6 +20,8 @@ from services.scheduler.policies.capacity import room_for
 from services.scheduler.policies.contract import UNNAMED, Ask, Parsed, Policy, Said, Situation, Verdict
 from services.scheduler.policies.record import moment
 from services.scheduler.policies.surges import unsurged
+from services.scheduler.policies.wake_reason import Wanted, awake_replicas
+from services.scheduler.policies.wake_sessions import OpenSessions
 from services.scheduler.raw_service import ROLLING
 
 ROUND_S: Final = 15.0
@@ -46,8 +48,9 @@ class Autoscale(Policy[Settings, Memory]):
     memory = Memory
     needs_tasks = True
 
-    def __init__(self, gauges: Gauges) -> None:
+    def __init__(self, gauges: Gauges, sessions: OpenSessions | None = None) -> None:
         self._gauges = gauges
+        self._sessions = sessions
 
     def parse(self, service: ServiceState) -> Parsed[Settings]:
         return parse(service)
@@ -56,7 +59,8 @@ class Autoscale(Policy[Settings, Memory]):
         return settings.hand
 
     def observed(self, name: str) -> Measured:
-        return self._gauges.of(name)
+        measured, sessions = self._gauges.of(name), self._sessions.open() if self._sessions is not None else {}
+        return replace(measured, pending=True) if sessions is None else replace(measured, sessions=sessions)
 
     async def run(self, touch: Callable[[set[str]], None]) -> None:
         await self._gauges.run(touch)
@@ -79,6 +83,7 @@ class _Round:
         self._tasks = _tasks(situation.world.tasks_of(situation.service.id))
         self._measured: Measured = situation.observed or Measured()
         self._ready, self._young = self._running()
+        self._awake = awake_replicas(self._service, Wanted(self._measured.sessions, self._now))
         look = Look(self._service, self._settings, self._measured, self._ready, self._now)
         self._memory = look.stepped(self._updated())
         self._readings = look.readings(self._memory)
@@ -98,9 +103,8 @@ class _Round:
         more = decided.replicas - self._current
         if not more:
             return self._rest(memory, said)
-        done = memory.changes(more, self._settings, self._now).model_copy(update={"replicas": decided.replicas})
         command = ScaleCommand(id=UNNAMED, target=self._service.name, replicas=decided.replicas)
-        return self._rest(memory, said, Ask(command, done, direction="up" if more > 0 else "down"))
+        return self._rest(memory, said, Ask(command, direction="up" if more > 0 else "down"))
 
     # What is remembered.
     def _begun(self) -> Memory:
@@ -108,9 +112,17 @@ class _Round:
         return Memory().recommends(self._current, self._settings, self._now) if self._current else Memory()
 
     def _updated(self) -> Memory:
-        """With what has happened since: the replicas that are in force, and somebody's hand on them."""
-        hand, memory = self._situation.hand, self._kept
-        if COMMAND_LABEL in self._service.labels and memory.replicas != self._current:
+        """With what has happened since: the replicas that are in force, and somebody's hand on them.
+
+        What was asked for counts only now: it may have been refused.
+        """
+        hand, memory, sent = self._situation.hand, self._kept, self._situation.sent
+        label = self._service.labels.get(COMMAND_LABEL)
+        if memory.seen is not None and memory.seen != self._current:
+            at = sent.at if sent is not None and sent.command.id == label else self._now
+            memory = memory.changes(self._current - memory.seen, self._settings, at)
+        memory = memory.model_copy(update={"seen": self._current})
+        if label is not None:
             memory = memory.model_copy(update={"replicas": self._current})
         if hand is not None and self._now < hand.at + timedelta(seconds=self._settings.hand) and memory.asked:
             memory = memory.model_copy(update={"asked": None})
@@ -127,7 +139,7 @@ class _Round:
             return None
         said = Said(f"it was deployed anew with {current} replicas: back to the {before} that it had")
         command = ScaleCommand(id=UNNAMED, target=self._service.name, replicas=count)
-        ask = Ask(command, self._memory, direction="up" if count > current else "down", over_hand=True)
+        ask: Ask[Memory] = Ask(command, direction="up" if count > current else "down", over_hand=True)
         return self._rest(self._memory, said, ask)
 
     # When to decide.
@@ -138,13 +150,14 @@ class _Round:
     def _wants_more(self) -> bool:
         """A trigger asks for more than there is: not to be waited with."""
         if self._current == 0:
+            if self._settings.min > 0:  # out of use
+                return False
             totals = (one.total for one in self._readings if not isinstance(one, Failed))
-            return any(total > self._settings.activation for total in totals)
+            return self._awake > 0 or any(total > self._settings.activation for total in totals)
         tasks = Tasks(self._current, self._ready, self._young)
         wanted = (propose(one, tasks, self._settings.tolerance).replicas for one in self._readings)
-        return (
-            any(count is not None and count > self._current for count in wanted) and self._current < self._settings.max
-        )
+        more = self._awake > self._current or any(count is not None and count > self._current for count in wanted)
+        return more and self._current < self._settings.max
 
     # What is decided.
     def _decided(self) -> Decided:
@@ -155,6 +168,7 @@ class _Round:
             readings=self._readings,
             unplaced=any(task.node_id is None for task in self._tasks),
             rollout=status.state if status is not None and status.state in ROLLING else None,
+            awake=self._awake,
         )
         decided = decide(seen, self._settings, self._memory, self._now)
         if decided.replicas <= self._current:
@@ -171,7 +185,9 @@ class _Round:
         return frozenset(task.id for task in running), young
 
     def _rest(self, memory: Memory, said: Said | None = None, ask: Ask[Memory] | None = None) -> AutoscaleVerdict:
-        return Verdict(memory, ask, said, again_at=self._now + timedelta(seconds=ROUND_S))
+        before, pace = self._kept.rounded_at, timedelta(seconds=ROUND_S)
+        begun = self._now if before is None or self._is_due() else min(before, self._now)
+        return Verdict(memory, ask, said, again_at=begun + pace)
 
 
 def _tasks(known: tuple[TaskState, ...]) -> tuple[TaskState, ...]:

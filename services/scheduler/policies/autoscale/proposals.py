@@ -1,13 +1,15 @@
 """What each trigger proposes: the arithmetic of Kubernetes' HPA (its replica calculator). Pure.
 
 A task without a measure counts as if it were idle where the others say up, as if it were at its target (at least at all
-that it may use) where they say down; a task that warms up as idle where they say up, else not at all. Where that turns
-the direction round, or brings it within the tolerance, nothing is proposed to change.
+that it may use) where they say down; a task that warms up, or does not run yet, as idle where they say up, else not at
+all. Where that turns the direction round, or brings it within the tolerance, nothing is proposed to change.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+from funswarm.spec import REPLICAS_MAX
 
 FULL = 100.0  # percent
 
@@ -105,6 +107,8 @@ def propose(reading: Reading, tasks: Tasks, tolerance: float) -> Proposal:
             formula = f"ceil({ready} x {reading.total:g} / {reading.target:g})"
             if _is_near(ratio, tolerance):
                 return _stays(reading.trigger, tasks, formula, "within the tolerance")
+            if ratio > 1 and ready * ratio < tasks.wanted:  # some do not run yet
+                return _stays(reading.trigger, tasks, formula, "over its target")
             return _made(reading.trigger, ready * ratio, formula)
 
 
@@ -117,7 +121,8 @@ def _by_use(reading: Use, tasks: Tasks, tolerance: float) -> Proposal:
         return Proposal(name, None, "no task that has warmed up is measured")
     ratio = sum(old) / len(old) / target
     formula = f"{len(old)} tasks use {sum(old) / len(old):.3g} % of {target:g} %"
-    idle = len(tasks.young) if ratio > 1 else 0
+    starting = max(0, tasks.wanted - len(tasks.ready))
+    idle = len(tasks.young) + starting if ratio > 1 else 0
     if missing == 0 and idle == 0:
         if _is_near(ratio, tolerance):
             return _stays(name, tasks, formula, "within the tolerance")
@@ -138,7 +143,7 @@ def _is_near(ratio: float, tolerance: float) -> bool:
 
 
 def _made(trigger: str, replicas: float, formula: str) -> Proposal:
-    whole = math.ceil(replicas - 1e-9)  # 3.0000000001 is 3
+    whole = math.ceil(replicas - 1e-9) if replicas < REPLICAS_MAX else REPLICAS_MAX  # 3.0000000001 is 3
     return Proposal(trigger, whole, f"{formula} = {whole}")
 
 

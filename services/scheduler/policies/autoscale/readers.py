@@ -90,15 +90,17 @@ class Readers:
     def _client(self) -> httpx.AsyncClient:
         if self._http is None:
             limits = httpx.Limits(max_connections=CONNECTIONS_MAX)
-            self._http = httpx.AsyncClient(timeout=READ_S, limits=limits, trust_env=False)
+            plain = {"Accept-Encoding": "identity"}  # what is bounded is what comes
+            self._http = httpx.AsyncClient(timeout=READ_S, limits=limits, trust_env=False, headers=plain)
         return self._http
 
     async def _asked(self, url: str, query: str) -> bytes:
-        """Errors name no url: there may be a password in it."""
+        """Errors name no url: there may be a password in it. Prometheus is not to go on when nobody waits any more."""
+        question = {"query": query, "timeout": f"{READ_S:g}s"}
         try:
-            async with self._client().stream("POST", url, data={"query": query}) as response:
+            async with self._client().stream("POST", url, data=question) as response:
                 body = b""
-                async for piece in response.aiter_bytes():
+                async for piece in response.aiter_raw():
                     body += piece
                     if len(body) > ANSWER_BYTES_MAX:
                         raise PermanentError(f"Prometheus' answer is longer than {ANSWER_BYTES_MAX} bytes")

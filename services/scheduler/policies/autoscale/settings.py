@@ -12,6 +12,7 @@ from funswarm.spec import REPLICAS_MAX
 from funswarm.state import ServiceState, Value
 from funswarm.timetable import Timetable, ZoneName, zone_of
 from funswarm.units import Duration, Flag
+from funswarm.waking import wake_settings
 from services.scheduler.policies.contract import Parsed
 from services.scheduler.policies.labels import read
 
@@ -19,6 +20,8 @@ NAME: Final = "autoscale"
 HOOK: Final = "hook"  # the trigger that is asked for by step_up and step_down
 WINDOW_MAX_S: Final = 3600.0
 FLOORS_MAX: Final = 8
+_HOOKS: Final = frozenset({"orbiter", "com.df.scaleMin", "com.df.scaleMax", "com.df.scaleUpBy", "com.df.scaleDownBy"})
+_PERCENT: Final = 80.0  # what swarm.autoscaler keeps to where it is told no threshold
 _ALIASES: Final = {
     "swarm.autoscaler": "enable",
     "swarm.autoscaler.enable": "enable",
@@ -124,10 +127,6 @@ class Settings(Value):
     def _fits_together(self) -> Self:
         if self.min > self.max:
             raise ValueError(f"min {self.min} is more than max {self.max}")
-        if not self.triggers and not self.floors:
-            raise ValueError(
-                "there is nothing to scale by: give cpu, memory, lag, query, push, step-up, step-down or floors"
-            )
         if self.lag is not None and not (self.stream and self.consumer):
             raise ValueError("lag needs stream and consumer")
         if (self.query is None) != (self.query_target is None):
@@ -155,10 +154,25 @@ class Settings(Value):
 def parse(service: ServiceState) -> Parsed[Settings]:
     """`funswarm.autoscale.*`, and the labels of other autoscalers: `swarm.autoscaler*`, `orbiter*`, `com.df.scale*`."""
     parsed = read(Settings, NAME, service, switch="enable", aliases=_ALIASES)
-    reason = None if parsed.settings is None else _unfit(service, parsed.settings)
-    if reason is None:
+    if parsed.settings is None:
         return parsed
+    settings = _as_others_do(service, parsed.settings)
+    reason = _unfit(service, settings)
+    if reason is None:
+        return Parsed(settings, parsed.problems)
     return Parsed(None, (*parsed.problems, Problem(source=NAME, service=service.name, reason=reason)))
+
+
+def _as_others_do(service: ServiceState, settings: Settings) -> Settings:
+    """What the tools whose labels these are do without being told: a step is 1; 80 percent of each limit."""
+    labels = service.labels.keys()
+    if _HOOKS & labels:
+        steps = {"step_up": settings.step_up, "step_down": settings.step_down}
+        return settings.model_copy(update={key: 1 for key, step in steps.items() if step is None})
+    if settings.triggers or settings.floors or not {"swarm.autoscaler", "swarm.autoscaler.enable"} & labels:
+        return settings
+    limited = [name for name in ("cpu", "memory") if bound_of(service, name)]
+    return settings.model_copy(update=dict.fromkeys(limited or ["cpu"], _PERCENT))
 
 
 def bound_of(service: ServiceState, trigger: str) -> int:
@@ -171,6 +185,11 @@ def bound_of(service: ServiceState, trigger: str) -> int:
 def _unfit(service: ServiceState, settings: Settings) -> str | None:
     if service.mode != "replicated":
         return f"its mode is {service.mode}: only replicated services have a number of replicas to set"
+    if not settings.triggers and not settings.floors:
+        return "there is nothing to scale by: give cpu, memory, lag, query, push, step-up, step-down or floors"
+    is_woken = bool(settings.floors) or wake_settings(service.mode, service.labels) is not None
+    if settings.min == 0 and not is_woken and not {*settings.triggers} - {"cpu", "memory"}:
+        return "with min 0 nothing would wake it: what tasks use is 0 where there are none; give another trigger too"
     for trigger in ("cpu", "memory"):
         if trigger in settings.triggers and not bound_of(service, trigger):
             return f"{trigger} is percent of a limit, and it has none: give deploy.resources.limits (or reservations)"

@@ -20,8 +20,9 @@ class Stamped(Value):
 class Memory(Value):
     """`failures`: how often in a row no trigger could be read. `active_at`: when one was over the activation last.
 
-    `rounded_at`: when it was decided last. `replicas`: what was in force last, as a command wrote it. `asked`: what the
-    steps of hooks have led to, of which the last came at `stepped_at`.
+    `changed`: whoever did it, once it is seen. `rounded_at`: when it was decided last. `seen`: the replicas at the last
+    look, `replicas`: at the last one at which a command had written them. `asked`: what the steps of hooks have led to,
+    of which the last came at `stepped_at`.
     """
 
     recommended: tuple[Stamped, ...] = ()
@@ -29,6 +30,7 @@ class Memory(Value):
     failures: int = 0
     active_at: datetime | None = None
     rounded_at: datetime | None = None
+    seen: int | None = None
     replicas: int | None = None
     asked: int | None = None
     stepped_at: datetime | None = None

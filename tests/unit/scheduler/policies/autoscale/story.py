@@ -7,11 +7,12 @@ from typing import Any
 
 from funswarm.commands import ScaleCommand
 from funswarm.decisions import Decision
-from funswarm.messages import Result
+from funswarm.messages import Result, ResultStatus
 from funswarm.state import COMMAND_LABEL, NodeState, ServiceState, TaskState
 from services.scheduler.policies.autoscale.measures import Measured, Sample, Step, Used
 from services.scheduler.policies.autoscale.policy import Autoscale
 from services.scheduler.policies.autoscale.settings import Settings
+from services.scheduler.policies.contract import Policy
 from services.scheduler.policies.evaluate import Plan, evaluate
 from services.scheduler.policies.record import Record
 from tests.builders import a_node, a_service, a_task
@@ -47,12 +48,19 @@ class Story:
         spec = {"TaskTemplate": {"Resources": limits}, "Labels": named}
         self.service: ServiceState = a_service(replicas=replicas, labels=named, spec=spec)
         self.gauges, self.now = Given(), NOW
-        self._policies = (Autoscale(self.gauges),)
+        self._policies: tuple[Policy[Any, Any], ...] = (Autoscale(self.gauges),)
         self._record = Record(service="web")
         self._results: dict[str, Result] = {}
         self.nodes: list[NodeState] = [a_node(f"n{number}") for number in range(nodes)]
         self.tasks: list[TaskState] | None = None  # None: all run, evenly
         self.told: list[Decision] = []
+        self.refuses = False  # what is asked for
+
+    def governed_by(self, policy: Policy[Any, Any], **labels: str) -> None:
+        """Before autoscale comes another policy, too; `labels`: its own, without `funswarm.`."""
+        self._policies = (policy, *self._policies)
+        more = {f"funswarm.{key}": text for key, text in labels.items()}
+        self.service = self.service.model_copy(update={"labels": {**self.service.labels, **more}})
 
     # What happens.
     def measures(self, **values: float | str) -> None:
@@ -94,6 +102,10 @@ class Story:
         self._record = plan.record
         self.told += plan.decisions
         if isinstance(plan.command, ScaleCommand):
+            if self.refuses:
+                refused = a_result(plan.command.id, status=ResultStatus.REFUSED, changed=False, reason="no")
+                self._results[plan.command.id] = refused
+                return self.service.replicas or 0
             version = self.service.version
             self._results[plan.command.id] = a_result(plan.command.id, written_from=version, finished_at=self.now)
             self.written(plan.command.replicas, label=plan.command.id)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scheduler.policies.autoscale.deciding import Decided, Seen, decide
-from services.scheduler.policies.autoscale.proposals import Amount, Failed, Reading, Tasks
+from services.scheduler.policies.autoscale.proposals import Amount, Failed, Reading, Tasks, Use
 from services.scheduler.policies.autoscale.settings import Settings
 from services.scheduler.policies.autoscale.windows import Memory
 
@@ -77,6 +77,11 @@ def test_a_reading_in_between_puts_the_fallback_off():
         assert 5 == story.at(15 * number, reading).replicas
 
 
+def test_tasks_that_warm_up_are_no_failure():
+    story = Story(2, fallback=9)
+    assert {2} == {story.at(15 * number, Use("cpu", 50)).replicas for number in range(10)}
+
+
 # Windows and rates.
 def test_up_is_at_once_and_down_waits_for_its_window():
     story = Story(2)
@@ -129,6 +134,25 @@ def test_to_zero_when_nothing_was_to_do_for_the_cooldown():
     assert [1, 1, 0] == [story.at(at, push(total)).replicas for at, total in ((0, 5), (59, 0), (60, 0))]
 
 
+def test_what_tasks_use_does_not_keep_them_from_zero():
+    story = Story(1, min=0, cooldown=60)
+    idle = Use("cpu", 50, {"0": 1.0})
+    assert [1, 0] == [story.at(at, push(0), idle).replicas for at in (0, 60)]
+
+
+def test_a_floor_alone_leads_from_zero_and_to_it():
+    story = Story(0, push=None, min=0, cooldown=60, floors="0 8 * * * to 0 20 * * * = 3", timezone="UTC")
+    evening, morning = 8 * 3600, 20 * 3600
+    assert [3, 3, 3, 0, 0, 3] == [
+        story.at(at).replicas for at in (0, evening - 1, evening + 58, evening + 59, morning - 1, morning)
+    ]
+
+
+def test_a_clock_that_jumps_back_does_not_keep_it_from_zero():
+    story = Story(1, min=0, cooldown=60)
+    assert [1, 1, 0] == [story.at(at, push(total)).replicas for at, total in ((9000, 5), (0, 0), (60, 0))]
+
+
 def test_from_zero_as_soon_as_there_is_something_to_do():
     assert 1 == decide(seen(0, push(0.1)), settings(min=0), None, NOON).replicas
     assert 0 == decide(seen(0, push(3)), settings(min=0, activation=3), None, NOON).replicas
@@ -147,6 +171,17 @@ def test_a_service_that_somebody_has_scaled_to_zero_is_left_alone():
 # Bounds.
 def test_a_rollout_is_left_alone():
     assert 2 == decide(seen(2, push(90), rollout="updating"), settings(), None, NOON).replicas
+
+
+def test_windows_go_on_during_a_rollout():
+    story = Story(4)
+    for number in range(20):
+        story.at(30 * number, push(40), rollout="updating")
+    assert 4 == story.at(600, push(10)).replicas
+
+
+def test_from_zero_a_rollout_is_left_alone_too():
+    assert 0 == decide(seen(0, push(90), rollout="paused"), settings(min=0), None, NOON).replicas
 
 
 def test_not_up_while_tasks_wait_for_a_node():

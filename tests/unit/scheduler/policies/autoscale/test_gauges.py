@@ -3,7 +3,6 @@
 import json
 from datetime import UTC, datetime
 
-import httpx
 import pytest
 
 from funswarm.errors import FunswarmError, InvalidRequest, PermanentError, UnknownObject
@@ -154,18 +153,3 @@ def test_what_is_no_number_is_said(body, why):
 async def test_without_prometheus_a_query_says_what_to_set():
     with pytest.raises(FunswarmError, match="FUNSWARM_PROMETHEUS_URL"):
         await Readers(None, None).read(Query("up"))  # type: ignore[arg-type]  # no NATS in it
-
-
-async def test_prometheus_is_asked_over_http(monkeypatch):
-    asked = []
-
-    def serve(request: httpx.Request) -> httpx.Response:
-        asked.append((request.url.path, request.content))
-        return httpx.Response(200, content=answer("scalar", [0, "3"]))
-
-    readers = Readers(None, "http://prometheus:9090/")  # type: ignore[arg-type]  # no NATS in it
-    client = httpx.AsyncClient(transport=httpx.MockTransport(serve))
-    monkeypatch.setattr(readers, "_client", lambda: client)
-    assert 3 == await readers.read(Query("sum(up)"))
-    assert [("/api/v1/query", b"query=sum%28up%29")] == asked
-    await client.aclose()

@@ -2,6 +2,7 @@
 
 import pytest
 
+from funswarm.spec import REPLICAS_MAX
 from services.scheduler.policies.autoscale.proposals import Amount, Failed, Level, Tasks, Use, propose
 
 TOLERANCE = 0.1
@@ -32,6 +33,8 @@ def by_use(wanted: int, target: float, percents: list[float | None], young: tupl
         pytest.param(3, 50, [100, 100, None], (), 4, id="up, one of three not measured"),
         pytest.param(3, 50, [10, 45, None], (0,), 3, id="down, one warms up and one is not measured: open"),
         pytest.param(10, 50, [5] * 9 + [None], (), 3, id="down, one of many not measured"),
+        pytest.param(10, 50, [60] * 5, (), 10, id="up, half do not run yet: open"),
+        pytest.param(4, 50, [100] * 3, (), 6, id="up, one does not run yet"),
     ],
 )
 def test_tasks_that_use_a_resource(wanted, target, percents, young, expected):
@@ -55,6 +58,14 @@ def test_an_amount_is_shared_out(total, expected):
 @pytest.mark.parametrize(("value", "expected"), [(10, 4), (10.9, 4), (20, 8), (5, 2), (0, 0)])
 def test_a_level_goes_down_with_more_tasks(value, expected):
     assert expected == propose(Level("query", 10, value), Tasks(4, frozenset("abcd")), TOLERANCE).replicas
+
+
+def test_a_level_over_its_target_never_asks_for_fewer():
+    assert 10 == propose(Level("query", 10, 15), Tasks(10, frozenset("abcde")), TOLERANCE).replicas
+
+
+def test_what_is_beyond_all_numbers_is_as_many_as_can_be():
+    assert REPLICAS_MAX == propose(Amount("push", 1e-10, 1e308), Tasks(1, frozenset("a")), TOLERANCE).replicas
 
 
 def test_a_sum_that_is_a_hair_over_is_not_one_more():

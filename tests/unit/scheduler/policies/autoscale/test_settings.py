@@ -31,6 +31,18 @@ def test_those_of_other_autoscalers():
     assert 300 == settings.cooldown_s
 
 
+@pytest.mark.parametrize(
+    ("labels", "expected"),
+    [
+        ({"swarm.autoscaler": "true", "swarm.autoscaler.maximum": "4"}, Settings(max=4, cpu=80, memory=80)),
+        ({"orbiter": "true"}, Settings(step_up=1, step_down=1)),
+        ({"swarm.autoscaler": "true", f"{OURS}push": "9"}, Settings(push=9)),
+    ],
+)
+def test_what_they_do_without_being_told_is_done(labels, expected):
+    assert (expected, []) == of(labels)
+
+
 def test_a_service_without_them_is_none():
     assert (None, []) == of({"swarm.autoscalers": "true"})
 
@@ -48,7 +60,15 @@ def test_a_value_that_is_wrong_keeps_it_from_being_followed(key, value):
 
 
 @pytest.mark.parametrize(
-    "values", [{}, {"cpu": "50", "min": "6"}, {"lag": "5"}, {"lag": "5", "stream": "S"}, {"query": "up"}]
+    "values",
+    [
+        {},
+        {"cpu": "50", "min": "6"},
+        {"lag": "5"},
+        {"lag": "5", "stream": "S"},
+        {"query": "up"},
+        {"cpu": "50", "min": "0"},
+    ],
 )
 def test_what_does_not_go_together_keeps_it_from_being_followed(values):
     settings, problems = ours(**values)

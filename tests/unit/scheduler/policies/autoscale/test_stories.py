@@ -7,6 +7,7 @@ from funswarm.spec import REPLICAS_MAX
 from funswarm.state import UpdateStatus
 from services.scheduler.policies.autoscale.measures import Measured
 from tests.builders import a_task
+from tests.floors import Floor
 from tests.unit.scheduler.policies.autoscale.story import Story
 
 LAG: dict[str, Any] = {"lag": "100", "stream": "ORDERS", "consumer": "work", "max": "20"}
@@ -91,7 +92,7 @@ def test_a_user_s_hand_is_left_alone_for_a_while():
 
 def test_what_a_deploy_resets_is_brought_back():
     story = Story(1, push="10", max="20")
-    assert 5 == story.at(0, push=90)
+    assert [5, 5] == [story.at(second, push=90) for second in (0, 1)]
     story.written(1, label=None)
     assert 5 == story.at(3)
     assert "deployed anew" in story.told[-1].reason
@@ -139,6 +140,11 @@ def test_hooks_go_down_when_the_window_is_over():
     story.at(0)
     story.hears("down")
     assert [4, 3, 3] == [story.at(second) for second in (15, 90, 300)]
+
+
+def test_besides_other_triggers_a_hook_that_was_never_called_says_nothing():
+    story = Story(3, **FAST, step_up="2")
+    assert 1 == story.at(0, push=10)
 
 
 def test_tasks_that_use_much_get_company():
@@ -189,6 +195,36 @@ def test_a_clock_that_jumps_back_stops_nothing():
     story = Story(2, push="10", down_window="60s")
     story.at(3600, push=20)
     assert [2, 2, 1] == [story.at(second, push=10) for second in (0, 30, 90)]
+
+
+def test_a_clock_that_jumps_ahead_takes_away_one_step_at_most():
+    story = Story(8, push="10", max="20")
+    story.at(0, push=80)
+    assert [6, 6] == [story.at(second, push=10) for second in (7200, 7215)]
+
+
+def test_of_two_policies_that_disagree_the_earlier_one_writes_and_the_other_says_so():
+    story = Story(2, push="10", max="20")
+    story.governed_by(Floor(), floor="5")
+    assert 5 == story.at(0, push=90)
+    assert ("autoscale", "floor has it: it is writing it") == (story.told[-1].policy, story.limiter)
+    assert 6 == story.at(15, push=90)
+
+
+def test_what_was_refused_counts_neither_for_the_rate_nor_as_what_there_was():
+    story = Story(1, push="10", max="20", min="1")
+    story.refuses = True
+    assert [1, 1] == [story.at(second, push=50) for second in (0, 11)]
+    story.refuses = False
+    assert [1, 5] == [story.at(second, push=value) for second, value in ((20, 10), (31, 50))]
+
+
+def test_out_of_use_it_is_not_looked_at_again_and_again():
+    story = Story(0, **FAST)
+    story.at(0, push=90)
+    told = len(story.told)
+    assert [0, 0] == [story.at(second, push=90 + second) for second in (1, 2)]
+    assert told == len(story.told)
 
 
 def test_what_there_is_when_it_begins_stays_for_the_window():
