@@ -25,6 +25,7 @@ async def test_it_names_every_route(document):
         "/v1/nodes/{name}/activate", "/v1/schedules", "/v1/schedules/{name}",
         "/v1/commands", "/v1/dead", "/v1/dead/{sequence}", "/v1/dead/{sequence}/replay",
         "/v1/cron", "/v1/cron/{name}/runs", "/v1/cron/{name}/run", "/v1/scale-hooks/{name}",
+        "/v1/scale-hooks", "/v1/scale-hooks/{name}/{step}",
         "/v1/services/{name}/decisions", "/v1/services/{name}/hold",
         "/v1/hooks", "/v1/hooks/{name}", "/v1/hooks/{name}/pause", "/v1/hooks/{name}/resume", "/v1/hooks/{name}/test",
         "/v1/commands/{command_id}", "/v1/events", "/v1/traefik", "/healthz", "/readyz", "/metrics",

@@ -40,11 +40,8 @@ def secured(tmp_path_factory):
     return client, build(client, settings, Figures(), asyncio.Event(), "api-1", proxies=no_proxies(client))
 
 
-async def post(secured, body, user="operator", name="web"):
-    secured[0].pushed.clear()
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(secured[1]), base_url="http://localhost") as http:
-        headers = {"Authorization": f"Bearer {TOKENS[user][0]}"}
-        return await http.post(f"/v1/scale-hooks/{name}", json=body, headers=headers)
+async def post(secured, body, user="operator"):
+    return await send(secured, "/web", body, user)
 
 
 def alarm(status, **labels):
@@ -63,11 +60,45 @@ def alarm(status, **labels):
         (alarm("firing", scale="down", service="web"), DOWN),
         (alarm("firing"), UP),
         (alarm("resolved"), DOWN),
+        ({"groupLabels": {"scale": "up", "service": "web"}}, UP),
     ],
 )
 async def test_what_hooks_say_is_pushed(secured, body, expected):
     answer = await post(secured, body)
     assert (200, [("web", expected)]) == (answer.status_code, secured[0].pushed)
+
+
+async def send(secured, path, body=None, user="operator"):
+    secured[0].pushed.clear()
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(secured[1]), base_url="http://localhost") as http:
+        headers = {"Authorization": f"Bearer {TOKENS[user][0]}"}
+        return await http.post(f"/v1/scale-hooks{path}", json=body, headers=headers)
+
+
+@pytest.mark.parametrize("body", [alarm("firing", scale="down", service="web"), alarm("resolved", service="web")])
+async def test_an_alarm_may_name_its_service_itself(secured, body):
+    assert (200, [("web", DOWN)]) == ((await send(secured, "", body)).status_code, secured[0].pushed)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [(alarm("firing"), 400), ({"step": "up"}, 400), (alarm("firing", service="x" * 129), 400),
+     (alarm("firing", service="other"), 404)],
+)  # fmt: skip
+async def test_an_alarm_that_names_none_is_refused(secured, body, expected):
+    assert (expected, []) == ((await send(secured, "", body)).status_code, secured[0].pushed)
+
+
+@pytest.mark.parametrize(("way", "expected"), [("up", [("web", UP)]), ("down", [("web", DOWN)]), ("left", [])])
+async def test_a_step_may_stand_in_the_path(secured, way, expected):
+    answer = await send(secured, f"/web/{way}")
+    assert (200 if expected else 400, expected) == (answer.status_code // 100 * 100, secured[0].pushed)
+
+
+@pytest.mark.parametrize(("path", "body"), [("", alarm("firing", service="web")), ("/web/up", None)])
+@pytest.mark.parametrize(("user", "expected"), [("reader", 403), ("shop", 404)])
+async def test_who_may_not_scale_may_send_none_of_them(secured, path, body, user, expected):
+    assert (expected, []) == ((await send(secured, path, body, user)).status_code, secured[0].pushed)
 
 
 async def test_the_end_of_an_alarm_with_a_direction_says_nothing(secured):
