@@ -20,8 +20,9 @@ from testbed.shell import run, say, wait_for
 from testbed.swarm import NETWORK, Swarm, load
 
 ROOT = Path(__file__).resolve().parents[1]
-PARTS = ("poller", "scheduler", "notifier", "api")
+PARTS = ("poller", "scheduler", "notifier", "api", "agent")
 WEB = "web"
+AGENT = "funswarm-agent"  # the stack of stack.agent.yml
 _BUILD_S = 900
 _PROXY_S = 180
 # Each says which task answers; the site has its page where nginx has it.
@@ -118,6 +119,12 @@ def deploy_docker_flow(swarm: Swarm, image: str) -> None:
         "PROXY_HTTPS_PORT": "8443",
     }
     _deploy_stack(swarm.manager.host, "stack.docker-flow.yml", "flow", variables)
+
+
+def deploy_agent(swarm: Swarm, image: str) -> None:
+    """The node agent on each node of a testbed Swarm that has the stack; it tells what tasks use every 2 s."""
+    variables = {"FUNSWARM_IMAGE": image, "SOCKET_GID": str(os.getegid()), "FUNSWARM_USAGE_INTERVAL_S": "2"}
+    _deploy_stack(swarm.manager.host, "stack.agent.yml", AGENT, variables)
 
 
 def _make_web(swarm: Swarm) -> None:

@@ -12,7 +12,8 @@ from services.settings import Settings
 
 async def main(settings: Settings, stop: asyncio.Event) -> None:
     """Tell what tasks use until `stop` is set."""
-    await run_agent(NatsSettings.of(settings), EngineSettings.from_environment(os.environ), instance(), stop)
+    engine = EngineSettings.from_environment(os.environ)
+    await run_agent(NatsSettings.of(settings), engine, instance(), stop, settings.usage_interval_s)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,8 @@
-"""Reads what the node's tasks use, every ROUND_S, and tells it. I/O: the engine, NATS. Nothing is kept."""
+"""Reads what the node's tasks use, again and again, and tells it. I/O: the engine, NATS. Nothing is kept."""
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import Final
 
 import structlog
 
@@ -17,12 +16,12 @@ from services.engine.settings import EngineSettings
 from services.engine.usage import Counters
 from services.runtime import until_one_ends
 
-ROUND_S: Final = 15.0
-
 log = structlog.get_logger(__name__)
 
 
-async def run_agent(nats: NatsSettings, engine: EngineSettings, instance: str, stop: asyncio.Event) -> None:
+async def run_agent(
+    nats: NatsSettings, engine: EngineSettings, instance: str, stop: asyncio.Event, interval_s: float
+) -> None:
     """Work until `stop` is set.
 
     Raises:
@@ -33,10 +32,10 @@ async def run_agent(nats: NatsSettings, engine: EngineSettings, instance: str, s
         stack.push_async_callback(bus.close)
         there = await Engine.connect(engine)
         stack.push_async_callback(there.close)
-        await until_one_ends(tell(bus, there), bus.watch(), stop.wait())
+        await until_one_ends(tell(bus, there, interval_s), bus.watch(), stop.wait())
 
 
-async def tell(bus: Bus, engine: Engine, round_s: float = ROUND_S) -> None:
+async def tell(bus: Bus, engine: Engine, interval_s: float) -> None:
     """Until cancelled; a round that fails is left out."""
     node_id = ""
     before: Mapping[str, Counters] = {}
@@ -49,4 +48,4 @@ async def tell(bus: Bus, engine: Engine, round_s: float = ROUND_S) -> None:
             before = now
         except FunswarmError as error:
             log.warning("what tasks use is told later", reason=str(error))
-        await asyncio.sleep(round_s)
+        await asyncio.sleep(interval_s)
