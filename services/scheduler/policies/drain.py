@@ -102,8 +102,8 @@ class _Look:
             return Verdict(memory=self._situation.memory, ask=ask, said=said, again_at=self._soon)
         if BASE_LABEL in self._service.labels:
             said = Said(f"somebody else has set {self._has} replicas in the middle of a drain: they stay")
-            ask = Ask[Memory](self._write(None, None), finishes=True)
-            return Verdict(memory=self._situation.memory, ask=ask, said=said, again_at=self._soon)
+            left: Ask[Memory] = Ask(self._write(None, None), finishes=True)
+            return Verdict(memory=self._situation.memory, ask=left, said=said, again_at=self._soon)
         return self._spoken(None)
 
     # Once it is surged.

@@ -7,7 +7,7 @@ command is sent, and loses what is not in the memory. Where Swarm does not say w
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from funswarm.commands import Command, DrainCommand, NodeCommand, ScaleCommand, UpdateCommand
 from funswarm.holds import Hold
@@ -27,11 +27,13 @@ from tests.builders import a_node, a_service, a_task
 from tests.floors import NOW, a_result, a_world
 
 Crash = Literal["", "before keeping", "before sending", "after sending"]
+CRASHES: Final[tuple[Crash, ...]] = ("before keeping", "before sending", "after sending")
+EVENTS: Final = (*CRASHES, "hand", "rollout", "rolled out", "hold", "release", "stuck", "restarting", "start", "away")
 
 
 class Model:
     """One service `web`. `least`: the lowest number of its tasks that ran at any time. `harmed`: by how many a policy's
-    write let fewer run than before, and than it asked for; each time that it did.
+    write let fewer run than before, where these were not more than the base; each time that it did.
 
     `beside`: policies of lower rank; `labels`: more of the service.
     """
@@ -64,6 +66,7 @@ class Model:
         self.least = len(self.tasks)
         self.most = len(self.tasks)
         self.harmed: list[int] = []
+        self.wanted = len(self.tasks)  # as many replicas as people have asked for
         self.reasons: list[str] = []
         self.limiters: list[str] = []
 
@@ -100,7 +103,33 @@ class Model:
 
     def write(self, **fields: Any) -> None:
         """Somebody else writes the service."""
+        self.wanted = fields.get("replicas", self.wanted)
         self._put(fields, self.service.version + 1)
+
+    def happens(self, event: str) -> None:
+        """One of EVENTS."""
+        match event:
+            case "hand":
+                self.write(replicas=self.wanted + 20)
+            case "rollout" | "rolled out":
+                self.write(update_status={"state": "updating"} if event == "rollout" else None)
+            case "hold" | "release":
+                held = Hold(service="web", until=NOW + timedelta(days=1))
+                self.holds = (held,) if event == "hold" else ()
+            case "stuck" | "restarting":
+                self.starts, self.desired = False, "ready" if event == "restarting" else "running"
+            case "start":
+                self.start()
+            case "away":
+                self.works = not self.works
+            case _:
+                self.step(next((crash for crash in CRASHES if crash == event), ""))
+
+    def calms_down(self) -> None:
+        """Nothing keeps policies from their work any more."""
+        self.works, self.holds = True, ()
+        self.write(update_status=None)
+        self.start()
 
     @property
     def running(self) -> int:
@@ -155,7 +184,7 @@ class Model:
             replicas = command.changes.replicas
             fields = {"labels": labels} | ({"replicas": replicas} if replicas is not None else {})
             self._put(fields, self.service.version + 1)
-        if self.running < min(running, self.service.replicas or 0):
+        if self.running < min(running, surges.unsurged(self.service).replicas or 0):
             self.harmed.append(running - self.running)
 
     def _write_node(self, command: NodeCommand) -> None:

@@ -5,9 +5,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from funswarm.commands import ActivateCommand, DrainCommand, PauseCommand
+from services.scheduler.plan_node import DRAIN_LABEL
 from services.scheduler.policies.drain import Drain
 from services.scheduler.policies.drain_memory import BASE_LABEL
-from tests.builders import a_node
+from services.scheduler.policies.evaluate import evaluate
+from tests.builders import a_node, a_service, a_task
+from tests.floors import a_case
 from tests.unit.scheduler.policies.surge_model import Model
 
 CRASHES = st.lists(st.sampled_from(["", "", "before keeping", "before sending", "after sending"]), max_size=20)
@@ -45,7 +48,16 @@ def test_a_service_that_does_not_care_is_not_waited_for():
     model = a_model(1, 0)
     model.write(labels={"funswarm.drain": "false"})
     model.run(5)
-    assert (1, 1) == (model.service.replicas, model.most)
+    assert ((1, "drain", False), 1) == (state(model), model.most)
+
+
+def test_where_there_are_none_but_global_services_the_node_is_drained():
+    nodes = [a_node(availability="pause", labels={DRAIN_LABEL: "please"}), a_node("beta")]
+    service = a_service(mode="global", replicas=None)
+    tasks = [a_task(slot=None, node=name) for name in ("alpha", "beta")]
+    plan = evaluate(a_case(service, (Drain(),), tasks=[*nodes, *tasks]))
+    assert isinstance(plan.command, DrainCommand)
+    assert ("node-alpha", False) == (plan.command.target, plan.command.graceful)
 
 
 def test_it_waits_for_tasks_that_do_not_run_yet_and_then_gives_up():

@@ -15,13 +15,11 @@ from services.scheduler.policies.rebalance_memory import BASE_LABEL
 from tests.builders import a_node
 from tests.floors import NOW
 from tests.unit.scheduler.policies.autoscale.story import Given as Gauges
+from tests.unit.scheduler.policies.surge_model import EVENTS as EVENTS_OF_ALL
 from tests.unit.scheduler.policies.surge_model import Model
 
 SCALED = {"funswarm.autoscale.enable": "true", "funswarm.autoscale.push": "10", "funswarm.autoscale.max": "40"}
-CRASHES = ("before keeping", "before sending", "after sending")
-HANDS = ("hand", "rollout", "rolled out", "hold", "release")
-SWARMS = ("stuck", "restarting", "start", "join", "old dies", "new dies", "away")
-EVENTS = st.sampled_from(("", "", "", *CRASHES, *HANDS, *SWARMS))
+EVENTS = st.sampled_from(("", "", "", "join", "n0 dies", "n1 dies", *EVENTS_OF_ALL))
 
 
 def hot(beside=(), **labels):
@@ -140,50 +138,26 @@ def test_the_tasks_of_a_surge_are_no_replicas_for_the_autoscaler():
 
 
 # Whatever comes, in whatever order.
-def happens(model, event, wanted):
-    """The number of replicas that the service shall have then."""
+def happens(model, event):
     match event:
-        case "hand":
-            model.write(replicas=wanted + 20)
-            return wanted + 20
-        case "rollout":
-            model.write(update_status={"state": "updating"})
-        case "rolled out":
-            model.write(update_status=None)
-        case "hold":
-            model.holds = (Hold(service="web", until=NOW + timedelta(days=1)),)
-        case "release":
-            model.holds = ()
-        case "stuck":
-            model.starts, model.desired = False, "running"
-        case "restarting":
-            model.starts, model.desired = False, "ready"
-        case "start":
-            model.start()
         case "join":
             model.nodes.append(a_node(f"n{len(model.nodes)}"))
-        case "old dies" | "new dies":
-            model.die("n0" if event == "old dies" else "n1")
-        case "away":
-            model.works = not model.works
-        case crash:
-            model.step(crash)
-    return wanted
+        case "n0 dies" | "n1 dies":
+            model.die(event[:2])
+        case _:
+            model.happens(event)
 
 
 @given(count=st.integers(1, 9), events=st.lists(EVENTS, max_size=40))
-@settings(max_examples=150)
+@settings(max_examples=80)
 def test_whatever_happens_it_takes_no_running_task_and_ends_at_the_replicas_that_were_asked_for(count, events):
     model = Model(Rebalance, {"n0": count}, [a_node("n0")])
     model.step()
     model.nodes.append(a_node("n1"))
-    wanted = count
     for event in events:
-        wanted = happens(model, event, wanted)
+        happens(model, event)
         model.step()
-    model.works, model.holds = True, ()
-    model.write(update_status=None)
-    model.start()
+    model.calms_down()
     model.run(160)
     assert [] == model.harmed
-    assert (wanted, False) == (model.service.replicas, BASE_LABEL in model.labels)
+    assert (model.wanted, False) == (model.service.replicas, BASE_LABEL in model.labels)
