@@ -2,6 +2,7 @@
 
 import pytest
 
+from funswarm.state import TaskState
 from services.scheduler.policies.drain_memory import BASE_LABEL as DRAIN_BASE_LABEL
 from services.scheduler.policies.rebalance_memory import BASE_LABEL
 from services.scheduler.policies.surges import safe_to_take_away, unsurged, wanted
@@ -10,7 +11,7 @@ from tests.builders import a_service, a_task
 
 def tasks(**nodes):
     """`h1="rrp"`: two of its tasks run, one is prepared."""
-    found = []
+    found: list[TaskState] = []
     for node, states in nodes.items():
         for state in states:
             word = {"r": "running", "p": "preparing"}[state]
