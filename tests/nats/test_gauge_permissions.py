@@ -36,6 +36,10 @@ async def test_an_agent_tells_the_scheduler_what_tasks_use(secured):
     assert 9 == Usage.model_validate_json(heard[0]).tasks["t1"].memory_bytes
 
 
-async def test_who_tells_numbers_does_not_hear_those_of_others(secured):
+@pytest.mark.parametrize(
+    ("user", "subject"),
+    [("client", "funswarm.gauge.*"), *(("agent", one) for one in ("funswarm.usage.*", "funswarm.event.>", "_INBOX.>"))],
+)
+async def test_who_tells_numbers_does_not_hear_those_of_others(secured, user, subject):
     with pytest.raises(PermanentError, match="refuses subscribing"):
-        await hear(await secured("client"), "funswarm.gauge.*", lambda _, __: None)
+        await hear(await secured(user), subject, lambda _, __: None)
