@@ -37,6 +37,7 @@ from funswarm.messages import (
 )
 from funswarm.outcome import Accepted, check
 from funswarm.schedules import Cancelled, Schedule, Scheduled
+from funswarm.sessions import Session
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.state import Condition, ConditionStatus, NodeState, ServiceState, TaskState
 from funswarm.subjects import Subjects
@@ -79,6 +80,7 @@ __all__ = [
     "ServiceSpec",
     "ServiceState",
     "ServiceSummary",
+    "Session",
     "SnapshotBegin",
     "SnapshotEnd",
     "Snapshotted",

@@ -13,6 +13,7 @@ from funswarm.holds import Hold, Holds
 from funswarm.link import NobodyAnswers
 from funswarm.queries import Queries
 from funswarm.querying import raise_error
+from funswarm.sessions import Session, Sessions
 from funswarm.subjects import token
 
 DECISIONS_MAX: Final = 1000
@@ -61,6 +62,18 @@ class Policed(Queries):
         except NobodyAnswers as error:
             raise Unavailable(f"no active scheduler listens on {subject}: start one, or try again") from error
         raise_error(answer)
+
+    async def wake(self, service: str, lasts_s: float) -> Session:
+        """Wants a service, by its name, to be awake for so long from now on, at least; its labels say what that means.
+
+        Raises:
+            InvalidRequest: it is shorter than a second, or longer than a week.
+        """
+        return await Sessions(self._link, self._subjects).open(service, lasts_s)
+
+    async def session(self, service: str) -> Session | None:
+        """How long somebody wants a service to be awake; None: nobody does."""
+        return await Sessions(self._link, self._subjects).of(service)
 
     async def holds(self, service: str | None = None) -> tuple[Hold, ...]:
         """The holds of a service, None: of all."""

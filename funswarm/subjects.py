@@ -104,6 +104,11 @@ class Subjects:
         return self._stream("POLICIES")
 
     @property
+    def sessions_bucket(self) -> str:
+        """Key-value: until when services shall be awake, by name."""
+        return self._stream("SESSIONS")
+
+    @property
     def notified_bucket(self) -> str:
         """Key-value: what Docker Flow's receivers were told last."""
         return self._stream("NOTIFIED")
@@ -227,6 +232,10 @@ class Subjects:
     @property
     def all_holds(self) -> str:
         return f"$KV.{self.policies_bucket}.hold.*.*"
+
+    def session(self, service: str | None) -> str:
+        """Until when a service shall be awake, as a key of its bucket; None: the filter for all."""
+        return f"$KV.{self.sessions_bucket}.{'*' if service is None else token(service)}"
 
     # Schedules; a name of one is a token.
     def schedule(self, name: str) -> str:

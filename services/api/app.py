@@ -36,6 +36,7 @@ from services.api.problems import of_error, of_validation, problem
 from services.api.proxies import Proxies
 from services.api.proxies import routes as proxy_routes
 from services.api.settings import ApiSettings
+from services.api.wake.routes import strategies, themes
 
 _log = structlog.get_logger()
 
@@ -73,6 +74,8 @@ def build(
         hooks.routes(client),
         events.routes(client, settings, figures, stopping),
         proxy_routes(proxies),
+        strategies(client, proxies.followed, stopping),
+        themes(),
     )
     for router in routers:
         app.include_router(router, dependencies=[Depends(refusing_unknown(app))])

@@ -21,6 +21,7 @@ TAGS: Final = [
     {"name": "policies", "description": "What Funswarm does of itself with a service, and keeping it from that"},
     {"name": "events", "description": "Every change as it happens"},
     {"name": "proxies", "description": "What reverse proxies are told of the Swarm"},
+    {"name": "waking", "description": "Services that run while somebody asks for them, by Sablier's routes"},
     {
         "name": "dead letters",
         "description": "Commands and webhooks' events that could not be done, with their originals",

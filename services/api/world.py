@@ -42,7 +42,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A task that is wanted and has not ended."""
+    """A task that is wanted and has not ended. `since`: when it came to its state, as Swarm says it."""
 
     id: str
     service_id: str
@@ -53,6 +53,7 @@ class Task:
     state: str
     desired_state: str
     addresses: tuple[Reach, ...]
+    since: str = ""
 
     @property
     def is_ready(self) -> bool:
@@ -262,6 +263,7 @@ def _task(state: TaskState) -> Task:
         state=intern(state.state),
         desired_state=intern(state.desired_state),
         addresses=_reaches(state.addresses),
+        since=state.timestamp,
     )
 
 

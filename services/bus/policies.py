@@ -43,7 +43,7 @@ class PolicyBucket:
 
     async def memories(self) -> list[Kept]:
         """All memories."""
-        found = await self._values(f"$KV.{self._subjects.policies_bucket}.memory.*")
+        found = await values_of(self._bus, self._stream, f"$KV.{self._subjects.policies_bucket}.memory.*")
         return [Kept(stored.body, stored.sequence) for stored in found]
 
     async def memory(self, service: str) -> Kept:
@@ -51,7 +51,7 @@ class PolicyBucket:
         stored = await self._bus.newest(self._stream, self._subjects.memory(service))
         if stored is None:
             return Kept(b"", 0)
-        return Kept(b"" if _is_gone(stored) else stored.body, stored.sequence)
+        return Kept(b"" if is_gone(stored) else stored.body, stored.sequence)
 
     async def keep(self, service: str, body: bytes, revision: int) -> int | None:
         """Write a memory over that of `revision` (0: there was none); its own revision. None: another one is there.
@@ -72,13 +72,13 @@ class PolicyBucket:
 
     async def holds(self) -> list[bytes]:
         """The bodies of all holds."""
-        return [stored.body for stored in await self._values(self._subjects.all_holds)]
+        return [stored.body for stored in await values_of(self._bus, self._stream, self._subjects.all_holds)]
 
     async def holds_on(self, service: str, policy: str) -> list[bytes]:
         """The bodies of the holds that concern a policy of a service, as the stream's leader has them."""
         subjects = [self._subjects.hold(service, one) for one in (None, policy)]
         found = [await self._bus.newest(self._stream, subject) for subject in subjects]
-        return [stored.body for stored in found if stored is not None and not _is_gone(stored)]
+        return [stored.body for stored in found if stored is not None and not is_gone(stored)]
 
     async def listen(self, heard: Callable[[], None]) -> Callable[[], Awaitable[None]]:
         """Call `heard` when somebody writes a hold, as a hint only; what is returned ends that."""
@@ -89,19 +89,21 @@ class PolicyBucket:
         subscription = await self._bus.link.subscribe(self._subjects.all_holds, arrived)
         return lambda: self._bus.link.unsubscribe(subscription)
 
-    async def _values(self, wildcard: str) -> list[Stored]:
-        """Each key's value. One that is written anew while they are read is found at its new place."""
-        found: dict[str, Stored] = {}
-        start, last = 1, await last_sequence(self._bus.link, self._stream)
-        for _ in range(ROUNDS_MAX):
-            async for stored in read_stream(self._bus, self._stream, start, wildcard):
-                found[stored.subject] = stored
-            now = await last_sequence(self._bus.link, self._stream)
-            if now == last:
-                break
-            start, last = last + 1, now
-        return [stored for stored in found.values() if not _is_gone(stored)]
+
+async def values_of(bus: "Bus", stream: str, wildcard: str) -> list[Stored]:
+    """Each key's value in a bucket's stream. One that is written anew while they are read is found at its new place."""
+    found: dict[str, Stored] = {}
+    start, last = 1, await last_sequence(bus.link, stream)
+    for _ in range(ROUNDS_MAX):
+        async for stored in read_stream(bus, stream, start, wildcard):
+            found[stored.subject] = stored
+        now = await last_sequence(bus.link, stream)
+        if now == last:
+            break
+        start, last = last + 1, now
+    return [stored for stored in found.values() if not is_gone(stored)]
 
 
-def _is_gone(stored: Stored) -> bool:
+def is_gone(stored: Stored) -> bool:
+    """Whether the value says that there is none any more."""
     return OPERATION in stored.headers or "Nats-Marker-Reason" in stored.headers or not stored.body

@@ -66,8 +66,8 @@ def streams(subjects: Subjects, settings: NatsSettings) -> list[dict[str, Any]]:
     schedules |= {"duplicate_window": _ns(5 * _MINUTE_S)}
 
     state = _bucket(subjects.state_bucket, settings) | {"allow_atomic": True}
-    names = (subjects.lease_bucket, subjects.hooks_bucket, subjects.policies_bucket, subjects.notified_bucket)
-    buckets = [_bucket(bucket, settings) for bucket in names]
+    names = (subjects.lease_bucket, subjects.hooks_bucket, subjects.policies_bucket, subjects.sessions_bucket)
+    buckets = [_bucket(bucket, settings) for bucket in (*names, subjects.notified_bucket)]
     return [events, commands, results, audit, dead, schedules, reports, state, *buckets]
 
 

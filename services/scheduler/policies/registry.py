@@ -6,6 +6,7 @@ docs/decisions/0013 says why in this order. Before all of them come a hold, and 
 from typing import Any
 
 from services.bus.connection import Bus
+from services.bus.sessions import SessionBucket
 from services.scheduler.policies.autoscale.gauges import NatsGauges
 from services.scheduler.policies.autoscale.policy import Autoscale
 from services.scheduler.policies.autoscale.readers import Readers
@@ -18,11 +19,14 @@ from services.scheduler.policies.drain import Drain
 from services.scheduler.policies.group import Group
 from services.scheduler.policies.keep import Keep
 from services.scheduler.policies.rebalance import Rebalance
+from services.scheduler.policies.wake import Wake
+from services.scheduler.policies.wake_sessions import SessionBook
 from services.scheduler.settings import SchedulerSettings
 
 
 def policies(bus: Bus, settings: SchedulerSettings) -> tuple[Policy[Any, Any], ...]:
     """New ones, for one time of being active: a policy may have I/O of its own."""
+    sessions = SessionBook(SessionBucket(bus))
     return (
         Drain(),
         Rebalance(daily(settings.rebalance_window), settings.rebalance_at_once),
@@ -30,6 +34,7 @@ def policies(bus: Bus, settings: SchedulerSettings) -> tuple[Policy[Any, Any], .
         DependsOn(),
         Group(),
         Cron(),
-        Autoscale(NatsGauges(bus, Readers(bus, settings.prometheus_url))),
+        Wake(sessions),
+        Autoscale(NatsGauges(bus, Readers(bus, settings.prometheus_url)), sessions),
         Keep(bus),
     )

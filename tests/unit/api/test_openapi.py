@@ -28,6 +28,8 @@ async def test_it_names_every_route(document):
         "/v1/scale-hooks", "/v1/scale-hooks/{name}/{step}",
         "/v1/services/{name}/decisions", "/v1/services/{name}/hold",
         "/v1/hooks", "/v1/hooks/{name}", "/v1/hooks/{name}/pause", "/v1/hooks/{name}/resume", "/v1/hooks/{name}/test",
+        "/api/strategies/dynamic", "/api/strategies/blocking", "/api/strategies/poke",
+        "/api/themes", "/api/dynamic/themes",
         "/v1/commands/{command_id}", "/v1/events", "/v1/traefik", "/healthz", "/readyz", "/metrics",
     } == set(document["paths"])  # fmt: skip
 

@@ -20,11 +20,13 @@ def a_service(name="web", labels=None, *, created_at="2026-11-01T08:00:00Z", net
     )  # fmt: skip
 
 
-def a_task(service="web", slot=1, *, reaches=None, state="running", desired_state="running", node_id="node-alpha"):
+def a_task(
+    service="web", slot=1, *, reaches=None, state="running", desired_state="running", node_id="node-alpha", since=""
+):
     addresses = (Reach(NET, "net", f"10.0.1.{slot}"),) if reaches is None else reaches
     return Task(
         id=f"task-{service}-{slot}", service_id=f"service-{service}", slot=slot, node_id=node_id, node_name="alpha",
-        created_at="2026-11-01T08:00:00Z", state=state, desired_state=desired_state, addresses=addresses,
+        created_at="2026-11-01T08:00:00Z", state=state, desired_state=desired_state, addresses=addresses, since=since,
     )  # fmt: skip
 
 
