@@ -11,7 +11,7 @@ autumn comes twice.
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -91,8 +91,8 @@ class Cron:
         while at <= until:
             local = at.astimezone(zone)
             if not self._day(local):
-                tomorrow = datetime.combine(local.date() + timedelta(days=1), time(), zone)
-                at = max(tomorrow.astimezone(UTC), at + SECOND)
+                later = datetime.combine(self._later_day(local.date()), time(), zone)
+                at = max(later.astimezone(UTC), at + SECOND)
             elif local.hour not in self.hours:
                 at += timedelta(hours=1, minutes=-local.minute, seconds=-local.second)
             elif local.minute not in self.minutes:
@@ -117,6 +117,12 @@ class Cron:
             else:
                 last = middle
         return found
+
+    def _later_day(self, day: date) -> date:
+        """The next one; where nothing of the month is due the first of the next month."""
+        if day.month in self.months:
+            return day + timedelta(days=1)
+        return (day.replace(day=28) + timedelta(days=4)).replace(day=1)
 
     def _day(self, local: datetime) -> bool:
         by_date, by_week = local.day in self.days, local.isoweekday() % 7 in self.weekdays

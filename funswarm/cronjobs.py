@@ -68,7 +68,7 @@ class CronJob(Value):
     @field_validator("schedule")
     @classmethod
     def _is_schedule(cls, schedule: str) -> str:
-        Timetable.parse(schedule)
+        _timetable(schedule, None)
         return schedule
 
     @property
@@ -77,7 +77,7 @@ class CronJob(Value):
         return _timetable(self.schedule, self.timezone)
 
 
-@lru_cache(maxsize=20_000)
+@lru_cache(maxsize=20_000)  # a service's labels are read anew with each of its events
 def _timetable(schedule: str, timezone: str | None) -> Timetable:
     return Timetable.parse(schedule) if timezone is None else Timetable.parse(schedule, zone_of(timezone))
 
