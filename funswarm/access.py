@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 DEFAULT_SERVERS: Final = ("nats://127.0.0.1:4222",)
-PING_INTERVAL_S: Final = 3  # two unanswered: the connection is given up after 9 s at most
+PING_INTERVAL_S: Final = 2  # two unanswered: the connection is given up after some 6 s
 RECONNECT_WAIT_S: Final = 0.25
 CONNECT_ONE_S: Final = 2
+_SAFE_USER: Final = re.compile(r"[A-Za-z0-9_-]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,13 @@ class Access:
     @property
     def place(self) -> str:
         """The servers for people, without the passwords that a URL may hold."""
-        return ", ".join(re.sub(r"//[^/@]*@", "//", server) for server in self.servers)
+        parts = (server.rpartition("//") for server in self.servers)
+        return ", ".join(f"{scheme}{slashes}{rest.rpartition('@')[2]}" for scheme, slashes, rest in parts)
+
+    @property
+    def inbox_prefix(self) -> str:
+        """`_INBOX.<user>`: a user can be allowed to read it, and others not; whoever may read `_INBOX.>` may too."""
+        return f"_INBOX.{self.user}" if self.user and _SAFE_USER.fullmatch(self.user) else "_INBOX"
 
     def options(self) -> dict[str, Any]:
         """As nats-py's `connect` takes them: it reconnects for ever, and finds a dead connection soon."""

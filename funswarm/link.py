@@ -27,7 +27,6 @@ RECONNECT_PATIENCE_S: Final = 1.0
 _CLOSE_TIMEOUT_S: Final = 2.0
 _DENIED = re.compile(r'permissions violation for (\w+) to "([^"]+)"')
 _DENIALS_MAX: Final = 100
-_SAFE_USER = re.compile(r"[A-Za-z0-9_-]+")
 
 
 class NobodyAnswers(Unavailable):
@@ -143,10 +142,8 @@ class Link:
         return inbox
 
     def new_inbox(self) -> str:
-        """A subject of our own, below `_INBOX.<user>`: so that users can be kept from each other's answers."""
-        user = self._access.user
-        below = f"_INBOX.{user}" if user and _SAFE_USER.fullmatch(user) else "_INBOX"
-        return f"{below}.{secrets.token_hex(11)}"
+        """A subject of our own."""
+        return f"{self._access.inbox_prefix}.{secrets.token_hex(11)}"
 
     async def reply(self, subject: str) -> None:
         """An empty message, as flow control wants it; lost with the connection."""

@@ -11,6 +11,7 @@ from funswarm.errors import PermanentError, Unavailable
 from funswarm.subjects import Subjects
 from services.bus.answers import NO_RESPONDERS, NoAnswer, NobodyAnswers, status
 from services.bus.deliveries import Deliveries
+from services.bus.dialing import access_of
 from services.bus.jetstream import ApiError, call, decoded_headers, publish, publish_while
 from services.bus.link import Link
 from services.bus.reading import Stored
@@ -36,7 +37,7 @@ class Bus:
     @classmethod
     async def connect(cls, settings: NatsSettings, name: str) -> "Bus":
         """Connect under a name (shown by NATS), waiting for NATS at most `settings.connect_timeout_s`."""
-        link = Link(settings, name)
+        link = Link(access_of(settings, name), settings.connect_timeout_s)
         await link.open()
         return cls(link, settings)
 

@@ -1,48 +1,27 @@
-"""How a connection to NATS is made: nats-py's options out of our settings. Reads the TLS files."""
+"""Where NATS is and who we are there, out of our settings. Reads the TLS files."""
 
-import re
 import ssl
-from typing import Any, Final
 
+from funswarm.access import Access
 from funswarm.errors import PermanentError
 from services.bus.settings import NatsSettings
 
-PING_INTERVAL_S: Final = 2
-PINGS_MAX: Final = 2  # unanswered, then the connection is given up
-RECONNECT_WAIT_S: Final = 0.25
-ONE_CONNECT_S: Final = 2
 
-_USER = re.compile(r"[A-Za-z0-9_-]+")
-
-
-def inbox_prefix(settings: NatsSettings) -> str:
-    """`_INBOX.<user>`: a user can be allowed to read it, and others not; whoever may read `_INBOX.>` may too."""
-    return f"_INBOX.{settings.user}" if settings.user and _USER.fullmatch(settings.user) else "_INBOX"
-
-
-def dial_options(settings: NatsSettings, name: str) -> dict[str, Any]:
-    """What nats-py's `connect` takes, but the callbacks. It tries for ever: whoever calls it sets the bound.
+def access_of(settings: NatsSettings, name: str) -> Access:
+    """`name`: who connects, as NATS shows it.
 
     Raises:
         PermanentError: a TLS file cannot be read, or is none.
     """
-    options: dict[str, Any] = {
-        "servers": settings.url.split(","),
-        "name": name,
-        "user": settings.user,
-        "password": settings.password,
-        "token": settings.token,
-        "connect_timeout": ONE_CONNECT_S,
-        "max_reconnect_attempts": -1,
-        "reconnect_time_wait": RECONNECT_WAIT_S,
-        "ping_interval": PING_INTERVAL_S,
-        "max_outstanding_pings": PINGS_MAX,
-    }
-    if settings.creds_file is not None:
-        options["user_credentials"] = str(settings.creds_file)
-    if (context := tls_context(settings)) is not None:
-        options["tls"] = context
-    return options
+    return Access(
+        tuple(settings.url.split(",")),
+        name,
+        settings.user,
+        settings.password,
+        settings.token,
+        str(settings.creds_file) if settings.creds_file else None,
+        tls_context(settings),
+    )
 
 
 def tls_context(settings: NatsSettings) -> ssl.SSLContext | None:

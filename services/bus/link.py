@@ -21,10 +21,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
+from funswarm.access import Access
 from funswarm.errors import PermanentError, Unavailable
 from services.bus.answers import NO_RESPONDERS, Feed, Inbox, NobodyAnswers, Unfit, status
-from services.bus.dialing import dial_options, inbox_prefix
-from services.bus.settings import NatsSettings
 
 _CLOSE_TIMEOUT_S: Final = 3.0
 _BARRIER_TIMEOUT_S: Final = 5.0
@@ -40,11 +39,11 @@ class Link:
     `lost` is done when the connection is closed for good, with the reason.
     """
 
-    def __init__(self, settings: NatsSettings, name: str) -> None:
-        self.settings = settings
-        self._name = name
+    def __init__(self, access: Access, connect_timeout_s: float) -> None:
+        self._access = access
+        self._connect_timeout_s = connect_timeout_s
         self._client = Client()
-        self.inbox = Inbox(f"{inbox_prefix(settings)}.{self._client._nuid.next().decode()}")  # noqa: SLF001
+        self.inbox = Inbox(f"{access.inbox_prefix}.{self._client._nuid.next().decode()}")  # noqa: SLF001
         self._denied: str | None = None  # the subject of the last subscription that NATS refused
         self._up = asyncio.Event()
         self._why_not = "not connected yet"
@@ -62,7 +61,7 @@ class Link:
         connecting = asyncio.create_task(self._connect())
         both: set[asyncio.Future[Any]] = {connecting, self.lost}
         try:
-            await asyncio.wait(both, timeout=self.settings.connect_timeout_s, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(both, timeout=self._connect_timeout_s, return_when=asyncio.FIRST_COMPLETED)
             self._must_have_connected(connecting)
             await connecting
             self._opened = True
@@ -98,7 +97,7 @@ class Link:
     @property
     def where(self) -> str:
         """The addresses, without passwords."""
-        return ",".join(url.rpartition("@")[2] for url in self.settings.url.split(","))
+        return self._access.place
 
     @property
     def connected(self) -> bool:
@@ -255,7 +254,7 @@ class Link:
             raise Unavailable(f"NATS at {self.where} cannot be used: {error}") from error
 
     def _options(self) -> dict[str, Any]:
-        return dial_options(self.settings, self._name) | {
+        return self._access.options() | {
             "error_cb": self._on_error,
             "disconnected_cb": self._on_disconnected,
             "reconnected_cb": self._on_reconnected,
@@ -294,7 +293,7 @@ class Link:
 
     @property
     def _who(self) -> str:
-        return f"user {self.settings.user}" if self.settings.user else "a client without a user"
+        return f"user {self._access.user}" if self._access.user else "a client without a user"
 
     async def _on_disconnected(self) -> None:
         self._drop("the connection to NATS is lost")
