@@ -76,9 +76,9 @@ class Story:
         measured = self.gauges.measured
         self.gauges.measured = replace(measured, steps=(*measured.steps, Step(self.now, way)))
 
-    def uses(self, **processors: float) -> None:
-        """A task of each of these slots (`_1`) uses so many processors."""
-        used = {f"task-web-{name[1:]}": Used(self.now, value, 0) for name, value in processors.items()}
+    def uses(self, memory_bytes: int = 0, **processors: float) -> None:
+        """A task of each of these slots (`_1`) uses so many processors, and each of them so much memory."""
+        used = {f"task-web-{name[1:]}": Used(self.now, value, memory_bytes) for name, value in processors.items()}
         self.gauges.measured = replace(self.gauges.measured, used=used)
 
     def written(self, replicas: int, *, label: str | None = "keep", **others: Any) -> None:

@@ -1,6 +1,9 @@
 """Autoscaling in the frame, from beginning to end: good days and bad ones."""
 
+from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from funswarm.decisions import DecisionOutcome
 from funswarm.spec import REPLICAS_MAX
@@ -8,7 +11,7 @@ from funswarm.state import UpdateStatus
 from services.scheduler.policies.autoscale.measures import Measured
 from tests.builders import a_task
 from tests.floors import Floor
-from tests.unit.scheduler.policies.autoscale.story import Story
+from tests.unit.scheduler.policies.autoscale.story import LONG_AGO, Story
 
 LAG: dict[str, Any] = {"lag": "100", "stream": "ORDERS", "consumer": "work", "max": "20"}
 FAST: dict[str, Any] = {"push": "10", "max": "20", "down_window": "0s", "down_percent": "100"}
@@ -151,6 +154,21 @@ def test_tasks_that_use_much_get_company():
     story = Story(2, cpu="50", max="9")
     story.uses(_1=0.9, _2=0.9)
     assert 4 == story.at(0)
+
+
+def test_tasks_that_use_much_memory_get_company():
+    story = Story(2, memory="50", max="9")
+    story.uses(230 << 20, _1=0, _2=0)
+    assert 4 == story.at(0)
+
+
+@pytest.mark.parametrize(("warm_up", "expected"), [("60s", 2), ("10s", 3)])
+def test_a_task_that_warms_up_is_no_measure(warm_up, expected):
+    story = Story(2, cpu="50", max="9", warm_up=warm_up)
+    began = (story.now - timedelta(seconds=30)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    story.tasks = [a_task(slot=1, node="n0", timestamp=LONG_AGO), a_task(slot=2, node="n0", timestamp=began)]
+    story.uses(_1=0.5, _2=0.99)
+    assert expected == story.at(0)
 
 
 def test_without_an_agent_it_stays():
