@@ -12,6 +12,7 @@ autumn comes twice.
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -132,6 +133,7 @@ class Cron:
 UTC_ZONE: Final = ZoneInfo("UTC")
 
 
+@lru_cache(maxsize=4096)  # thousands of expressions share their numbers
 def _field(word: str, field: _Range) -> tuple[frozenset[int], bool]:
     """The numbers, and whether it is a star: `*` or `?`, also with a step of 1."""
     numbers: set[int] = set()
