@@ -6,7 +6,7 @@ import pytest
 
 from funswarm.messages import Placement, Preview
 from services.scheduler.facts import host_ports, node_facts, task_facts
-from services.scheduler.foresee import Swarm, foresee, foresee_drain
+from services.scheduler.foresee import Swarm, foresee, foresee_drain, foresee_rebalance
 from services.scheduler.safe_write import SafeWriter
 from tests.unit.scheduler.fakes import FakeEngine, FakeStore, command, told
 from tests.unit.scheduler.raw import service, spec
@@ -159,6 +159,14 @@ def test_a_batch_piles_up_as_swarm_s_does():
 def test_a_scale_down_takes_the_highest_copies_of_each_node():
     preview = _written(_web(4), _web(2), [_node("one"), _node("two")], *_tasks(3), *_tasks(1, "two"))
     assert (Placement(node="one", tasks=1, before=3), Placement(node="two", tasks=1, before=1)) == preview.placements
+
+
+def test_a_rebalance_says_how_many_tasks_each_node_has_and_would_have():
+    nodes = [_node(name) for name in ("a", "b", "c", "d")]
+    preview = foresee_rebalance(_web(12), "s1", _swarm(nodes, *_tasks(12, "a")))
+    counts = [(one.node, one.before, one.tasks) for one in preview.placements]
+    assert [("a", 12, 3), ("b", 0, 3), ("c", 0, 3), ("d", 0, 3)] == counts
+    assert (False, True) == (preview.restarts_tasks, preview.fits)
 
 
 def test_a_global_service_has_a_task_on_each_node_that_takes_some():

@@ -9,6 +9,7 @@ from funswarm.errors import Failed, InvalidRequest, Refused, UnknownObject
 from funswarm.messages import Code
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL
 from services.scheduler.plan import Action, Create, Intent, Nothing, Remove, Situation, Write, plan
+from services.scheduler.policies.rebalance_memory import NOW_LABEL
 from services.scheduler.raw_service import fingerprint
 from tests.unit.scheduler.raw import service, spec
 
@@ -258,3 +259,22 @@ def test_a_scale_brings_no_warning_of_a_rollback():
 # Creation that expects absence.
 def test_a_create_that_expects_absence_says_that_this_was_expected():
     assert Code.EXPECTATION == _refused(_command("create", service=WEB, expect={"absent": True}), service()).code
+
+
+def test_a_rebalance_marks_the_service():
+    assert "c1" == _write(_command("rebalance"), service()).spec["Labels"][NOW_LABEL]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"EndpointSpec": {"Ports": [{"PublishedPort": 80, "PublishMode": "host"}]}}, "ports in host mode"),
+        (
+            {"TaskTemplate": {"Placement": {"Preferences": [{"Spread": {"SpreadDescriptor": "node.labels.rack"}}]}}},
+            "spread over node.labels.rack",
+        ),
+    ],
+)
+def test_what_cannot_be_evened_out_is_not_rebalanced(fields, reason):
+    with pytest.raises(InvalidRequest, match=reason):
+        plan(_command("rebalance"), Situation(service() | {"Spec": spec() | fields}))
