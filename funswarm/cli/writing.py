@@ -86,7 +86,7 @@ def restart(
 
 def rebalance(
     context: typer.Context,
-    services: Annotated[list[str] | None, typer.Argument(metavar="[SERVICE...]", show_default=False)] = None,
+    services: Annotated[list[str] | None, typer.Argument(metavar="SERVICE...", show_default=False)] = None,
     all_services: Annotated[
         bool, typer.Option("--all", help="All services with the label funswarm.rebalance=true.")
     ] = False,
