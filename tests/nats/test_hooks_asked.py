@@ -19,9 +19,16 @@ async def client(bus):
 
 
 @pytest.fixture
-async def http(bus, client):
+async def api(bus):
+    """Before the notifier: it is built in the same loop, which may take longer than a lease is kept."""
     async with serving(bus.settings.url, bus.settings.prefix) as http:
         yield http
+
+
+@pytest.fixture
+async def http(api, client):
+    """With an active notifier behind."""
+    return api
 
 
 @pytest.fixture
@@ -74,7 +81,7 @@ async def test_without_a_notifier_it_is_503_with_the_way_out(bus):
     assert "start one" in answer.json()["detail"]
 
 
-async def test_a_dead_letter_of_a_webhook_is_replayed_over_http(bus, client, http):
+async def test_a_dead_letter_of_a_webhook_is_replayed_over_http(bus, http, client):
     async with receiver(say=lambda _: (422, "")) as to:
         await http.put("/v1/hooks/alerts", json={"url": to.url, "retry": QUICK})
         await happens(bus)
