@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.scheduler.policies.autoscale.deciding import Decided, Seen, decide
 from services.scheduler.policies.autoscale.proposals import Amount, Failed, Reading, Tasks, Use
 from services.scheduler.policies.autoscale.settings import Settings
-from services.scheduler.policies.autoscale.windows import Memory
+from services.scheduler.policies.autoscale.windows import KEPT_MAX, Memory
 
 NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)  # a Monday
 BROKEN = Failed("lag", "no consumer")
@@ -77,6 +77,12 @@ def test_a_reading_in_between_puts_the_fallback_off():
         assert 5 == story.at(15 * number, reading).replicas
 
 
+def test_only_rounds_in_which_nothing_could_be_read_count_as_failures():
+    story = Story(5, fallback=9, fallback_after=2)
+    rounds: tuple[tuple[Reading, ...], ...] = ((push(50), BROKEN), (push(50), BROKEN), (BROKEN,))
+    assert [5, 5, 5] == [story.at(15 * number, *readings).replicas for number, readings in enumerate(rounds)]
+
+
 def test_tasks_that_warm_up_are_no_failure():
     story = Story(2, fallback=9)
     assert {2} == {story.at(15 * number, Use("cpu", 50)).replicas for number in range(10)}
@@ -114,6 +120,14 @@ def test_a_memory_is_bounded():
         story.at(15 * number, push(10 * (number % 9)))
     assert story.memory is not None
     assert (21, True) >= (len(story.memory.recommended), len(story.memory.changed) < 10)
+
+
+def test_a_memory_is_bounded_also_where_numbers_change_each_moment():
+    story = Story(1)
+    for number in range(KEPT_MAX + 50):
+        story.at(number / 10, push(10 * (number % 9)))
+    assert story.memory is not None
+    assert KEPT_MAX == len(story.memory.recommended)
 
 
 # Floors.
@@ -169,6 +183,10 @@ def test_a_service_that_somebody_has_scaled_to_zero_is_left_alone():
 
 
 # Bounds.
+def test_to_min_it_goes_at_once():
+    assert 10 == decide(seen(1, push(10)), settings(min=10), None, NOON).replicas
+
+
 def test_a_rollout_is_left_alone():
     assert 2 == decide(seen(2, push(90), rollout="updating"), settings(), None, NOON).replicas
 

@@ -33,6 +33,7 @@ def by_use(wanted: int, target: float, percents: list[float | None], young: tupl
         pytest.param(3, 50, [100, 100, None], (), 4, id="up, one of three not measured"),
         pytest.param(3, 50, [10, 45, None], (0,), 3, id="down, one warms up and one is not measured: open"),
         pytest.param(10, 50, [5] * 9 + [None], (), 3, id="down, one of many not measured"),
+        pytest.param(2, 50, [30] * 4 + [None], (), 2, id="down, more run than are wanted: open"),
         pytest.param(10, 50, [60] * 5, (), 10, id="up, half do not run yet: open"),
         pytest.param(4, 50, [100] * 3, (), 6, id="up, one does not run yet"),
     ],

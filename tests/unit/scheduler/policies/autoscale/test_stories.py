@@ -10,7 +10,7 @@ from funswarm.spec import REPLICAS_MAX
 from funswarm.state import UpdateStatus
 from services.scheduler.policies.autoscale.measures import Measured
 from tests.builders import a_task
-from tests.floors import Floor
+from tests.floors import NOW, Floor
 from tests.unit.scheduler.policies.autoscale.story import LONG_AGO, Story
 
 LAG: dict[str, Any] = {"lag": "100", "stream": "ORDERS", "consumer": "work", "max": "20"}
@@ -103,14 +103,14 @@ def test_what_a_deploy_resets_is_brought_back():
 
 def test_a_deploy_is_let_be_where_that_is_asked_for():
     story = Story(1, push="10", max="20", sticky="false")
-    assert 5 == story.at(0, push=90)
+    assert [5, 5] == [story.at(second, push=90) for second in (0, 1)]
     story.written(1, label=None)
     assert 1 == story.at(3)
 
 
 def test_a_deploy_to_zero_puts_it_out_of_use():
     story = Story(1, push="10", max="20")
-    story.at(0, push=90)
+    assert [5, 5] == [story.at(second, push=90) for second in (0, 1)]
     story.written(0, label=None)
     assert [0, 0] == [story.at(second, push=90) for second in (15, 400)]
 
@@ -148,6 +148,31 @@ def test_hooks_go_down_when_the_window_is_over():
 def test_besides_other_triggers_a_hook_that_was_never_called_says_nothing():
     story = Story(3, **FAST, step_up="2")
     assert 1 == story.at(0, push=10)
+
+
+def test_steps_lead_no_further_than_max():
+    story = Story(2, step_up="2", step_down="1", max="4", down_window="0s")
+    story.at(0)
+    counts = []
+    for way in ("up", "up", "up", "down"):
+        story.hears(way)
+        counts.append(story.at((story.now - NOW).total_seconds() + 20))
+    assert [4, 4, 4, 3] == counts
+
+
+def test_what_steps_had_led_to_is_over_with_a_hand():
+    story = Story(2, step_up="2", max="9", hand="60s")
+    story.at(0)
+    story.hears("up")
+    assert 4 == story.at(1)
+    story.written(2)
+    assert [2, 2] == [story.at(second) for second in (15, 90)]
+
+
+def test_what_tasks_used_long_ago_is_no_measure():
+    story = Story(2, cpu="50", max="9")
+    story.uses(_1=0.9, _2=0.9)
+    assert 2 == story.at(61)
 
 
 def test_tasks_that_use_much_get_company():
