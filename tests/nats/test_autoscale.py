@@ -204,7 +204,7 @@ async def test_a_rollout_that_began_is_brought_to_its_end_first(swarm):
 
 async def test_a_user_s_hand_is_left_alone_and_then_it_goes_on(swarm, monkeypatch):
     monkeypatch.setattr(policy, "ROUND_S", 1.0)
-    done(await swarm.client.create(web(hand="5s", **PUSH)))
+    done(await swarm.client.create(web(hand="10s", **PUSH)))
     await until(lambda: pushed(swarm, Push(value=40)), "the push")
     await until(lambda: swarm.replicas("web") == 4, "four replicas")
     done(await swarm.client.scale("web", 2))
