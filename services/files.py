@@ -24,6 +24,10 @@ class WatchedFile:
         self._stamp: tuple[int, ...] = ()
         self._coming: bytes | None = None
 
+    def forget(self) -> None:
+        """Give the text again, also if it is the same."""
+        self._stamp, self._coming = (), None
+
     def look(self, *, at_once: bool = False) -> str | None:
         """The text, where it is another one; None: it is not.
 
@@ -47,7 +51,7 @@ class WatchedFile:
             with self.path.open("rb") as file:
                 content = file.read(self._bytes_max + 1)
         except OSError as error:
-            self._stamp, self._coming = (), None
+            self.forget()
             raise Unreadable(f"it cannot be read: {error}") from error
         if content != self._coming and not at_once:
             self._coming = content

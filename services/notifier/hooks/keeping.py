@@ -109,19 +109,26 @@ class HookFile:
 
     def __init__(self, path: Path | None, now: Callable[[], float] = time.monotonic) -> None:
         self._file = None if path is None else WatchedFile(path, now=now)
-        self._is_read = path is None
+        self._is_known = path is None
         self.hooks: dict[str, Hook] = {}
         self.why_not: str | None = None
 
     @property
     def settled(self) -> bool:
         """Whether `hooks` are all that the file wants; else it may have others, as it is not understood yet."""
-        return self._is_read and self.why_not is None
+        return self._is_known and self.why_not is None
+
+    def begin(self) -> None:
+        """Another copy was active meanwhile: whether the hooks still hold is not known before the file is read."""
+        if self._file is not None:
+            self._is_known = False
+            self._file.forget()
 
     def look(self) -> bool:
-        """Whether the file was read anew."""
+        """Whether `hooks` hold from now on: they were read, or cannot be, and those of before hold on."""
         if self._file is None:
             return False
+        was_known = self._is_known
         try:
             text = self._file.look()
             if text is None:
@@ -131,9 +138,9 @@ class HookFile:
             why_not = f"FUNSWARM_HOOKS_FILE={self._file.path}: {error}"
             if why_not != self.why_not:
                 log.error("the webhooks of the file stay as they were", reason=why_not)  # noqa: TRY400
-            self.why_not = why_not
-            return False
-        self._is_read, self.why_not = True, None
+            self._is_known, self.why_not = True, why_not
+            return not was_known
+        self._is_known, self.why_not = True, None
         log.info("webhooks read", file=str(self._file.path), hooks=len(self.hooks))
         return True
 

@@ -70,8 +70,10 @@ class Manager:
         await self._behind.load()
         for kept in (await self._bucket.load()).values():
             await self._set(kept)
-        self._file.look()
-        await self._follow_file()
+        self._file.begin()
+        if self._file.look():
+            await self._follow_file()
+        await self._forget_others()
 
     async def run(self) -> None:
         """Follow the file, pause whose receivers are gone, and count."""
@@ -80,6 +82,7 @@ class Manager:
             async with self._changing:
                 if self._file.look():
                     await self._follow_file()
+                    await self._forget_others()
                 self._tell(PLACE, self._file_trouble())
                 for name in list(self._went):
                     why = self._went[name]
@@ -209,15 +212,18 @@ class Manager:
         return self._status(kept)
 
     async def _follow_file(self) -> None:
-        """
-        Raises:
-            Unavailable, PermanentError: NATS does not say which consumers there are.
-        """
         wanted = self._file.hooks
         for name in [name for name, kept in self._kept.items() if kept.source == "file" and name not in wanted]:
             await self._unset(name)
         for hook in wanted.values():
             await self._take_up(hook)
+
+    async def _forget_others(self) -> None:
+        """The consumers of hooks that are no more.
+
+        Raises:
+            Unavailable, PermanentError: NATS does not say which there are, or does not take one away.
+        """
         consumers = {kept.consumer for kept in self._kept.values()}
         for name in await durable_consumers(self._bus):
             may_be_in_file = name.endswith(f"-{OF_FILE}") and not self._file.settled

@@ -24,6 +24,12 @@ def test_a_text_is_given_once_when_two_looks_see_the_same(file):
     assert [None, "one", None] == [file.look() for _ in range(3)]
 
 
+def test_what_is_forgotten_is_given_again(file):
+    file.look(at_once=True)
+    file.forget()
+    assert [None, "one", None] == [file.look() for _ in range(3)]
+
+
 def test_at_once_is_by_the_first_look(file):
     assert ["one", None] == [file.look(at_once=True), file.look()]
 

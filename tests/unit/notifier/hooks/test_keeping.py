@@ -97,6 +97,19 @@ def test_a_file_that_was_not_read_yet_may_have_hooks(path):
     assert not HookFile(path).settled
 
 
+def test_after_another_copy_was_active_the_file_is_read_before_its_hooks_hold(file, path):
+    file.begin()
+    assert (False, False) == (file.settled, file.look())
+    assert (True, True) == (file.look(), file.settled)
+
+
+def test_after_another_copy_was_active_the_hooks_of_a_file_that_is_broken_hold_on(file, path):
+    path.write_text("hooks: [")
+    file.begin()
+    assert [False, True, False] == [file.look(), file.look(), file.look()]
+    assert (["a"], False) == (list(file.hooks), file.settled)
+
+
 def test_without_a_file_nothing_is_wrong():
     file = HookFile(None)
     assert not file.look()
