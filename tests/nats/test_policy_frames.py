@@ -3,8 +3,6 @@
 import asyncio
 from contextlib import asynccontextmanager
 
-import pytest
-
 from funswarm.changes import Item, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.client import Client
 from funswarm.commands import Command
@@ -55,12 +53,6 @@ class Scheduler:
 
     async def _find(self, command_id):
         return None
-
-
-@pytest.fixture
-async def client(bus):
-    async with Client(bus.settings.url, prefix=bus.settings.prefix) as client:
-        yield client
 
 
 async def test_two_that_decide_at_once_ask_for_one_command(bus, client):
@@ -136,3 +128,19 @@ async def test_the_stack_s_own_user_may_do_all_that_policies_need(secured):
             scheduler.sees(WEB, a_service("db", labels={"funswarm.floor": "no number"}))
             assert 1 == len(await until(told, "the decision"))
     assert (1, {}) == (len(scheduler.sent), scheduler.troubles)
+
+
+async def test_looks_at_many_let_all_else_have_its_turn(bus, client, monkeypatch):
+    looked: list[str] = []
+
+    async def look(name: str) -> None:
+        looked.append(name)
+
+    frame = Scheduler(bus, client).frame
+    monkeypatch.setattr(frame, "_look", look)
+    frame._queue.touch(str(number) for number in range(1000))
+    work = asyncio.create_task(frame._work())
+    for _ in range(3):
+        await asyncio.sleep(0)
+    work.cancel()
+    assert len(looked) < 1000

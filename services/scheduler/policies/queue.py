@@ -1,8 +1,8 @@
 """Which services are to be looked at, and when: a queue without doubles, and wake-up times. No I/O but the clock.
 
 Fair: those whose time has come and those that were touched take turns, each first come, first served; so that what is
-due at a second does not wait until thousands have been looked at. A service that is touched while it is looked at is
-looked at once more afterwards.
+due at a second does not wait until thousands have been looked at, nor for what the first runs of it lead to. A service
+that is touched while it is looked at is looked at once more afterwards.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 STALE_MAX: Final = 1000
+TURNS: Final = 4  # of so many one is for what was touched, the others for what is due
 LOOK_INTERVAL_S: Final = 1.0  # so long a jump of the clock goes unseen
 
 
@@ -22,7 +23,7 @@ class LookQueue:
         self._clock = clock
         self._touched: dict[str, None] = {}  # in their order
         self._due: dict[str, None] = {}  # as well: those whose time has come
-        self._turns = False
+        self._taken = 0
         self._next = asyncio.Lock()
         self._busy: set[str] = set()
         self._again: set[str] = set()
@@ -74,8 +75,8 @@ class LookQueue:
                 pass
 
     def _take(self) -> str:
-        self._turns = not self._turns
-        first, second = (self._due, self._touched) if self._turns else (self._touched, self._due)
+        self._taken += 1
+        first, second = (self._due, self._touched) if self._taken % TURNS else (self._touched, self._due)
         name = next(iter(first or second))
         self._due.pop(name, None)
         self._touched.pop(name, None)

@@ -61,7 +61,7 @@ async def test_what_was_touched_does_not_wait_for_all_that_is_due(queue, clock):
     for number in range(1000):
         queue.wake(f"job-{number}", NOON)
     queue.touch(["web"])
-    assert "web" in {await queue.next(), await queue.next()}
+    assert "web" in {await queue.next() for _ in range(looks.TURNS)}
 
 
 async def test_what_is_due_and_was_touched_is_looked_at_once(queue):
