@@ -32,13 +32,13 @@ class Size:
 
 
 FULL = Size(
-    autoscale.Size(services=1000, rounds=4, spikes=40, pushes=20, at_once=100),
-    cron.Size(jobs=10_000, due=200, storms=5, settle_s=20, rest_s=60),
+    autoscale.Size(services=1000, settle_s=45, rounds=3, spikes=30, pushes=20, at_once=100),
+    cron.Size(jobs=10_000, due=200, storms=4, settle_s=15, rest_s=30),
     tasks=12,
     drained=4,
 )
 QUICK = Size(
-    autoscale.Size(services=100, rounds=2, spikes=5, pushes=3, at_once=10),
+    autoscale.Size(services=100, settle_s=10, rounds=1, spikes=5, pushes=3, at_once=10),
     cron.Size(jobs=500, due=50, storms=2, settle_s=5, rest_s=15),
     tasks=6,
     drained=2,
