@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 NODES ?= 3
 NAME ?= funswarm
 
-.PHONY: help run venv test test-fast check lint format bench bench-watch bench-commands bench-proxy image swarm-up swarm-down deploy deploy-proxy update docs
+.PHONY: help run venv test test-fast check lint format bench bench-watch bench-commands bench-proxy bench-policies image swarm-up swarm-down deploy deploy-proxy update docs
 
 help:  ## This list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -49,6 +49,9 @@ bench-commands: venv  ## Measure commands beside docker-py's own calls, and a sc
 
 bench-proxy: venv  ## Measure what a reverse proxy is told, beside Traefik's own Swarm provider
 	$(PYTHON) -m bench.proxy
+
+bench-policies: venv  ## Measure autoscale, cron, rebalance and drain, beside what Docker has for moving tasks
+	$(PYTHON) -m bench.policies
 
 image: venv  ## Build the image funswarm:build
 	@$(PYTHON) -m testbed build
