@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from funswarm.client import Client
 from funswarm.errors import FunswarmError
 from services.bus.connection import Bus
 from services.bus.jetstream import call
@@ -76,6 +77,20 @@ async def own_bus(nats: NatsServer, connect: Connect) -> Bus:
     bus = await connect(nats)
     await bus.declare()
     return bus
+
+
+@pytest.fixture
+async def client(bus: Bus) -> AsyncIterator[Client]:
+    """Connected to the shared server, beside `bus`."""
+    async with Client(bus.settings.url, prefix=bus.settings.prefix) as client:
+        yield client
+
+
+@pytest.fixture
+async def own_client(own_bus: Bus) -> AsyncIterator[Client]:
+    """Connected to the test's own server."""
+    async with Client(own_bus.settings.url) as client:
+        yield client
 
 
 @pytest.fixture

@@ -15,18 +15,6 @@ from tests.nats.client_scene import next_change, publish_both, publish_event, pu
 from tests.waiting import PATIENCE_S, until
 
 
-@pytest.fixture
-async def client(shared_nats, bus, prefix):
-    async with Client(shared_nats.url, prefix=prefix) as client:
-        yield client
-
-
-@pytest.fixture
-async def own_client(nats, own_bus):
-    async with Client(nats.url) as client:
-        yield client
-
-
 def web(revision=0):
     return a_service("web", version=10 + revision, revision=revision)
 

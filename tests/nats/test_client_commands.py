@@ -15,18 +15,6 @@ from tests.servers import free_port, nats_server
 from tests.waiting import PATIENCE_S, until
 
 
-@pytest.fixture
-async def client(shared_nats, bus, prefix):
-    async with Client(shared_nats.url, prefix=prefix) as client:
-        yield client
-
-
-@pytest.fixture
-async def own_client(nats, own_bus):
-    async with Client(nats.url) as client:
-        yield client
-
-
 async def test_a_command_comes_back_with_its_result(bus, client):
     async with scheduling(bus) as done:
         result = check(await client.scale("web", 3, how=How(wait_s=PATIENCE_S)))

@@ -10,12 +10,6 @@ from tests.nats.client_scene import a_part, answer_health
 from tests.waiting import PATIENCE_S, until
 
 
-@pytest.fixture
-async def client(shared_nats, bus, prefix):
-    async with Client(shared_nats.url, prefix=prefix) as client:
-        yield client
-
-
 async def serve(bus, name, answer):
     async def handle(body):
         found = answer(Query.model_validate_json(body))

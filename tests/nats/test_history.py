@@ -1,12 +1,10 @@
 """The history: what waits and what ended, newest first, by filters, page by page; also what is rare among much."""
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from funswarm.client import Client
 from funswarm.commands import ScaleCommand
 from funswarm.errors import InvalidRequest
 from funswarm.how import How
@@ -19,12 +17,6 @@ from tests.nats.client_scene import scheduling
 from tests.waiting import until
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-async def client(bus) -> AsyncIterator[Client]:
-    async with Client(bus.settings.url, prefix=bus.subjects.prefix) as client:
-        yield client
 
 
 def record(number: int, target: str = "web", status: str = "succeeded", verb: str = "scale", **others) -> CommandRecord:
