@@ -51,6 +51,6 @@ async def test_the_request_by_nats_works(running):
     request = next(line for line in commands("NATS") if line.startswith("nats request"))
     _, _, subject, body = shlex.split(request)
     client = await nats.connect(f"nats://127.0.0.1:{running.nats_port}")
-    answer = await client.request(subject, body.encode(), timeout=30)
+    answer = await client.request(subject, body.encode(), timeout=PATIENCE_S)
     await client.close()
     assert json.loads(answer.data)["status"] == "succeeded"
