@@ -20,6 +20,7 @@ from funswarm import (
     messages,
     records,
     schedules,
+    sessions,
     spec,
     spec_parts,
     state,
@@ -118,6 +119,12 @@ _SECTIONS: Final[tuple[tuple[str, str, tuple[type[BaseModel], ...]], ...]] = (
         "say nothing are left out. A hold is the value of the key `hold.<service>.<policy or all>` of the bucket "
         "`<P>_POLICIES`. See [policies.md](policies.md).",
         (decisions.Decision, holds.Hold),
+    ),
+    (
+        "Sessions",
+        "Until when somebody wants a service to be awake: the value of the key `<service>` of the bucket "
+        "`<P>_SESSIONS`. See [wake.md](wake.md).",
+        (sessions.Session,),
     ),
     (
         "Numbers to scale by",

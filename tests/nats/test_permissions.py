@@ -17,6 +17,7 @@ from services.bus.journal import Journal, Outgoing
 from services.bus.lease import Lease
 from services.bus.problems import ProblemTeller
 from services.bus.reading import read_stream
+from services.bus.sessions import SessionBucket
 from services.bus.settings import NatsSettings
 from services.bus.state import StateBucket, load_bucket
 from services.scheduler.firings import Firings
@@ -194,14 +195,20 @@ POLICIES = (  # what policies remember, with descriptions of services, is the sc
     "$JS.API.DIRECT.GET.KV_FUNSWARM_POLICIES", "$JS.API.CONSUMER.CREATE.KV_FUNSWARM_POLICIES",
     "$JS.API.DIRECT.GET.KV_FUNSWARM_POLICIES.$KV.FUNSWARM_POLICIES.memory.web", "funswarm.decision.cron.web",
 )  # fmt: skip
+SESSIONS = (  # who is to be awake: told by the api and clients, read by the scheduler
+    "$KV.FUNSWARM_SESSIONS.web", "$JS.API.STREAM.MSG.GET.KV_FUNSWARM_SESSIONS",
+    "$JS.API.DIRECT.GET.KV_FUNSWARM_SESSIONS",
+)  # fmt: skip
 DENIED = {
     "poller": [
         "funswarm.command.scale.web", "funswarm.result.c1", "funswarm.dead.scale.web", "funswarm.request.scale",
         "$KV.FUNSWARM_LEASES.scheduler", "$JS.API.STREAM.MSG.GET.FUNSWARM_COMMANDS", "funswarm.schedule.nightly",
         "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_COMMANDS.scheduler", "$JS.API.STREAM.UPDATE.ORDERS",
         "$JS.API.STREAM.CREATE.ORDERS", "$JS.API.STREAM.DELETE.FUNSWARM_EVENTS", "$JS.API.STREAM.PURGE.FUNSWARM_EVENTS",
+        *SESSIONS,
     ],
     "scheduler": [
+        "$KV.FUNSWARM_SESSIONS.web",
         "funswarm.event.service.created.web", "$KV.FUNSWARM_STATE.service.s1", "$KV.FUNSWARM_LEASES.poller",
         "$JS.API.STREAM.UPDATE.ORDERS", "$JS.API.STREAM.DELETE.FUNSWARM_COMMANDS", "$JS.API.STREAM.MSG.GET.ORDERS",
     ],
@@ -211,12 +218,13 @@ DENIED = {
         "$JS.API.STREAM.UPDATE.FUNSWARM_EVENTS", "$JS.API.STREAM.PURGE.FUNSWARM_COMMANDS",
         "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_COMMANDS.scheduler", "$JS.API.CONSUMER.DELETE.FUNSWARM_COMMANDS.scheduler",
         "funswarm.alarm.nightly", "funswarm.firing.nightly", "funswarm.fired.nightly",
-        "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", "funswarm.usage.node", *POLICIES,
+        "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", "funswarm.usage.node", *POLICIES, *SESSIONS[1:],
     ],
     "client": [
         "funswarm.usage.node",
         "funswarm.alarm.nightly", "funswarm.firing.nightly", "funswarm.fired.nightly",
         "$JS.API.STREAM.PURGE.FUNSWARM_SCHEDULES", "$JS.API.CONSUMER.MSG.NEXT.FUNSWARM_SCHEDULES.scheduler", *POLICIES,
+        *SESSIONS[1:],
     ],
     "agent": [
         "funswarm.command.scale.web", "funswarm.gauge.web", "funswarm.query.tasks", "funswarm.request.scale",
@@ -232,9 +240,21 @@ DENIED = {
         "$JS.API.CONSUMER.CREATE.FUNSWARM_DEAD", "$JS.API.CONSUMER.DELETE.FUNSWARM_EVENTS.other",
         "$JS.API.STREAM.UPDATE.FUNSWARM_EVENTS", "funswarm.schedule.nightly",
         "$JS.API.STREAM.MSG.GET.FUNSWARM_SCHEDULES", "$JS.API.CONSUMER.CREATE.FUNSWARM_SCHEDULES", *POLICIES,
-        "$KV.FUNSWARM_POLICIES.hold.web.all",
+        "$KV.FUNSWARM_POLICIES.hold.web.all", *SESSIONS,
     ],
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("user", ["api", "client"])
+async def test_whom_a_user_wants_awake_the_scheduler_hears(secured, user):
+    bucket, heard = SessionBucket(await secured("scheduler")), asyncio.Event()
+    stop = await bucket.listen(lambda _: heard.set())
+    async with Client((await secured(user)).settings.url, user=user, password=PASSWORDS[user]) as client:
+        await client.wake("web", 60)
+        assert await client.session("web") is not None
+    await asyncio.wait_for(heard.wait(), 60)
+    assert await bucket.newest("web") in await bucket.all()
+    await stop()
 
 
 @pytest.mark.parametrize("user", DENIED)

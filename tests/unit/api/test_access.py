@@ -1,6 +1,7 @@
 """Who may: tokens, roles and namespaces over HTTP."""
 
 import asyncio
+import base64
 import os
 from dataclasses import replace
 
@@ -69,7 +70,26 @@ def as_(name):
     return {"Authorization": f"Bearer {MADE[name][0]}"}
 
 
+def in_url(name):
+    """As of `http://wake:TOKEN@api`."""
+    return {"Authorization": f"Basic {base64.b64encode(f'wake:{MADE[name][0]}'.encode()).decode()}"}
+
+
 # Tokens.
+async def test_where_only_a_url_can_be_given_a_token_is_its_password(http):
+    assert 200 == (await http.get("/api/themes", headers=in_url("reader"))).status_code
+    assert 401 == (await http.get("/api/themes")).status_code
+
+
+@pytest.mark.parametrize("given", ["Basic d2FrZTp3cm9uZw==", "Basic nonsense", "Basic //79", "Basic"])
+async def test_what_is_no_password_lets_nobody_in(http, given):
+    assert 401 == (await http.get("/api/themes", headers={"Authorization": given})).status_code
+
+
+async def test_elsewhere_a_password_is_no_token(http):
+    assert 401 == (await http.get("/v1/services", headers=in_url("admin"))).status_code
+
+
 @pytest.mark.parametrize(
     "headers",
     [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {MADE['admin'][0]}"}, {"Authorization": ""}],
