@@ -20,7 +20,7 @@ from tests.waiting import until
 NAME = "busy"
 BUSY_UNTIL_TOLD = "while [ ! -e /tmp/rest ]; do :; done; exec sleep 3600"
 WANTS = {
-    "enable": "true", "cpu": "40", "memory": "90", "max": "2", "warm-up": "0s",
+    "enable": "true", "cpu": "20", "memory": "90", "max": "2", "warm-up": "0s",
     "up-period": "1s", "down-window": "0s", "down-period": "1s",
 }  # fmt: skip
 
