@@ -126,6 +126,7 @@ class Settings(BaseSettings):
     prometheus_url: str | None = Field(
         None, repr=False, description="Where Prometheus answers, for services that are scaled by a query"
     )
+    usage_interval_s: float = Field(15.0, ge=1, le=30, description="How often a node agent tells what tasks use")
     hooks_file: Path | None = Field(
         None, description="The path of a file of webhooks, YAML or JSON; besides those that are put over HTTP"
     )
