@@ -1,4 +1,6 @@
-"""The stack files of docs/depends-on.md, keep.md, rebalance.md and autoscale.md do what they say, on a real engine."""
+"""The stack files of docs/depends-on.md, keep.md, rebalance.md, autoscale.md and wake.md do what they say, on a real
+engine.
+"""
 
 import asyncio
 import re
@@ -20,6 +22,7 @@ from services.agent.loop import tell
 from services.bus.connection import Bus
 from services.bus.gauges import hear
 from services.bus.jetstream import call
+from services.bus.sessions import SessionBucket
 from services.bus.settings import NatsSettings
 from services.engine.client import Engine
 from services.engine.settings import EngineSettings
@@ -33,9 +36,12 @@ from services.scheduler.policies.drain import Drain
 from services.scheduler.policies.group import Group
 from services.scheduler.policies.keep import Keep
 from services.scheduler.policies.rebalance import Rebalance
+from services.scheduler.policies.wake import Wake
+from services.scheduler.policies.wake_sessions import SessionBook
 from testbed import engine as host_engine
 from testbed import images
 from testbed.engine import docker
+from tests.nats.api_scene import serving
 from tests.nats.scheduler_scene import scene
 from tests.report import ran_against
 from tests.waiting import until
@@ -86,8 +92,9 @@ async def swarm(monkeypatch) -> AsyncIterator[Swarm]:
     ran_against("engine", f"dockerd {host.version}")
 
     def mine(bus: Bus, *_: object) -> tuple[Policy[Any, Any], ...]:
-        autoscale = Autoscale(NatsGauges(bus, Readers(bus, None)))
-        return (Drain(), Rebalance(), CrashLoop(), DependsOn(), Group(), autoscale, Keep(bus))
+        sessions = SessionBook(SessionBucket(bus))
+        autoscale = Autoscale(NatsGauges(bus, Readers(bus, None)), sessions)
+        return (Drain(), Rebalance(), CrashLoop(), DependsOn(), Group(), Wake(sessions), autoscale, Keep(bus))
 
     monkeypatch.setattr("services.scheduler.policies.start.policies", mine)
     async with scene() as running:
@@ -220,3 +227,27 @@ async def test_an_agent_tells_what_tasks_use(swarm, tmp_path):
     telling.cancel()
     await bus.close()
     assert found[0].memory_bytes > 0
+
+
+async def test_a_service_runs_while_somebody_asks_for_it(swarm, tmp_path):
+    await swarm.deploy(stacks("wake.md")[0], tmp_path)
+    async with serving(swarm.nats_url) as http:
+
+        async def woken():
+            asked = "group=site&session_duration=3s&timeout=3m"
+            answer = await http.get(f"/api/strategies/blocking?{asked}", timeout=2 * PATIENCE_S)
+            return answer.headers["X-Sablier-Session-Status"] == "ready"
+
+        assert 0 == await swarm.replicas("site")
+        await until(woken, "its task", PATIENCE_S)
+
+    async def asleep():
+        return 0 == await swarm.replicas("site")
+
+    await until(asleep, "its sleep", PATIENCE_S)
+
+    async def explained():
+        page = await swarm.client.decisions(f"{swarm.name}_site", policy="wake")
+        return {"somebody asks for it", "nobody asks for it any more"} <= {one.reason for one in page.items}
+
+    await until(explained, "both decisions", PATIENCE_S)
