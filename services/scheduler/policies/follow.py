@@ -92,6 +92,7 @@ async def follow_tasks(world: Known, feed: Callable[[bool], Changes], touch: Tou
         if world.complete:
             try:
                 await _follow(world, feed(bool(needed)), needed, touch)
+                continue  # with those of others; what is known is still so
             except TemporaryError as error:
                 log.warning("does not follow the feed of tasks", reason=str(error))
             world.tasks_complete = False

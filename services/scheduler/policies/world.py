@@ -43,6 +43,8 @@ class Known:
         self._coming: dict[str, ServiceState] = {}
         self._tasks: dict[str, dict[str, TaskState]] = {}  # by the service's id, by id
         self._nodes: dict[str, NodeState] = {}
+        self._coming_tasks: dict[str, dict[str, TaskState]] = {}
+        self._coming_nodes: dict[str, NodeState] = {}
         self._told_of: frozenset[str] = frozenset()  # the ids of the services whose tasks are told
         self._draining = False
         self._surged: set[str] = set()  # the ids of services that a drain has surged
@@ -100,16 +102,17 @@ class Known:
         return set()
 
     def take_tasks(self, item: Item, needed: frozenset[str]) -> set[str]:
-        """The next of the feed of tasks and nodes; the names of services to be looked at."""
+        """The next of the feed of tasks and nodes; the names of services to be looked at.
+
+        What is known is known until a snapshot is complete: each service with labels that comes has it read anew.
+        """
         match item:
             case SnapshotBegin():
-                self._tasks, self._nodes, self.tasks_complete = {}, {}, False
+                self._coming_tasks, self._coming_nodes = {}, {}
             case Snapshotted(state):
-                self._put(state, needed)
+                self._put(state, needed, self._coming_tasks, self._coming_nodes)
             case SnapshotEnd():
-                self.tasks_complete, self._told_of = bool(needed), needed
-                self._ask_again()
-                return set(self.followed())
+                return self._replace_tasks(needed)
             case Changed():
                 touched = self._task_or_node(item.event, needed)
                 return touched | self._ask_again()
@@ -127,6 +130,18 @@ class Known:
         self.complete = True
         self._ask_again()
         return before | self._ids.keys()
+
+    def _replace_tasks(self, needed: frozenset[str]) -> set[str]:
+        """The names of those of which something else is known than before; of all where that cannot be said."""
+        tasks, nodes, known = self._tasks, self._nodes, self._told_of if self.tasks_complete else frozenset()
+        self._tasks, self._coming_tasks = self._coming_tasks, {}
+        self._nodes, self._coming_nodes = self._coming_nodes, {}
+        self.tasks_complete, self._told_of = bool(needed), needed
+        asked_again = self._ask_again()
+        if nodes != self._nodes or not known or ALL in known | needed:
+            return asked_again | set(self.followed())
+        other = {one for one in needed if one not in known or tasks.get(one) != self._tasks.get(one)}
+        return asked_again | {self._entries[one].state.name for one in other if one in self._entries}
 
     def _change(self, event: Event) -> set[str]:
         self.told_at = event.observed_at
@@ -179,17 +194,20 @@ class Known:
         ids = {one for topic in topics for one in self._topics.get(topic, ())}
         return {self._entries[one].state.name for one in ids}
 
-    def _put(self, state: AnyState, needed: frozenset[str]) -> None:
+    @staticmethod
+    def _put(
+        state: AnyState, needed: frozenset[str], tasks: dict[str, dict[str, TaskState]], nodes: dict[str, NodeState]
+    ) -> None:
         if isinstance(state, NodeState):
-            self._nodes[state.id] = state
+            nodes[state.id] = state
         elif isinstance(state, TaskState) and (state.service_id in needed or ALL in needed):
-            self._tasks.setdefault(state.service_id, {})[state.id] = state
+            tasks.setdefault(state.service_id, {})[state.id] = state
 
     def _task_or_node(self, event: Event, needed: frozenset[str]) -> set[str]:
         self.told_at = event.observed_at
         state = event.after or event.before
         if event.after is not None:
-            self._put(event.after, needed)
+            self._put(event.after, needed, self._tasks, self._nodes)
         elif event.kind == "node":
             self._nodes.pop(event.object_id, None)
         elif isinstance(state, TaskState):

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from funswarm.changes import Changed, Relisted
+from funswarm.changes import Changed, Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.messages import Event
 from services.scheduler.plan_node import DRAIN_LABEL
 from services.scheduler.policies.depends_on import DependsOn
@@ -114,3 +114,37 @@ def test_all_services_are_asked_for_while_a_node_is_drained():
 def test_tasks_of_services_that_were_not_asked_for_are_not_known():
     world = a_world([a_service()], (Floor(),), [a_node(), a_task()])
     assert not world.knows_tasks_of("service-web")
+
+
+TWO = (a_service(labels=LABELS), a_service("db", labels=LABELS))
+
+
+def told_anew(world, *states):
+    needed = world.need_tasks()
+    for item in (SnapshotBegin(), *map(Snapshotted, states)):
+        assert set() == world.take_tasks(item, needed)
+    return world.take_tasks(SnapshotEnd(1), needed)
+
+
+def test_tasks_are_known_while_they_are_told_anew():
+    world = a_world([TWO[0]], (Tasked(),), [a_node(), a_task()])
+    world.take_tasks(SnapshotBegin(), world.need_tasks())
+    assert (True, (a_task(),)) == (world.knows_tasks_of("service-web"), world.tasks_of("service-web"))
+
+
+def test_a_task_that_is_not_told_again_is_gone():
+    world = a_world([TWO[0]], (Tasked(),), [a_node(), a_task()])
+    assert {"web"} == told_anew(world, a_node())
+    assert () == world.tasks_of("service-web")
+
+
+def test_of_tasks_that_are_told_anew_only_what_is_new_touches():
+    world = a_world([TWO[0]], (Tasked(),), [a_node(), a_task()])
+    world.take(change(None, TWO[1]))
+    assert {"db"} == told_anew(world, a_node(), a_task())
+    assert set() == told_anew(world, a_node(), a_task())
+
+
+def test_another_node_in_what_is_told_anew_touches_all():
+    world = a_world([*TWO], (Tasked(),), [a_node(), a_task()])
+    assert {"web", "db"} == told_anew(world, a_task())
