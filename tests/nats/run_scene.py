@@ -69,23 +69,37 @@ class Run:
         text = text.replace("localhost:8484", f"127.0.0.1:{self.http_port}")
         return re.sub(r"(localhost|127\.0\.0\.1):4222", f"127.0.0.1:{self.nats_port}", text)
 
-    def typed(self, line, at=None, curl_s=PATIENCE_S):
-        """A line of a page, done by a shell in the folder `at`: the process, ended. curl ends after `curl_s`."""
-        options = f"--silent --show-error --fail-with-body --max-time {curl_s}"
-        words = ["sh", "-c", self.here(line).replace("curl ", f"curl {options} ", 1)]
+    def start(self, line, at=None, **options):
+        """A line of a page at work in the folder `at`, as typed after `make run`; curl ends after PATIENCE_S."""
+        curl = f"curl --silent --show-error --fail-with-body --max-time {PATIENCE_S} "
         environment = os.environ | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
             "NATS_URL": f"nats://127.0.0.1:{self.nats_port}",
         }
-        return subprocess.run(
-            words, cwd=at, env=environment, capture_output=True, text=True, timeout=PATIENCE_S, check=False
-        )
+        words = ["sh", "-c", self.here(line).replace("curl ", curl, 1)]
+        return subprocess.Popen(words, cwd=at, env=environment, stdout=subprocess.PIPE, text=True, **options)
+
+    def feed(self, line):
+        """What a line of curl without an end gets first: HTTP's status, and a line."""
+        with self.start(f"exec {line}".replace("curl ", "curl --include ", 1)) as process:
+            assert process.stdout is not None
+            try:
+                status = process.stdout.readline().strip()
+                for _ in iter(process.stdout.readline, "\n"):
+                    assert process.poll() is None, status
+                return status, process.stdout.readline().strip()
+            finally:
+                process.terminate()
 
     def said(self, line, at=None):
         """What a line of a page prints; it succeeds."""
-        done = self.typed(line, at)
-        assert 0 == done.returncode, f"{line}: {done.stdout}{done.stderr}"
-        return done.stdout
+        with self.start(line, at, stderr=subprocess.PIPE) as process:
+            try:
+                said, why_not = process.communicate(timeout=PATIENCE_S)
+            finally:
+                process.kill()
+        assert 0 == process.returncode, f"{line}: {said}{why_not}"
+        return said
 
     def program(self, text):
         """A program of a page at work."""
