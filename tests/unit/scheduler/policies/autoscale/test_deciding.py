@@ -172,6 +172,18 @@ def test_from_zero_as_soon_as_there_is_something_to_do():
     assert 0 == decide(seen(0, push(3)), settings(min=0, activation=3), None, NOON).replicas
 
 
+def test_who_asks_for_it_wakes_it_keeps_it_and_lets_it_go_after_the_cooldown():
+    story = Story(0, min=0, cooldown=60)
+    assert [2, 2, 2, 0] == [
+        story.at(at, push(0), awake=awake).replicas for at, awake in ((0, 2), (600, 2), (659, 0), (660, 0))
+    ]
+
+
+def test_what_there_is_to_do_counts_above_who_asks_for_it():
+    decided = decide(seen(2, push(90), awake=2), settings(min=0), None, NOON)
+    assert (6, "push wants 9") == (decided.replicas, decided.reason)
+
+
 def test_not_to_zero_while_a_trigger_cannot_be_read():
     story = Story(1, min=0, cooldown=10)
     assert [1, 1] == [story.at(at, push(0), BROKEN).replicas for at in (0, 60)]
