@@ -21,6 +21,7 @@ from nats.aio.msg import Msg
 from funswarm.access import Access
 from funswarm.errors import PermanentError, Unavailable
 from funswarm.inbox import Inbox
+from funswarm.nats_client import NatsClient
 
 CONNECT_TIMEOUT_S: Final = 5.0
 RECONNECT_PATIENCE_S: Final = 1.0
@@ -172,7 +173,7 @@ class Link:
         await asyncio.shield(self._opening)
 
     async def _connect(self) -> None:
-        connection = Nats()
+        connection = NatsClient()
         failed = asyncio.Event()
 
         async def on_error(error: Exception) -> None:

@@ -17,12 +17,12 @@ from contextlib import suppress
 from typing import Any, Final
 
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from funswarm.access import Access
 from funswarm.errors import PermanentError, Unavailable
+from funswarm.nats_client import NatsClient
 from services.bus.answers import NO_RESPONDERS, Feed, Inbox, NobodyAnswers, Unfit, status
 
 _CLOSE_TIMEOUT_S: Final = 3.0
@@ -42,7 +42,7 @@ class Link:
     def __init__(self, access: Access, connect_timeout_s: float) -> None:
         self._access = access
         self._connect_timeout_s = connect_timeout_s
-        self._client = Client()
+        self._client = NatsClient()
         self.inbox = Inbox(f"{access.inbox_prefix}.{self._client._nuid.next().decode()}")  # noqa: SLF001
         self._denied: str | None = None  # the subject of the last subscription that NATS refused
         self._up = asyncio.Event()

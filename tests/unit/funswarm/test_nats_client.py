@@ -1,0 +1,64 @@
+"""What nats-py writes and reads as headers, and what we do in its place."""
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nats import errors
+from nats.aio.client import Client
+
+from funswarm.nats_client import NatsClient, read
+
+NAMES = st.text(st.sampled_from("aZ9-_. \t:é"), max_size=6)
+VALUES = st.text(st.sampled_from("aZ 9\t\r\n\x0b:\x85\u2028é😀"), max_size=8)
+
+
+class Sent:
+    """What a client would send: nats-py's sending needs a connection only for the socket."""
+
+    def __init__(self, kind):
+        self._client = kind()
+        self._client._flush_queue = None
+        self._client._send_command = self._take
+        self.bytes = b""
+
+    async def _take(self, command, priority=False):
+        self.bytes = bytes(command)
+
+    def of(self, headers, subject="a.b"):
+        try:
+            asyncio.run(self._client._send_publish(subject, "reply", b"body", 4, headers))
+        except errors.Error as error:
+            return type(error)
+        return self.bytes
+
+
+@given(st.dictionaries(NAMES, VALUES, max_size=4) | st.none())
+def test_what_is_sent_is_what_nats_py_sends(headers):
+    assert Sent(Client).of(headers) == Sent(NatsClient).of(headers)
+
+
+def test_an_empty_subject_is_refused_as_nats_py_does():
+    assert errors.BadSubjectError == Sent(NatsClient).of(None, subject="")
+
+
+@given(
+    st.binary(max_size=40)
+    | st.dictionaries(NAMES, VALUES, max_size=4).map(
+        lambda some: "\r\n".join(f"{name}: {value}" for name, value in some.items()).encode()
+    )
+)
+def test_what_is_read_is_what_nats_py_reads(raw):
+    assert Client._parse_header_lines(raw) == read(raw)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"a:1\r\nb: 2", b"a b: 1", b" a :1", b": 1", b"a", b"\xff: 1", b"a: \xff", b"a\x1cb: 1"]
+)
+def test_odd_lines_are_read_as_nats_py_reads_them(raw):
+    assert Client._parse_header_lines(raw) == read(raw)
+
+
+def test_the_methods_that_are_replaced_are_nats_pys_own():
+    assert {"_parse_header_lines", "_send_publish"} <= vars(Client).keys()
