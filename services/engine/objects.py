@@ -14,7 +14,7 @@ from funswarm.errors import Failed, Unavailable, UnknownObject
 from funswarm.state import AnyState, TaskState
 from services.engine import elements, others, understood
 from services.engine.asking import Asking
-from services.engine.connection import Request
+from services.engine.connection import Answer, Request
 from services.engine.elements import Misunderstood
 from services.engine.names import Names
 
@@ -39,23 +39,33 @@ class Objects:
 
     def all_of(self, kind: str, known: Mapping[str, AnyState]) -> list[AnyState]:
         """All objects of a kind; those unchanged since `known` as the very states there."""
-        query = {"filters": json.dumps({"scope": ["swarm"]})} if kind == "network" else {}
+        request = self.list_of(kind, scope=["swarm"]) if kind == "network" else self.list_of(kind)
         if kind != "task":
-            states = self._listed(kind, query, known)
+            states = self._listed(kind, self._asking.ask(request), known)
             known_networks = {object_id for object_id, state in known.items() if state.kind == "network"}
             if kind == "network" and not known_networks <= {state.id for state in states}:
-                states = self._surely(lambda: self._listed(kind, query, known))
+                states = self._surely(lambda: self._listed(kind, self._asking.ask(request), known))
             self._names.learn_all(kind, states)
             return states
         for named in ("service", "node"):
             if not self._names.of(named):
                 self.all_of(named, {})
-        return [*self._named(self._listed("task", query, known), known)]
+        return [*self._named(self._listed("task", self._asking.ask(request), known), known)]
 
-    def some(self, kind: str, ids: Collection[str], known: Mapping[str, AnyState]) -> Sequence[AnyState]:
-        """Those of the services, or tasks, with exactly these ids that there are; `known` has no others."""
-        query = {"filters": json.dumps({"id": list(ids)})}
-        states = [state for state in self._listed(kind, query, known, whole=False) if state.id in ids]
+    def list_of(self, kind: str, **filters: Collection[str]) -> Request:
+        """The question for a list; without filters for all of the kind."""
+        query = {"filters": json.dumps({name: list(values) for name, values in filters.items()})} if filters else {}
+        return Request(f"list {kind}s", "GET", PATHS[kind], self._asking.settings.list_timeout_s, query)
+
+    def some(
+        self, kind: str, ids: Collection[str], known: Mapping[str, AnyState], answer: Answer | None = None
+    ) -> Sequence[AnyState]:
+        """Those of the services, or tasks, with exactly these ids that there are; `known` has no others.
+
+        `answer`: to `list_of(kind, id=ids)`, where it is there already: then of services nothing is asked any more.
+        """
+        listed = self._listed(kind, answer or self._asking.ask(self.list_of(kind, id=ids)), known, whole=False)
+        states = [state for state in listed if state.id in ids]
         if kind == "task":
             return self._named(states, known)
         for state in states:
@@ -64,11 +74,14 @@ class Objects:
             self._names.note_absent(kind, object_id)
         return states
 
-    def tasks_of(self, service_id: str, known: Mapping[str, AnyState]) -> list[TaskState]:
-        """The tasks of one service, those of the past included, and those that outlive their service for a while."""
-        query = {"filters": json.dumps({"service": [service_id]})}
+    def tasks_of(self, service_id: str, known: Mapping[str, AnyState], answer: Answer | None = None) -> list[TaskState]:
+        """The tasks of one service, those of the past included, and those that outlive their service for a while.
+
+        `answer`: to `list_of("task", service=[service_id])`, where it is there already.
+        """
         try:
-            states = self._listed("task", query, known, whole=False)
+            answer = answer or self._asking.ask(self.list_of("task", service=[service_id]))
+            states = self._listed("task", answer, known, whole=False)
         except UnknownObject:  # the engine wants to know the service by which it filters
             states = self._left_behind(service_id, known)
         return [task for task in self._named(states, known) if task.service_id == service_id]
@@ -81,14 +94,14 @@ class Objects:
         Raises:
             Failed: `pick` does not understand one.
         """
-        what, query = f"list {kind}s", {"filters": json.dumps(filters)} if filters else {}
-        answer = self._asking.ask(Request(what, "GET", PATHS[kind], self._asking.settings.list_timeout_s, query))
-        text = answer.body.decode(errors="replace")
-        del answer
+        request = self.list_of(kind, **filters)
+        text = self._asking.ask(request).body.decode(errors="replace")
         try:
             return [made for raw in elements.elements(text) if (made := pick(raw)) is not None]
         except (*_BAD_SHAPE, RecursionError) as error:
-            raise Failed(f"{what}: the engine's answer is not understood: {type(error).__name__}: {error}") from error
+            raise Failed(
+                f"list {kind}s: the engine's answer is not understood: {type(error).__name__}: {error}"
+            ) from error
 
     def _left_behind(self, service_id: str, known: Mapping[str, AnyState]) -> list[AnyState]:
         """What is left of the known tasks of a service that is gone."""
@@ -146,10 +159,8 @@ class Objects:
             self._asking.get("/swarm", "read the Swarm")
 
     def _listed(
-        self, kind: str, query: Mapping[str, str], known: Mapping[str, AnyState], *, whole: bool = True
+        self, kind: str, answer: Answer, known: Mapping[str, AnyState], *, whole: bool = True
     ) -> list[AnyState]:
-        what = f"list {kind}s"
-        answer = self._asking.ask(Request(what, "GET", PATHS[kind], self._asking.settings.list_timeout_s, query))
         try:
             text = answer.body.decode()
             del answer  # a hundred megabytes, in a large Swarm
@@ -158,7 +169,7 @@ class Objects:
                 kind, raws, known, lambda raw: self._converted(kind, raw), understood.unchanged
             )
         except (ValueError, RecursionError) as error:
-            raise Unavailable(f"{what}: the engine's answer is no list: {error}") from error
+            raise Unavailable(f"list {kind}s: the engine's answer is no list: {error}") from error
         self._report(kind, problems, whole=whole)
         return states
 

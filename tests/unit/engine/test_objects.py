@@ -199,3 +199,18 @@ def test_tasks_asked_for_by_id_have_the_names_of_their_services():
     (task,) = objects.some("task", [raw_task()["ID"]], {})
     assert isinstance(task, TaskState)
     assert "web" == task.service_name
+
+
+def test_of_services_whose_list_is_there_nothing_more_is_asked():
+    objects, asking = swarm()
+    answer = asking.ask(objects.list_of("service", id=["service-web"]))
+    asking.asked.clear()
+    states = objects.some("service", ["service-web", "gone"], {}, answer)
+    assert (["service-web"], []) == ([state.id for state in states], asking.asked)
+
+
+def test_the_tasks_of_a_service_whose_list_is_there_are_those_of_the_list():
+    objects, asking = swarm()
+    answer = asking.ask(objects.list_of("task", service=["service-web"]))
+    assert ["task-web-1"] == [task.id for task in objects.tasks_of("service-web", {}, answer)]
+    assert 1 == asking.asked.count("/tasks")
