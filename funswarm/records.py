@@ -16,7 +16,7 @@ from funswarm.messages import Change, Code, Result
 from funswarm.state import Published
 from funswarm.subjects import Subjects
 
-RECORD_BYTES_MAX: Final = 64_000  # what is longer is kept without its changes: the result has them
+RECORD_BYTES_MAX: Final = 64_000
 
 
 class RecordStatus(StrEnum):
@@ -62,7 +62,7 @@ class CommandPage(Published):
 
 def record_of(result: Result, *, dry_run: bool = False) -> CommandRecord:
     """The record of a command that has ended."""
-    record = CommandRecord(
+    return CommandRecord(
         command_id=result.command_id,
         verb=result.verb,
         target=result.target,
@@ -79,7 +79,6 @@ def record_of(result: Result, *, dry_run: bool = False) -> CommandRecord:
         version=result.version,
         changes=result.plan,
     )
-    return record if len(body_of(record)) <= RECORD_BYTES_MAX else record.model_copy(update={"changes": ()})
 
 
 def denied(
@@ -135,5 +134,8 @@ def subject_of(subjects: Subjects, record: CommandRecord) -> str:
 
 
 def body_of(record: CommandRecord) -> bytes:
-    """As JSON, without the fields that say nothing."""
-    return record.model_dump_json(exclude_defaults=True).encode()
+    """As JSON, without the fields that say nothing; what would be too long without its changes: the result has them."""
+    body = record.model_dump_json(exclude_defaults=True).encode()
+    if len(body) > RECORD_BYTES_MAX and record.changes:
+        return body_of(record.model_copy(update={"changes": ()}))
+    return body

@@ -24,7 +24,7 @@ from funswarm.outcome import Accepted, id_taken, is_pending
 from funswarm.subjects import Subjects
 from funswarm.tracing import traceparent_or_new
 
-LOOK_FIRST_S: Final = 0.1
+LOOK_FIRST_S: Final = 0.25
 LOOK_INTERVAL_MAX_S: Final = 2.0
 PUBLISH_TRIES: Final = 3
 

@@ -14,7 +14,6 @@ from typing import Final
 from funswarm.commands import (
     BatchCommand,
     CreateCommand,
-    Expect,
     NodeCommand,
     RebalanceCommand,
     RemoveCommand,
@@ -26,6 +25,7 @@ from funswarm.commands import (
     UpdateCommand,
 )
 from funswarm.errors import Failed, Refused, UnknownObject, VersionConflict
+from funswarm.how import NOTHING_EXPECTED
 from funswarm.messages import Change, Code, Preview
 from funswarm.state import NodeState
 from services.scheduler.admission.gate import Admission
@@ -251,7 +251,7 @@ def _can_create_unseen(command: SingleCommand) -> bool:
     return (
         isinstance(command, CreateCommand)
         and not command.dry_run
-        and command.expect == Expect()
+        and command.expect == NOTHING_EXPECTED
         and not kinds_needed(command.service)
         and datetime.now(UTC) < deadline(command)
     )

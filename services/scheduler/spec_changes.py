@@ -11,6 +11,7 @@ from services.redaction import redacted_mounts, redacted_test
 
 CHANGES_MAX: Final = 100
 VALUE_MAX: Final = 2000
+SURELY_MAX: Final = 2 * VALUE_MAX + 100  # bytes of a change but for its path, whose letters have at most 6
 SIZE_MAX: Final = 400_000  # of all, in bytes: a result that NATS does not take would be tried again for ever
 
 
@@ -18,6 +19,8 @@ def spec_changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[Change,
     """By path, as `spec.Mode.Replicated.Replicas`; lists as wholes, `Env` and options of drivers by name alone."""
     result: list[Change] = []
     _walk("spec", before, after, result)
+    if sum(6 * len(change.path) + SURELY_MAX for change in result) <= SIZE_MAX:  # far from it: not worth measuring
+        return tuple(result)
     sizes = accumulate(len(change.model_dump_json().encode()) for change in result[:CHANGES_MAX])
     return tuple(result[: sum(size <= SIZE_MAX for size in sizes)])
 
@@ -56,6 +59,8 @@ def _hidden(key: str, variables: dict[str, str]) -> str | None:
 
 def _short(value: Any) -> Any:
     if value is None or isinstance(value, int | float):
+        return value
+    if isinstance(value, str) and 12 * len(value) + 2 <= VALUE_MAX:  # a letter outside of the BMP is written so long
         return value
     size = len(json.dumps(value))
     return value if size <= VALUE_MAX else f"[{size} characters]"
