@@ -41,7 +41,8 @@ class LookQueue:
                 self._again.add(name)
             else:
                 self._touched.setdefault(name)
-        self._stirred.set()
+        if self._touched:
+            self._stirred.set()
 
     def wake(self, name: str, at: datetime | None) -> None:
         """Look at it at that time, and at no other that was said before; None: at none."""

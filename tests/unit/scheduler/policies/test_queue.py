@@ -100,3 +100,22 @@ async def test_times_that_are_no_longer_meant_do_not_pile_up(queue):
     for number in range(5000):
         queue.wake("a", NOON + timedelta(hours=1, seconds=number))
     assert len(queue._heap) < 2000
+
+
+async def test_a_touch_of_nothing_wakes_nobody(queue, clock, monkeypatch):
+    asked = 0
+
+    def counting():
+        nonlocal asked
+        asked += 1
+        return clock()
+
+    monkeypatch.setattr(queue, "_clock", counting)
+    waiting = asyncio.create_task(queue.next())
+    await asyncio.sleep(0)
+    at_rest = asked
+    queue.touch([])
+    await asyncio.sleep(0)
+    assert at_rest == asked
+    queue.touch(["a"])
+    assert "a" == await waiting
