@@ -51,6 +51,10 @@ class Scene:
         info = await call(self.bus.link, f"STREAM.INFO.{bucket_stream(self.bus.subjects.state_bucket)}")
         return int(info["state"]["num_subjects"]) > SERVICES * REPLICAS + 2 * SERVICES
 
+    async def loops(self) -> bool:
+        """Whether clearly more tasks are told than there are at once."""
+        return await self._gauge("objects") > SERVICES * (REPLICAS + 3)
+
     async def is_at_rest(self) -> bool:
         """Only nodes and the engine are left, for the engine as for those who follow the feed; nothing is owed."""
         if await self.engine.list("task") or await self._gauge("owed"):
