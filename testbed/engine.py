@@ -42,6 +42,11 @@ def docker(host: str, *arguments: str, timeout_s: float = 60) -> str:
     return run("docker", *arguments, timeout_s=timeout_s, env=client_environment(host, os.environ))
 
 
+def remove_stack(host: str, name: str, timeout_s: float = 180) -> None:
+    """Remove a stack with its networks; as long as its tasks are there, so are these, and Docker is asked again."""
+    wait_for(lambda: docker(host, "stack", "rm", name) is not None, f"the stack {name} to go", timeout_s, 1.0)
+
+
 def client_environment(host: str, base: Mapping[str, str]) -> dict[str, str]:
     """The environment in which a Docker client talks to `host`. Pure.
 

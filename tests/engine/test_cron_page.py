@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from funswarm.cronruns import CronOutcome
+from testbed.engine import remove_stack
 from tests.engine.conftest import IMAGE
 from tests.engine.cron_scene import funswarm, runs
 
@@ -23,15 +24,12 @@ def stack(engine, host, tmp_path):
     if (docker := shutil.which("docker")) is None:
         pytest.skip("no docker command line")
 
-    def call(*words: str) -> None:
-        command = [docker, "--host", host, "stack", *words]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-        assert done.returncode == 0, done.stderr
-
     file = tmp_path / "jobs.yml"
     file.write_text(STACK.replace("image: busybox", f"image: {IMAGE}"))
-    engine.undo_later(lambda: call("rm", engine.name))
-    call("deploy", "--resolve-image", "never", "--compose-file", str(file), engine.name)
+    engine.undo_later(lambda: remove_stack(host, engine.name))
+    command = [docker, "--host", host, "stack", "deploy", "--resolve-image", "never", "--compose-file", str(file)]
+    done = subprocess.run([*command, engine.name], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
     return engine.name
 
 

@@ -7,7 +7,8 @@ from tests.waiting import until
 
 __all__ = ["funswarm"]  # a fixture
 
-EACH_5_SECONDS = "*/5 * * * * *"
+EACH_5_SECONDS, EACH_10_SECONDS = "*/5 * * * * *", "*/10 * * * * *"
+WHOLE = {"skip_running": "true"}  # on a slow machine each run would be replaced by the next
 
 
 def create(engine, suffix, command=("date",), **labels):
@@ -21,12 +22,12 @@ def create(engine, suffix, command=("date",), **labels):
 
 
 async def test_the_examples_of_swarm_cronjob_run(engine, funswarm):
-    date = create(engine, "-date")
+    date = create(engine, "-date", schedule=EACH_10_SECONDS)
     skip = create(engine, "-sleep", FOREVER, skip_running="true")
-    error = create(engine, "-error", ["sh", "-c", "exit 3"])
-    everywhere = create(engine, "-global", mode={"Global": {}})
-    more = create(engine, "-more", replicas="5", skip_running="true")  # five may take a slow machine longer
-    query = create(engine, "-query", query_registry="true")
+    error = create(engine, "-error", ["sh", "-c", "exit 3"], **WHOLE)
+    everywhere = create(engine, "-global", mode={"Global": {}}, **WHOLE)
+    more = create(engine, "-more", replicas="5", **WHOLE)
+    query = create(engine, "-query", query_registry="true", **WHOLE)
     assert {"1"} == {task.place for task in (await runs(funswarm, date, CronOutcome.SUCCEEDED, 2))[0].tasks}
     await runs(funswarm, skip, CronOutcome.SKIPPED)
     assert 1 == len(engine.tasks(skip))

@@ -40,7 +40,7 @@ from services.scheduler.policies.wake import Wake
 from services.scheduler.policies.wake_sessions import SessionBook
 from testbed import engine as host_engine
 from testbed import images
-from testbed.engine import docker
+from testbed.engine import docker, remove_stack
 from tests.nats.api_scene import serving
 from tests.nats.scheduler_scene import scene
 from tests.report import ran_against
@@ -108,7 +108,7 @@ async def swarm(monkeypatch) -> AsyncIterator[Swarm]:
             yield swarm
         finally:
             await running.close()  # before something is removed that would be restored
-            await swarm.docker("stack", "rm", swarm.name)
+            await asyncio.to_thread(remove_stack, host.host, swarm.name)
             await engine.close()
 
 
