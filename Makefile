@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 PYTHON := .venv/bin/python
 NODES ?= 3
+WORKERS ?= 2
 NAME ?= funswarm
 
 .PHONY: help run venv test test-fast check lint format bench bench-watch bench-commands bench-proxy bench-policies image swarm-up swarm-down deploy deploy-proxy update docs
@@ -17,7 +18,7 @@ venv:  ## Make .venv with all tools
 	@.ci/venv dev
 
 test: venv  ## Everything, against a real nats-server and real Swarms; installs what is missing
-	@$(PYTHON) -m pytest
+	@$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist loadscope
 
 test-fast: venv  ## The tests without engines, servers and processes
 	@$(PYTHON) -m pytest --numprocesses auto --maxprocesses 4 --dist worksteal -p no:schemathesis --hypothesis-profile fast \

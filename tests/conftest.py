@@ -1,12 +1,17 @@
-"""Ends a run with a line per suite: how many passed, in how long, against what. In CI a skip counts as a failure."""
+"""Ends a run with a line per suite: how many passed, in how long, against what. In CI a skip counts as a failure.
+
+With several processes the counts are their controller's, which hears all reports; each tells it what it ran against.
+"""
 
 import os
+from typing import Any
 
 import pytest
 import structlog
 from hypothesis import HealthCheck, settings
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-from tests.report import lines, skips_fail, suite_of, suites
+from tests.report import lines, ran_against, skips_fail, suite_of, suites
 
 # What makes rich and typer colour what goes to no terminal, as some CI systems set it.
 for colours in ("FORCE_COLOR", "PY_COLORS", "CLICOLOR_FORCE", "GITHUB_ACTIONS", "TTY_COMPATIBLE"):
@@ -37,7 +42,29 @@ def pytest_collectreport(report: pytest.CollectReport) -> None:
         suites[suite_of(report.nodeid)].outcomes[report.outcome] += 1
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    """What works on the machine's one engine goes to one process, and first; of the rest each file goes to the next."""
+    if config.getoption("dist") != "loadscope":
+        return None
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = lambda node_id: "engine" if on_the_engine(node_id) else node_id.partition("::")[0]
+    return scheduler
+
+
+def on_the_engine(node_id: str) -> bool:
+    return suite_of(node_id) in {"engine", "swarm"}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    for suite, what in getattr(node, "workeroutput", {}).get("against", []):
+        ran_against(suite, what)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if (told := getattr(session.config, "workeroutput", None)) is not None:
+        told["against"] = [(name, what) for name, suite in suites.items() for what in suite.against]
     skipped = sum(suite.outcomes["skipped"] for suite in suites.values())
     if skipped and skips_fail() and session.exitstatus == pytest.ExitCode.OK:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
