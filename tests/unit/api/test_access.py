@@ -15,8 +15,6 @@ from funswarm.tokens import Role, new_token
 from services.api.access import role_needed
 from services.api.app import build
 from services.api.figures import Figures
-from services.api.settings import ApiSettings
-from services.settings import Settings
 from tests.builders import a_service, a_task
 from tests.unit.api.fakes import SETTINGS, FakeClient, a_result, no_proxies
 
@@ -297,20 +295,6 @@ async def test_results_of_others_are_not_theirs(http, client):
 async def test_a_link_creates_inside(http, client):
     await http.get("/create", headers=as_("shop"))
     assert ["shop_service-1"] == [command.target for command in client.submitted]
-
-
-# Where it listens.
-@pytest.mark.parametrize(
-    ("settings", "expected"),
-    [
-        ({}, "127.0.0.1"),
-        ({"http_tokens_file": "/run/secrets/tokens"}, "0.0.0.0"),
-        ({"http_host": "0.0.0.0"}, "0.0.0.0"),
-        ({"http_host": "10.0.0.1", "http_tokens_file": "/run/secrets/tokens"}, "10.0.0.1"),
-    ],
-)
-def test_without_tokens_it_listens_on_this_machine_only(settings, expected):
-    assert expected == ApiSettings.of(Settings(**settings)).host
 
 
 def test_openapi_says_that_a_token_is_needed(secured):

@@ -1,4 +1,4 @@
-"""What the guard refuses before a route is asked: a Host that is not ours, one request too many."""
+"""Where the api listens, and what is refused before a route is asked: a Host that is not ours, one request too many."""
 
 import asyncio
 
@@ -36,6 +36,19 @@ def test_where_others_may_come_and_no_name_is_set_any_is_known():
 def test_the_names_come_from_the_settings():
     settings = Settings(http_host="0.0.0.0", http_hosts="a.example, b.example")
     assert frozenset({"a.example", "b.example", "localhost"}) == ApiSettings.of(settings).hosts
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({}, "127.0.0.1"),
+        ({"http_tokens_file": "/run/secrets/tokens"}, "0.0.0.0"),
+        ({"http_host": "0.0.0.0"}, "0.0.0.0"),
+        ({"http_host": "10.0.0.1", "http_tokens_file": "/run/secrets/tokens"}, "10.0.0.1"),
+    ],
+)
+def test_without_tokens_it_listens_on_this_machine_only(settings, expected):
+    assert expected == ApiSettings.of(Settings(**settings)).host
 
 
 @pytest.mark.parametrize("path", ["/create", "/health", "/", "/v1/services"])

@@ -2,7 +2,6 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from html.parser import HTMLParser
 
 import httpx
 import pytest
@@ -16,6 +15,7 @@ from services.api.guard import Guard
 from services.api.parameters import refusing_unknown
 from services.api.wake import routes
 from services.api.wake.page import THEMES
+from tests.unit.api.pages import Page
 from tests.unit.api.traefik.worlds import a_service, a_task, a_world
 from tests.waiting import until
 
@@ -260,32 +260,6 @@ async def test_themes_are_listed(http, path):
 
 
 # The page.
-class Page(HTMLParser):
-    """Its tags with their attributes, and its words."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.tags, self.words = [], []
-        self._open: list[str] = []
-        self.feed(text)
-        self.close()
-        assert [] == self._open, "all that is opened is closed"
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag != "meta":
-            self._open.append(tag)
-
-    def handle_endtag(self, tag):
-        assert self._open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data.strip())
-
-    def meta(self, name):
-        return next(one["content"] for tag, one in self.tags if tag == "meta" and one.get("http-equiv") == name)
-
-
 async def page(http, query="names=web"):
     answer = await http.get(f"/dynamic?{query}")
     assert "text/html; charset=utf-8" == answer.headers["content-type"]
