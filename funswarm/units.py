@@ -12,12 +12,13 @@ from pydantic import BeforeValidator, Field, WithJsonSchema
 DURATION_MAX_S: Final = 10 * 366 * 86_400.0  # Swarm's own limit is some 292 years in nanoseconds
 SIZE_MAX_BYTES: Final = 2**53  # what JSON numbers carry exactly
 
-_UNITS_S: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+_MICRO: Final = ("\u00b5s", "\u03bcs")  # the sign, and the Greek letter
+_UNITS_S: Final = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, **dict.fromkeys(_MICRO, 1e-6), "ns": 1e-9}
 _TRUE: Final = frozenset({"1", "t", "T", "TRUE", "true", "True"})  # Go's strconv.ParseBool, as Docker's tools
 _FALSE: Final = frozenset({"0", "f", "F", "FALSE", "false", "False"})
 _SECONDS = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
-_DURATION_PART = re.compile(rf"({_SECONDS.pattern})(h|ms|us|µs|ns|m|s)")
-_DURATION = re.compile(rf"(?:{_DURATION_PART.pattern})+")
+_DURATION_PART = re.compile(r"([0-9]{1,15}(?:\.[0-9]{0,15})?|\.[0-9]{1,15})(h|ms|us|[\u00b5\u03bc]s|ns|m|s)")
+_DURATION = re.compile(rf"[+]?(?:{_DURATION_PART.pattern})+")  # as Go's time.ParseDuration
 _SIZE = re.compile(r"(\d{1,16}(?:\.\d{1,9})?)\s?([bkmgtp]?)(?:i?b)?", re.IGNORECASE)
 
 

@@ -21,8 +21,12 @@ def _problem(**fields: Any) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [("10s", 10), ("1m30s", 90), ("500ms", 0.5), ("1.5h", 5400), ("15", 15), (2, 2)]
-)
+    ("text", "expected"),
+    [
+        ("10s", 10), ("1m30s", 90), ("500ms", 0.5), ("1.5h", 5400), ("15", 15), (2, 2),
+        (".5s", 0.5), ("1.s", 1), ("+5m", 300), ("0", 0), ("1\u00b5s", 1e-6), ("1\u03bcs", 1e-6),
+    ],
+)  # fmt: skip
 def test_durations_are_read_as_go_writes_them(text, expected):
     assert expected == duration_s(text)
 
@@ -34,7 +38,7 @@ def test_sizes_are_powers_of_1024(text, expected):
     assert expected == size_bytes(text)
 
 
-@pytest.mark.parametrize("text", ["ten", "", "1x", "-1s", "1s "])
+@pytest.mark.parametrize("text", ["ten", "", "1x", "-1s", "1s ", ".s", "+", "s"])
 def test_what_is_no_duration_is_refused(text):
     assert "is no duration" in _problem(stop_grace_period=text)
 
