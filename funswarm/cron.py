@@ -106,6 +106,8 @@ class Cron:
 
     def latest(self, since: datetime, until: datetime, zone: ZoneInfo) -> datetime | None:
         """The last due time that is after `since` and not after `until`; None: there is none."""
+        if self._first(since, until, zone) is None:  # as for most who ask
+            return None
         found, low, span = None, until, SECOND
         while found is None and low > since:  # backwards in growing strides, until there is one
             low = max(since, until - span)
