@@ -28,7 +28,6 @@ TARGET = 10  # messages, or of the number, for each task
 SPIKE = 50
 PUSH_EVERY_S = 30.0
 _COMMON = {"funswarm.autoscale.enable": "true", "funswarm.autoscale.min": "1", "funswarm.autoscale.max": "10"}
-_PUSHED = _COMMON | {"funswarm.autoscale.push": str(TARGET)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ def labels(size: Size) -> dict[str, dict[str, str]]:
         name = f"lag-{number}"
         trigger = {"lag": str(TARGET), "stream": STREAM, "consumer": name}
         found[name] = _COMMON | {f"funswarm.autoscale.{key}": value for key, value in trigger.items()}
-        found[f"push-{number}"] = _PUSHED
+        found[f"push-{number}"] = _COMMON | {"funswarm.autoscale.push": str(TARGET)}
     return found
 
 
@@ -62,20 +61,15 @@ async def measured(size: Size) -> list[Figure]:
     def make(fleet: Fleet) -> None:
         fleet.create(wanted, 1, "sleep", "infinity")
 
-    with ground.simulated(make) as (fleet, running):
+    with ground.simulated(make) as (_, running):
         bus = await nats.connect(running.nats_url)
         try:
             await _consumers(bus, lags)
             async with _pushing(bus, pushes):
                 await ground.until_followed(bus, len(wanted))
                 await asyncio.sleep(size.settle_s)
-                both = await _round(running, size)
-                spikes = await _spikes(bus, lags, pushes, size)
-            async with _pushing(bus, [*pushes, *lags]):
-                await asyncio.to_thread(fleet.relabel, dict.fromkeys(lags, _PUSHED))
-                await asyncio.sleep(2 * ROUND_S)
-                pushed = await _round(running, size)
-            return [*_costs(size, both, pushed), *spikes]
+                at_rest = await _rounds(running, size)
+                return [*at_rest, *await _spikes(bus, running, lags, pushes, size)]
         finally:
             await bus.close()
 
@@ -105,18 +99,8 @@ async def _pushing(bus: Client, names: Sequence[str]) -> AsyncIterator[None]:
         await asyncio.wait({pushing})
 
 
-@dataclass(frozen=True, slots=True)
-class Round:
-    """What ROUND_S cost, in which each service was decided about once: the process's CPU, of that deciding; memory."""
-
-    cpu_s: float
-    deciding_s: float
-    looks: float
-    memory_mb: float
-
-
-async def _round(running: Running, size: Size) -> Round:
-    """In the mean of some."""
+async def _rounds(running: Running, size: Size) -> list[Figure]:
+    """What the scheduler takes in all, metrics and feed included, while each service is decided about in turn."""
     scheduler = running.parts["scheduler"]
     before, cpu_s, begun_at = ground.evaluations(running), scheduler.cpu_s(), time.monotonic()
     await asyncio.sleep(size.rounds * ROUND_S)
@@ -124,26 +108,19 @@ async def _round(running: Running, size: Size) -> Round:
     done = ground.evaluations(running).since(before)
     looks = done.count / size.services / rounds
     assert looks > 0.9, f"a service was looked at only {looks:.2f} times in {ROUND_S:g} s"
-    return Round(took_s / rounds, done.seconds / rounds, looks, scheduler.resident_mb())
-
-
-def _costs(size: Size, both: Round, pushed: Round) -> list[Figure]:
-    """`pushed`: where no lags are read. What is more in `both` is for reading them every second: a round needs one."""
-    what = f"{size.services:,} autoscaled services"
-    once = pushed.cpu_s + max(0.0, both.cpu_s - pushed.cpu_s) / ROUND_S
-    seconds = f"the same, and all lags read {ROUND_S:g} times in {ROUND_S:g} s"
+    what, period = f"{size.services:,} autoscaled services", f"{ROUND_S:g} s, a round"
+    note = f"{looks:.1f} looks at each, and each lag read {ROUND_S:g} times"
+    deciding_s = done.seconds / done.count * size.services
     return [
-        Figure(
-            f"{what}: a round, each decided about once, each lag read once", once, "s of CPU", 0.5, "all of the process"
-        ),
-        Figure(f"{what}: {seconds}", both.cpu_s, "s of CPU", note=f"{both.looks:.1f} looks at each"),
-        Figure(f"{what}: of that deciding", both.deciding_s, "s"),
-        Figure(f"{what}: the scheduler's memory", both.memory_mb, "MB", 200, "resident"),
-        Figure(f"{what}: the scheduler's memory after all", pushed.memory_mb, "MB", 200, "resident"),
+        Figure(f"{what}: deciding about each once", deciding_s, "s", 0.5, "in the process, by its own metrics"),
+        Figure(f"{what}: all of the scheduler's CPU in {period}", took_s / rounds, "s", 0.5, note),
+        Figure(f"{what}: the scheduler's memory", scheduler.resident_mb(), "MB", 200, "resident"),
     ]
 
 
-async def _spikes(bus: Client, lags: Sequence[str], pushes: Sequence[str], size: Size) -> list[Figure]:
+async def _spikes(
+    bus: Client, running: Running, lags: Sequence[str], pushes: Sequence[str], size: Size
+) -> list[Figure]:
     """From when work comes until the command for more replicas is in the stream."""
     listener = await Listener.open(bus, "scale")
     chosen = random.sample(lags, size.spikes + size.at_once)
@@ -155,10 +132,12 @@ async def _spikes(bus: Client, lags: Sequence[str], pushes: Sequence[str], size:
         await _publish(bus, name)
     await until(lambda: all(listener.first(name, begun_at) for name in together), "all are scaled up")
     last_s = max(heard.at for name in together if (heard := listener.first(name, begun_at))) - begun_at
+    memory, what = running.parts["scheduler"].resident_mb(), f"{size.services:,} autoscaled services"
     return [
         *_late("lag of a consumer → more replicas asked for", by_lag),
         *_late("number pushed → more replicas asked for", by_push),
         Figure(f"{len(together)} lags at once → the last of them asked for", last_s, "s", 2),
+        Figure(f"{what}: the scheduler's memory after all", memory, "MB", 200, "resident"),
     ]
 
 
