@@ -22,7 +22,7 @@ from tests.swarm.conftest import take_down
 from tests.swarm.test_surges import spec
 from tests.waiting import until
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 NAME = "funswarm-test-four"
 SAMPLE_S = 0.05
