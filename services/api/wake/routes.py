@@ -20,7 +20,7 @@ from services.api.problems import MEDIA_TYPE, of_error, of_validation, problem
 from services.api.wake.asked import Asked
 from services.api.wake.opened import Opened
 from services.api.wake.page import HEADERS, THEMES, waiting_page
-from services.api.wake.sleepers import Seen, Sleepers, absent, seen, sleepers_of
+from services.api.wake.sleepers import Seen, Sleeper, Sleepers, absent, seen, sleepers_of
 from services.api.world import World
 
 STATUS_HEADER: Final = "X-Sablier-Session-Status"
@@ -126,16 +126,22 @@ class Waking:
         for name, required in wanted.items():
             if required and name not in seen_by:
                 raise _NotFound(_no_service(name))
-        sessions = await self._opened.open(seen_by, asked.session_s)
-        now, found = datetime.now(UTC), []
-        for name, required in sorted(wanted.items()):
-            if name not in seen_by:
-                found.append(absent(name))
-                continue
-            session = sessions[name]
-            one = seen(world, seen_by[name], now, required=required, was_ready=session.was_ready)
-            session.was_ready = one.ready
-            found.append(one)
+        away: Unavailable | None = None
+        try:
+            await self._opened.open(seen_by, asked.session_s)
+        except Unavailable as error:
+            away = error
+        found = [self._seen(world, seen_by.get(name), name, required=one) for name, one in sorted(wanted.items())]
+        if away is not None and not is_ready(found):  # what runs is served: without NATS nobody idles it
+            raise away
+        return found
+
+    def _seen(self, world: World, sleeper: Sleeper | None, name: str, *, required: bool) -> Seen:
+        if sleeper is None:
+            return absent(name)
+        was_ready = self._opened.was_ready(name)
+        found = seen(world, sleeper, datetime.now(UTC), required=required, was_ready=was_ready)
+        self._opened.saw(name, ready=found.ready)
         return found
 
     def _of(self, world: World) -> Sleepers:

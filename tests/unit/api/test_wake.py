@@ -30,6 +30,7 @@ class Swarm:
     def __init__(self):
         self.opened = []
         self.refusal = None
+        self.connected = True
         self.shows(a_service("web", ON, replicas=0), tasks=())
 
     def shows(self, *services, tasks=None, revision=1):
@@ -124,6 +125,14 @@ async def test_without_nats_it_is_not_ready(http, swarm):
     swarm.refusal = Unavailable("NATS is away")
     answer = await http.get("/poke?names=web")
     assert (503, "not-ready") == (answer.status_code, answer.headers[STATUS])
+
+
+async def test_without_nats_what_runs_is_served_and_what_sleeps_is_not_waited_for(http, swarm):
+    swarm.connected = False
+    assert 503 == (await http.get("/blocking?names=web")).status_code
+    ready(swarm, "web", revision=2)
+    answer = await http.get("/blocking?names=web")
+    assert (200, "ready", []) == (answer.status_code, answer.headers[STATUS], swarm.opened)
 
 
 # Sessions.
