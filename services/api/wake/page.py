@@ -51,7 +51,7 @@ def waiting_page(name: str | None, refresh_s: float, services: Iterable[Seen] | 
         f'<meta http-equiv="refresh" content="{seconds}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n<meta name="robots" content="noindex">\n'
         f"<title>{title}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
-        f'<h1 role="status">{title}</h1>\n<p>It was asleep, as nobody had used it for a while. '
+        f'<h1>{title}</h1>\n<p role="status">It was asleep, as nobody had used it for a while. '
         f"This page looks again every {seconds} s, and shows it as soon as it is there.</p>\n"
         '<div class="wait" aria-hidden="true"></div>\n'
         f"{_details(services) if services is not None else ''}</main>\n</body>\n</html>\n"

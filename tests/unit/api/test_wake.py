@@ -1,6 +1,8 @@
 """Sablier's HTTP contract: what each strategy is asked, opens, and answers."""
 
 import asyncio
+import base64
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -290,16 +292,16 @@ async def test_the_page_needs_nothing_from_elsewhere_and_runs_no_script(http):
 async def test_its_style_is_all_that_its_policy_allows(http):
     answer, shown = await page(http)
     policy = answer.headers["content-security-policy"]
+    style = answer.text.partition("<style>")[2].partition("</style>")[0]
+    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     assert policy.startswith(shown.meta("Content-Security-Policy"))
-    assert "default-src 'none'; style-src 'sha256-" in policy
+    assert f"default-src 'none'; style-src 'sha256-{digest}'" in policy
 
 
-async def test_it_has_a_language_a_title_and_one_heading_that_is_read_out(http):
+async def test_it_has_a_language_a_title_and_one_heading(http):
     _, shown = await page(http, "names=web&display_name=Shop")
     tags = [tag for tag, _ in shown.tags]
-    assert ("en", 1, "status") == (
-        dict(shown.tags)["html"]["lang"], tags.count("h1"), dict(shown.tags)["h1"]["role"],
-    )  # fmt: skip
+    assert ("en", 1, {}) == (dict(shown.tags)["html"]["lang"], tags.count("h1"), dict(shown.tags)["h1"])
     assert 2 == shown.words.count("Shop is starting")
 
 
