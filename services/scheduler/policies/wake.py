@@ -189,6 +189,8 @@ def _wrong_switch(value: str) -> str | None:
 def _unfit(service: ServiceState, settings: WakeSettings, *, autoscaled: bool) -> str | None:
     if service.mode != "replicated":
         return f"its mode is {service.mode}: only replicated services have a number of replicas to set"
+    if "funswarm.group" in service.labels:
+        return "it starts with its group only, so nobody wakes it alone: use funswarm.wake.group in its place"
     if autoscaled and settings.anti_affinity:
         return "autoscale decides how many there are, so anti-affinity is not followed: use either"
     return None

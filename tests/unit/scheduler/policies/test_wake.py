@@ -259,6 +259,17 @@ def test_sablier_s_switch_that_is_off_says_nothing():
     assert (None, ()) == (parsed.settings, parsed.problems)
 
 
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({"funswarm.group": "shop"}, "use funswarm.wake.group"),
+        ({**AUTOSCALED, "sablier.anti-affinity": "games"}, "anti-affinity is not followed"),
+    ],
+)
+def test_what_does_not_go_together_is_told(labels, words):
+    assert words in parse(a_service("web", labels=ON | labels)).problems[0].reason
+
+
 def test_only_replicated_services_sleep():
     parsed = parse(a_service("web", labels=ON, mode="global", replicas=None))
     assert parsed.settings is None
