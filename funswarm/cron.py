@@ -97,9 +97,9 @@ class Cron:
             elif local.hour not in self.hours:
                 at += timedelta(hours=1, minutes=-local.minute, seconds=-local.second)
             elif local.minute not in self.minutes:
-                at += timedelta(minutes=1, seconds=-local.second)
+                at += timedelta(minutes=_later(local.minute, self.minutes) - local.minute, seconds=-local.second)
             elif local.second not in self.seconds:
-                at += SECOND
+                at += timedelta(seconds=_later(local.second, self.seconds) - local.second)
             else:
                 return at
         return None
@@ -133,6 +133,11 @@ class Cron:
 
 
 UTC_ZONE: Final = ZoneInfo("UTC")
+
+
+def _later(number: int, numbers: frozenset[int]) -> int:
+    """The next of the numbers, which are minutes or seconds; 60: none. Clocks are changed at full hours only."""
+    return min((one for one in numbers if one > number), default=60)
 
 
 @lru_cache(maxsize=4096)  # thousands of expressions share their numbers
