@@ -226,7 +226,7 @@ class Frame:
         self._unsure.add(name)
         await self._submit(command)
         self._unsure.discard(name)
-        log.info("a policy asks", service=name, command=command.id, verb=command.verb, by=command.requested_by)
+        log.debug("a policy asks", service=name, command=command.id, verb=command.verb, by=command.requested_by)
 
     async def _make_sure(self, name: str) -> None:
         """Learn how what was sent for a service has ended, and send what has not: it may never have been."""
