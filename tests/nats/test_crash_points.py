@@ -19,7 +19,7 @@ from tests.nats.asking import Asking, ask_and_crash, spec_of
 from tests.nats.crashing import POINTS, Crashes
 
 SEED = int(os.environ.get("FUNSWARM_TEST_SEED", "4"))
-KILLS = 250
+KILLS = 500
 SERVICES, JOBS = ("a", "b", "c", "d"), ("job",)
 
 
