@@ -95,7 +95,7 @@ class Cron:
                 later = datetime.combine(self._later_day(local.date()), time(), zone)
                 at = max(later.astimezone(UTC), at + SECOND)
             elif local.hour not in self.hours:
-                at += timedelta(hours=1, minutes=-local.minute, seconds=-local.second)
+                at = _later_hour(at, local, zone)
             elif local.minute not in self.minutes:
                 at += timedelta(minutes=_later(local.minute, self.minutes) - local.minute, seconds=-local.second)
             elif local.second not in self.seconds:
@@ -135,8 +135,16 @@ class Cron:
 UTC_ZONE: Final = ZoneInfo("UTC")
 
 
+def _later_hour(at: datetime, local: datetime, zone: ZoneInfo) -> datetime:
+    """When the next hour begins; the next quarter, where the clocks change before: they do at 2:45 in the Chathams."""
+    later = at + timedelta(hours=1, minutes=-local.minute, seconds=-local.second)
+    if later.astimezone(zone).utcoffset() == local.utcoffset():
+        return later
+    return at + timedelta(minutes=15 - local.minute % 15, seconds=-local.second)
+
+
 def _later(number: int, numbers: frozenset[int]) -> int:
-    """The next of the numbers, which are minutes or seconds; 60: none. Clocks are changed at full hours only."""
+    """The next of the numbers, which are minutes or seconds; 60: none. Clocks change at full hours, or by some."""
     return min((one for one in numbers if one > number), default=60)
 
 
