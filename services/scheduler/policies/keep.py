@@ -1,9 +1,9 @@
 """The keep policy: what was changed or removed past Funswarm is restored. Pure, but for `run`, which reads the audit.
 
-What Funswarm's commands (policies' too) write is what is kept; a spec that differs while the label still names the
-command of before was written by somebody else. Swarm's own rollback brings that back exactly, secrets and all, for the
-published spec is redacted. A service that was removed is created again from the commands that made it (`origin`), if
-these are known, and if no command removed it.
+What Funswarm's commands write is what is kept, of policies' commands what they changed themselves; a spec that differs
+while the label still names the command of before was written by somebody else. Swarm's own rollback brings back exactly
+what was before, secrets and all, for the published spec is redacted. A service that was removed is created again from
+the commands that made it (`origin`), if these are known, and if no command removed it.
 """
 
 import asyncio
@@ -13,22 +13,20 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
-from pydantic import Field
 
 from funswarm.commands import Command, CreateCommand, Expect, RemoveCommand, RollbackCommand, UpdateCommand
 from funswarm.errors import FunswarmError
 from funswarm.messages import Change, Problem, Result, ResultStatus
 from funswarm.records import CommandRecord
 from funswarm.spec import ServicePatch
-from funswarm.state import COMMAND_LABEL, TRACE_LABEL, ServiceState, Value
-from funswarm.units import Duration
+from funswarm.state import ServiceState
 from services.bus.connection import Bus
 from services.scheduler.policies.contract import UNNAMED, Ask, Parsed, Policy, Said, Situation, Verdict
+from services.scheduler.policies.keep_memory import Learnt, Memory, Settings, kept_of, remembered, with_commands
 from services.scheduler.policies.labels import read
-from services.scheduler.policies.origin import Origin, after
 from services.scheduler.spec_changes import spec_changes
 
 BACK_OFF_S: Final = 5.0
@@ -45,40 +43,6 @@ _LABELS: Final = "spec.Labels"
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
-
-
-class Settings(Value):
-    """The labels: so many restorations within a time, then it is left."""
-
-    limit: int = Field(5, ge=1, le=100)
-    window: Duration = Field(3600.0, ge=10.0)
-
-
-class Memory(Value):
-    """What is kept: `spec` (redacted), written last by `command`; `origin`: how to make it again, None: not known.
-
-    `restored`: when, within the window. `count`: how often ever. `tried`: what was tried against this drift.
-    """
-
-    service_id: str
-    settings: Settings
-    spec: dict[str, Any]
-    command: str | None = None
-    origin: Origin | None = None
-    restored: tuple[datetime, ...] = ()
-    count: int = 0
-    tried: tuple[str, ...] = ()
-
-
-class Learnt(NamedTuple):
-    """`commands`: that succeeded, oldest first. `removed`: the id of the service that a command removed last.
-
-    `looked`: the audit was asked for that.
-    """
-
-    commands: tuple[Command, ...] = ()
-    removed: str | None = None
-    looked: bool = False
 
 
 class Keep(Policy[Settings, Memory]):
@@ -159,10 +123,11 @@ class Keep(Policy[Settings, Memory]):
         service, settings = situation.service, situation.settings
         assert service is not None
         assert settings is not None
-        memory = _remembered(situation, service, settings)
-        if _kept(service.spec) == memory.spec:
-            return Verdict(memory.model_copy(update={"tried": ()}))
-        changes = spec_changes(memory.spec, _kept(service.spec))
+        memory = remembered(situation, service, settings)
+        if (spec := kept_of(service.spec)) == memory.spec:
+            return Verdict(memory.model_copy(update={"drifted": None, "tried": ()}))
+        memory = memory.model_copy(update={"drifted": spec})
+        changes = spec_changes(memory.spec, spec)
         what = ", ".join(change.path.removeprefix("spec.") for change in changes[:CHANGES_SHOWN])
         said = Said(f"it was changed past Funswarm: {what}", {"changes": _shown(changes)})
         if (waits := _paced(memory, said, situation.now)) is not None:
@@ -187,7 +152,7 @@ class Keep(Policy[Settings, Memory]):
         if not learnt.looked:
             self.wants_to_know(situation.name)
             return Verdict(memory)
-        memory = memory.model_copy(update={"origin": _origin(memory.origin, learnt.commands)})
+        memory = memory.model_copy(update={"origin": with_commands(memory.origin, learnt.commands)})
         said = Said("it was removed past Funswarm")
         spec = memory.origin.made() if memory.origin is not None and memory.origin.command == memory.command else None
         if spec is None:
@@ -214,28 +179,6 @@ async def _removed_by_command(bus: Bus, name: str) -> str | None:
     subject = bus.subjects.audited("succeeded", "remove", name)
     found = await bus.newest(bus.subjects.audit_stream, subject)
     return None if found is None else CommandRecord.model_validate_json(found.body).service_id
-
-
-def _remembered(situation: Situation[Settings, Memory], service: ServiceState, settings: Settings) -> Memory:
-    """What is kept, with what Funswarm has written since."""
-    memory, learnt = situation.memory, situation.observed or Learnt()
-    label, spec = service.labels.get(COMMAND_LABEL), _kept(service.spec)
-    if memory is None:
-        memory = Memory(service_id=service.id, settings=settings, spec=spec, command=label)
-    elif memory.service_id != service.id or (label is not None and label != memory.command):
-        memory = memory.model_copy(update={"service_id": service.id, "spec": spec, "command": label, "tried": ()})
-    window = situation.now - timedelta(seconds=settings.window)
-    recent = tuple(at for at in memory.restored if at > window)
-    origin = _origin(memory.origin, learnt.commands)
-    return memory.model_copy(update={"settings": settings, "restored": recent, "origin": origin})
-
-
-def _origin(origin: Origin | None, commands: tuple[Command, ...]) -> Origin | None:
-    """With the commands that are not in it yet laid over it."""
-    known = next((number for number, one in enumerate(commands) if origin and one.id == origin.command), -1)
-    for command in commands[known + 1 :]:
-        origin = after(origin, command)
-    return origin
 
 
 def _paced(memory: Memory, said: Said, now: datetime) -> Verdict[Memory] | None:
@@ -270,14 +213,8 @@ def _patch(changes: tuple[Change, ...]) -> ServicePatch | None:
     return ServicePatch.model_validate(fields | ({"labels": labels} if labels else {}))
 
 
-def _kept(spec: dict[str, Any]) -> dict[str, Any]:
-    """A spec without the labels that each of our writes changes."""
-    labels = {key: text for key, text in (spec.get("Labels") or {}).items() if key not in (COMMAND_LABEL, TRACE_LABEL)}
-    return {**spec, "Labels": labels}
-
-
 def _fingerprint(service: ServiceState) -> str:
-    return hashlib.sha256(json.dumps(_kept(service.spec), sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(kept_of(service.spec), sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _shown(changes: tuple[Change, ...]) -> list[dict[str, Any]]:

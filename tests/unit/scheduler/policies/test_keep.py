@@ -14,6 +14,7 @@ from tests.builders import a_service
 from tests.floors import NOW, a_case, a_result
 
 SPEC = ServiceSpec(name="web", image="nginx:1", env={"A": "secret", "B": "2"}, labels={"funswarm.keep": "true"})
+LATER = NOW + timedelta(seconds=10)
 CREATE = CreateCommand(id="c1", target="web", service=SPEC)
 
 
@@ -77,6 +78,26 @@ def test_what_is_not_known_in_full_is_said():
         update={"has_previous_spec": False, "spec": {**other.spec, "EndpointSpec": {"Mode": "vip"}}}
     )
     assert "put it right by hand" in decided(other, first).decisions[0].limiter
+
+
+def test_a_policys_write_on_top_of_a_drift_leaves_it_a_drift():
+    drifted = decided(web(image="nginx:2", version=11), decided(web()))
+    scaled = decided(web(image="nginx:2", command="policy-1", replicas=5, version=12), drifted, now=LATER)
+    assert ServicePatch(image="nginx:1") == scaled.command.changes
+
+
+def test_what_a_policy_changed_on_top_of_a_drift_is_kept():
+    drifted = decided(web(image="nginx:2", version=11), decided(web()))
+    scaled = decided(web(image="nginx:2", command="policy-1", replicas=5, version=12, size="l"), drifted, now=LATER)
+    restored = decided(web(command="policy-2", replicas=5, version=13, size="l"), scaled, now=LATER)
+    assert (None, None) == (restored.command, restored.record.memories["keep"]["drifted"])
+    lowered = decided(web(command="policy-2", version=14, size="l"), restored, now=NOW + timedelta(minutes=5))
+    assert "it was changed past Funswarm: Mode.Replicated.Replicas" == lowered.decisions[0].reason
+
+
+def test_what_somebody_commands_on_top_of_a_drift_is_kept_as_it_is():
+    drifted = decided(web(image="nginx:2", version=11), decided(web()))
+    assert decided(web(image="nginx:2", command="c2", replicas=5, version=12), drifted, now=LATER).command is None
 
 
 def test_it_backs_off_and_gives_up_at_the_limit():
