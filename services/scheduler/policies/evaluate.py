@@ -159,7 +159,8 @@ class _Evaluation:
         if verdict.ask is not None and bar is None:
             command = self._send(policy, verdict.ask, situation)
             memory = verdict.ask.memory if verdict.ask.memory is not None else memory
-        self._record = self._record.with_memory(policy.name, memory)
+        if memory is None or memory != situation.memory:  # what stays as it was need not be made anew
+            self._record = self._record.with_memory(policy.name, memory)
         if verdict.said is not None and not (bar is not None and bar.silent):
             self._say(policy, verdict.said, verdict.ask, command, bar)
         if self._taken is None and (verdict.claims is not None or (command is not None)):

@@ -89,7 +89,9 @@ class _Deciding:
         failed = [one for one in readings if isinstance(one, Failed)]
         totals = [one.total for one in readings if not isinstance(one, Failed | Use)]
         self._is_active = floor > 0 or any(total > self._settings.activation for total in totals)
-        active_at = self._now if self._is_active or failed or before is None else min(before, self._now)
+        active_at = None  # where it never goes to zero: a time would have to be kept each round
+        if self._settings.min == 0:
+            active_at = self._now if self._is_active or failed or before is None else min(before, self._now)
         failures = self._memory.failures + 1 if failed and len(failed) == len(readings) else 0
         self._memory = self._memory.model_copy(update={"failures": failures, "active_at": active_at})
 

@@ -18,7 +18,10 @@ class Stamped(Value):
 
 
 class Memory(Value):
-    """`failures`: how often in a row no trigger could be read. `active_at`: when one was over the activation last.
+    """`recommended`: each with the time until which it stood; the last one stands, from its time on.
+
+    `failures`: how often in a row no trigger could be read. `active_at`: when one was over the activation last; None
+    where it is not scaled to zero.
 
     `changed`: whoever did it, once it is seen. `rounded_at`: when it was decided last. `seen`: the replicas at the last
     look, `replicas`: at the last one at which a command had written them. `asked`: what the steps of hooks have led to,
@@ -36,11 +39,17 @@ class Memory(Value):
     stepped_at: datetime | None = None
 
     def recommends(self, count: int, settings: Settings, now: datetime) -> "Memory":
-        """With one recommendation more, and without those that no window reaches any more."""
+        """With this recommendation, and without those that no window reaches any more; the same while it is the last.
+
+        So a round that says what the last one said changes nothing, and needs not be kept.
+        """
+        last = self.recommended[-1] if self.recommended else None
+        if last is not None and last.count == count and all(one.at <= now for one in self.recommended):
+            return self
         span = max(settings.up_window, settings.down_window)
-        kept = _since(self.recommended, span, now)
-        if kept and kept[-1].count == count:  # the newer of two equal ones says all
-            kept = kept[:-1]
+        kept = _since(self.recommended[:-1], span, now)
+        if last is not None and last.count != count and span:
+            kept = (*kept, Stamped(at=now, count=last.count))  # it has stood until now
         return self.model_copy(update={"recommended": (*kept, Stamped(at=now, count=count))[-KEPT_MAX:]})
 
     def changes(self, by: int, settings: Settings, now: datetime) -> "Memory":

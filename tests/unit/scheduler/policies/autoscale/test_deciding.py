@@ -100,8 +100,22 @@ def test_up_is_at_once_and_down_waits_for_its_window():
 def test_up_waits_for_its_window_where_one_is_asked_for():
     story = Story(2, up_window=60)
     story.at(0, push(20))
-    assert 2 == story.at(30, push(40)).replicas
-    assert 4 == story.at(61, push(40)).replicas
+    assert [2, 2] == [story.at(at, push(40)).replicas for at in (15, 74)]
+    assert 4 == story.at(75, push(40)).replicas
+
+
+def test_what_is_wanted_on_and_on_leaves_nothing_new_to_keep():
+    story = Story(4)
+    story.at(0, push(40))
+    before = story.memory
+    assert [before] * 3 == [story.at(at, push(40)).memory for at in (15, 30, 900)]
+
+
+def test_what_was_wanted_for_long_counts_until_something_else_is():
+    story = Story(4)
+    for at in (0, 15, 30):
+        story.at(at, push(40))
+    assert [4, 4, 3] == [story.at(at, push(10)).replicas for at in (45, 344, 345)]
 
 
 def test_up_goes_by_its_rate():
