@@ -5,7 +5,6 @@ that are bound to namespaces, until somebody decides otherwise here.
 """
 
 import base64
-import binascii
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -186,7 +185,7 @@ def _presented(given: str, path: str) -> str | None:
         return None
     try:
         return base64.b64decode(text.strip(), validate=True).decode().partition(":")[2]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # letters that are no base64, or bytes that are no UTF-8
         return None
 
 

@@ -79,7 +79,7 @@ async def test_where_only_a_url_can_be_given_a_token_is_its_password(http):
     assert 401 == (await http.get("/api/themes")).status_code
 
 
-@pytest.mark.parametrize("given", ["Basic d2FrZTp3cm9uZw==", "Basic nonsense", "Basic //79", "Basic"])
+@pytest.mark.parametrize("given", ["Basic d2FrZTp3cm9uZw==", "Basic nonsense", "Basic //79", "Basic", b"Basic \xe9"])
 async def test_what_is_no_password_lets_nobody_in(http, given):
     assert 401 == (await http.get("/api/themes", headers={"Authorization": given})).status_code
 
