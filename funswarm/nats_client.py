@@ -50,7 +50,7 @@ def read(raw: bytes) -> dict[str, str]:
     for line in raw.decode("utf-8", "replace").split("\r\n"):
         name, colon, value = line.partition(":")
         name = name.strip(_SPACE)
-        if colon and name.isascii() and len(name.split()) <= 1:
+        if colon and name.isascii() and name.split() in ([], [name]):
             headers[name] = value.strip(_SPACE)
     return headers
 

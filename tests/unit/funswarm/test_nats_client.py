@@ -54,7 +54,7 @@ def test_what_is_read_is_what_nats_py_reads(raw):
 
 
 @pytest.mark.parametrize(
-    "raw", [b"a:1\r\nb: 2", b"a b: 1", b" a :1", b": 1", b"a", b"\xff: 1", b"a: \xff", b"a\x1cb: 1"]
+    "raw", [b"a:1\r\nb: 2", b"a b: 1", b" a :1", b": 1", b"a", b"\xff: 1", b"a: \xff", b"a\x1cb: 1", b"\x1ca: 1"]
 )
 def test_odd_lines_are_read_as_nats_py_reads_them(raw):
     assert Client._parse_header_lines(raw) == read(raw)
