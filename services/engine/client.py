@@ -140,7 +140,6 @@ class Engine:
         request = Request("read the engine's events", "GET", "/events", settings.stream_idle_max_s, query)
         return EventStream(lambda: self._asking.stream(request), kinds, settings.timeout_s)
 
-    # Writes: raw JSON, never defaults of our own.
     async def usage(self) -> dict[str, Counters]:
         """What the containers of tasks on this engine's node have used so far, by the task's id."""
 
@@ -149,6 +148,7 @@ class Engine:
 
         return await read_usage(ask)
 
+    # Writes: raw JSON, never defaults of our own.
     async def service_json(self, name_or_id: str) -> dict[str, Any] | None:
         """The service as the engine keeps it, without inserted defaults; None where no name or id is exactly this."""
         if not name_or_id:

@@ -25,7 +25,11 @@ class Counters:
 
 
 async def read_usage(ask: Ask) -> dict[str, Counters]:
-    """By the task's id. A container that ends meanwhile, or that the engine has no numbers of, is left out."""
+    """By the task's id. A container that ends meanwhile, or that the engine has no numbers of, is left out.
+
+    Raises:
+        FunswarmError: the engine does not answer; then nothing more is asked of it.
+    """
     listed = await ask("/containers/json", {"filters": f'{{"label": ["{TASK_LABEL}"]}}'})
     tasks = {one["Id"]: one["Labels"][TASK_LABEL] for one in listed[:CONTAINERS_MAX]}
     slots = asyncio.Semaphore(AT_ONCE_MAX)
@@ -37,8 +41,12 @@ async def read_usage(ask: Ask) -> dict[str, Counters]:
             except (Failed, UnknownObject):
                 return None
 
-    found = await asyncio.gather(*(read(container) for container in tasks))
-    return {task: one for task, one in zip(tasks.values(), found, strict=True) if one is not None}
+    try:
+        async with asyncio.TaskGroup() as group:
+            reads = {task: group.create_task(read(container)) for container, task in tasks.items()}
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
+    return {task: one for task, done in reads.items() if (one := done.result()) is not None}
 
 
 def counters_of(raw: Any) -> Counters | None:

@@ -1,9 +1,11 @@
 """What an agent makes of the engine's counters."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from funswarm.errors import Unavailable
 from funswarm.gauges import TaskUse
 from services.agent.rates import usage_of
 from services.engine.usage import Counters, counters_of, read_usage
@@ -48,3 +50,16 @@ async def test_only_containers_of_tasks_are_read():
 
     assert ["t1"] == list(await read_usage(ask))
     assert '{"label": ["com.docker.swarm.task.id"]}' == asked[0][1]["filters"]
+
+
+async def test_an_engine_that_does_not_answer_is_asked_nothing_more():
+    async def ask(path, query):
+        if path.endswith("json"):
+            return [{"Id": f"c{number}", "Labels": {"com.docker.swarm.task.id": f"t{number}"}} for number in range(50)]
+        if "/c0/" in path:
+            raise Unavailable("the engine is away")
+        return await asyncio.Event().wait()
+
+    with pytest.raises(Unavailable, match="the engine is away"):
+        await read_usage(ask)
+    assert {asyncio.current_task()} == asyncio.all_tasks()
