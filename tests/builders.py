@@ -6,7 +6,10 @@ Pure. Ids are derived from names, so `a_task(service="web", slot=2)` belongs to 
 from datetime import UTC, datetime
 from typing import Any
 
+from funswarm.changes import Changed
+from funswarm.messages import Event
 from funswarm.state import (
+    AnyState,
     Condition,
     ConditionStatus,
     ConfigState,
@@ -120,3 +123,14 @@ def a_secret(name: str = "password", **others: Any) -> SecretState:
 def a_config(name: str = "settings", **others: Any) -> ConfigState:
     """A config, id `config-<name>`."""
     return ConfigState(**{"id": f"config-{name}", "name": name, "version": 7} | others)
+
+
+def a_change(before: AnyState | None, after: AnyState | None) -> Changed:
+    """An event of the feed, as a client reads it."""
+    state = after or before
+    assert state is not None, "one of them is given"
+    event = Event(
+        id="e", time=UPDATED_AT, observed_at=OBSERVED_AT, cluster=CLUSTER, kind=state.kind, action="updated",
+        name=state.name, object_id=state.id, version=state.version, before=before, after=after,
+    )  # fmt: skip
+    return Changed(2, state.kind, "updated", event.model_dump_json().encode())

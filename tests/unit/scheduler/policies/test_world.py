@@ -4,14 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 
-from funswarm.changes import Changed, Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
-from funswarm.messages import Event
+from funswarm.changes import Relisted, SnapshotBegin, SnapshotEnd, Snapshotted
 from services.scheduler.plan_node import DRAIN_LABEL
 from services.scheduler.policies.depends_on import DependsOn
 from services.scheduler.policies.drain import Drain
 from services.scheduler.policies.group import Group
 from services.scheduler.policies.record import moment
-from tests.builders import CLUSTER, OBSERVED_AT, UPDATED_AT, a_node, a_service, a_task
+from tests.builders import a_change, a_node, a_service, a_task
 from tests.floors import Floor, a_world
 
 LABELS = {"funswarm.floor": "3"}
@@ -25,15 +24,6 @@ def seen(world, name="web"):
     return world.service(name)
 
 
-def change(before, after):
-    state = after or before
-    event = Event(
-        id="e", time=UPDATED_AT, observed_at=OBSERVED_AT, cluster=CLUSTER, kind=state.kind, action="updated",
-        name=state.name, object_id=state.id, version=state.version, before=before, after=after,
-    )  # fmt: skip
-    return Changed(2, state.kind, "updated", event.model_dump_json().encode())
-
-
 def test_of_a_service_that_nobody_follows_only_what_it_reserves_is_kept():
     resources = {"Reservations": {"MemoryBytes": 5}}
     spec = {"TaskTemplate": {"Resources": resources, "ContainerSpec": {"Image": "x"}}}
@@ -44,33 +34,33 @@ def test_of_a_service_that_nobody_follows_only_what_it_reserves_is_kept():
 
 def test_a_change_touches_the_service():
     world = a_world([a_service()])
-    assert {"web"} == world.take(change(a_service(), a_service(replicas=2)))
+    assert {"web"} == world.take(a_change(a_service(), a_service(replicas=2)))
     assert 2 == seen(world).replicas
 
 
 def test_a_removed_service_is_gone():
     world = a_world([a_service()])
-    world.take(change(a_service(), None))
+    world.take(a_change(a_service(), None))
     assert (None, []) == (world.service("web"), list(world.services()))
 
 
 def test_a_name_that_another_has_before_the_removal_of_the_first_is_told_is_the_other_s():
     world = a_world([a_service()])
     other = a_service(id="other")
-    world.take(change(None, other))
-    world.take(change(a_service(), None))
+    world.take(a_change(None, other))
+    world.take(a_change(a_service(), None))
     assert other.id == seen(world).id
 
 
 def test_who_depends_on_a_service_is_touched_with_it():
     world = a_world([a_service(labels={"funswarm.depends-on": "db"}), a_service("db")], (DependsOn(),))
-    assert {"web", "db"} == world.take(change(a_service("db"), a_service("db", version=11)))
+    assert {"web", "db"} == world.take(a_change(a_service("db"), a_service("db", version=11)))
 
 
 def test_a_group_is_touched_together():
     labels = {"funswarm.group": "shop", "funswarm.group.size": "2"}
     one, two = a_service("a", labels=labels), a_service("b", labels=labels)
-    assert {"a", "b"} == a_world([one, two], (Group(),)).take(change(one, None))
+    assert {"a", "b"} == a_world([one, two], (Group(),)).take(a_change(one, None))
 
 
 def test_tasks_are_kept_only_of_services_with_a_policy_that_needs_them():
@@ -80,13 +70,13 @@ def test_tasks_are_kept_only_of_services_with_a_policy_that_needs_them():
 
 def test_a_task_that_is_forgotten_is_gone():
     world = a_world([a_service(labels=LABELS)], (Tasked(),), [a_task()])
-    assert {"web"} == world.take_tasks(change(a_task(), None), world.need_tasks())
+    assert {"web"} == world.take_tasks(a_change(a_task(), None), world.need_tasks())
     assert () == world.tasks_of("service-web")
 
 
 def test_a_node_touches_who_needs_nodes():
     world = a_world([a_service(labels=LABELS), a_service("db")], (Tasked(),), [])
-    assert {"web"} == world.take_tasks(change(None, a_node()), world.need_tasks())
+    assert {"web"} == world.take_tasks(a_change(None, a_node()), world.need_tasks())
 
 
 def test_lost_events_make_it_incomplete():
@@ -140,7 +130,7 @@ def test_a_task_that_is_not_told_again_is_gone():
 
 def test_of_tasks_that_are_told_anew_only_what_is_new_touches():
     world = a_world([TWO[0]], (Tasked(),), [a_node(), a_task()])
-    world.take(change(None, TWO[1]))
+    world.take(a_change(None, TWO[1]))
     assert {"db"} == told_anew(world, a_node(), a_task())
     assert set() == told_anew(world, a_node(), a_task())
 
