@@ -1,8 +1,8 @@
 """Numbers for policies: how far a consumer of JetStream is behind, and what is published on subjects. I/O: NATS."""
 
 import re
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
 
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -15,6 +15,7 @@ from services.bus.serving import CODE_HEADER, ERROR_HEADER
 
 _NAME: Final = re.compile(r"[^\s.*>/\\]{1,255}")
 TASKS_AT_ONCE: Final = 1000
+OTHERS_MAX: Final = 8  # times as many consumers are listed as are wanted: a request for each costs about as much
 
 Take = Callable[[str, bytes], None]
 
@@ -30,10 +31,37 @@ async def consumer_lag(bus: Bus, stream: str, consumer: str) -> int:
         if not _NAME.fullmatch(name):
             raise PermanentError(f"{name!r} cannot be the name of a stream or consumer")
     try:
-        found = await call(bus.link, f"CONSUMER.INFO.{stream}.{consumer}")
+        return _lag(await call(bus.link, f"CONSUMER.INFO.{stream}.{consumer}"))
     except ApiError as error:
         raise error.told(f"read the consumer {consumer} of stream {stream}") from error
-    return int(found.get("num_pending", 0)) + int(found.get("num_ack_pending", 0))
+
+
+async def consumer_lags(bus: Bus, stream: str, consumers: Collection[str]) -> dict[str, int]:
+    """As `consumer_lag`, of several at once: one request for some hundreds. Those that are not found are left out; so
+    are all of them where the stream has so many others that each by itself is read sooner.
+
+    Raises:
+        FunswarmError: as consumer_lag.
+    """
+    if not _NAME.fullmatch(stream):
+        raise PermanentError(f"{stream!r} cannot be the name of a stream")
+    lags: dict[str, int] = {}
+    seen, total = 0, 1
+    while seen < total:
+        try:
+            page = await call(bus.link, f"CONSUMER.LIST.{stream}", {"offset": seen})
+        except ApiError as error:
+            raise error.told(f"list the consumers of stream {stream}") from error
+        listed = page.get("consumers") or []
+        lags.update({one["name"]: _lag(one) for one in listed if one["name"] in consumers})
+        seen, total = seen + len(listed), int(page.get("total", 0)) if listed else 0
+        if total > OTHERS_MAX * len(consumers):
+            return {}
+    return lags
+
+
+def _lag(info: Mapping[str, Any]) -> int:
+    return int(info.get("num_pending", 0)) + int(info.get("num_ack_pending", 0))
 
 
 class Heard:

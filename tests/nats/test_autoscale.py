@@ -12,10 +12,11 @@ from funswarm.gauges import Push
 from funswarm.spec import ServicePatch, ServiceSpec
 from funswarm.spec_parts import RolloutConfig
 from services.bus.connection import Bus
-from services.bus.gauges import consumer_lag
+from services.bus.gauges import consumer_lag, consumer_lags
 from services.bus.jetstream import call
 from services.bus.settings import NatsSettings
 from services.scheduler.policies.autoscale import policy
+from services.scheduler.policies.autoscale.agenda import TOGETHER_MIN
 from services.scheduler.policies.autoscale.gauges import NatsGauges
 from services.scheduler.policies.autoscale.policy import Autoscale
 from services.scheduler.policies.autoscale.readers import Readers
@@ -125,6 +126,29 @@ async def test_what_is_not_acknowledged_counts_too(swarm, bus):
     info: dict[str, Any] = await call(bus.link, "CONSUMER.INFO.ORDERS.work")
     assert (2, 1) == (info["num_pending"], info["num_ack_pending"])
     assert 3 == await consumer_lag(bus, "ORDERS", "work")
+
+
+async def test_lags_of_hundreds_of_consumers_are_read_in_pages(bus):
+    await orders(bus, 3)
+    names = [f"work-{number}" for number in range(300)]
+    for name in names:
+        config = {"durable_name": name, "ack_policy": "explicit"}
+        await call(bus.link, f"CONSUMER.DURABLE.CREATE.ORDERS.{name}", {"stream_name": "ORDERS", "config": config})
+    assert dict.fromkeys(names, 3) == await consumer_lags(bus, "ORDERS", {*names, "lost"})
+    assert {} == await consumer_lags(bus, "ORDERS", {"work-1"})  # too many others
+
+
+async def test_several_services_that_one_stream_s_consumers_scale_are_each_scaled_by_their_own(swarm, bus):
+    await orders(bus, 5)
+    names = [f"work-{number}" for number in range(TOGETHER_MIN)]
+    for name in names:
+        config = {"durable_name": name, "ack_policy": "explicit"}
+        await call(bus.link, f"CONSUMER.DURABLE.CREATE.ORDERS.{name}", {"stream_name": "ORDERS", "config": config})
+        labelled = web(**{**LAG, "lag": "5", "consumer": name}).model_copy(update={"name": name})
+        done(await swarm.client.create(labelled))
+    await more_orders(bus, 5, 5)
+    for name in names:
+        await until(lambda: swarm.replicas(name) == 2, "two replicas of each")  # noqa: B023
 
 
 async def test_without_the_consumer_it_says_so_and_stays(swarm):

@@ -5,7 +5,7 @@ import pytest
 from funswarm.client import Client
 from funswarm.errors import PermanentError
 from funswarm.gauges import Push, TaskUse, Usage
-from services.bus.gauges import consumer_lag, hear, tell_usage
+from services.bus.gauges import consumer_lag, consumer_lags, hear, tell_usage
 from tests.nats.conftest import PASSWORDS
 from tests.waiting import until
 
@@ -24,6 +24,8 @@ async def test_the_scheduler_sees_how_far_a_consumer_is_behind(secured):
     scheduler = await secured("scheduler")
     with pytest.raises(PermanentError, match="stream not found"):
         await consumer_lag(scheduler, "ORDERS", "work")
+    with pytest.raises(PermanentError, match="stream not found"):
+        await consumer_lags(scheduler, "ORDERS", ["work"])
 
 
 async def test_an_agent_tells_the_scheduler_what_tasks_use(secured):

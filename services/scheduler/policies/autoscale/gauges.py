@@ -8,7 +8,7 @@ to be.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -21,12 +21,14 @@ from funswarm.gauges import Usage, read_push
 from funswarm.subjects import untoken
 from services.bus.connection import Bus
 from services.bus.gauges import hear
+from services.scheduler.policies.autoscale.agenda import Agenda
 from services.scheduler.policies.autoscale.measures import Measured, Sample, Step, Used
 from services.scheduler.policies.autoscale.readers import READ_S, Lag, Query, Question, Reader, questions_of
 from services.scheduler.policies.autoscale.settings import HOOK, Settings
 
 AT_ONCE_MAX: Final = 16
 TICK_S: Final = 0.25
+TOGETHER_S: Final = 1.0  # in a cluster a list may wait for one server that is away
 PATIENCE_S: Final = 10.0  # with a first answer
 FORGET_S: Final = 120.0  # a service that nobody has decided about for so long is followed no more
 STEPS_MAX: Final = 20
@@ -48,7 +50,7 @@ class NatsGauges:
         self._wanted: dict[str, tuple[Settings, float]] = {}  # by service; when it was asked for last
         self._asking: dict[Question, set[str]] = {}  # the services that want to know
         self._answers: dict[Question, Sample] = {}
-        self._due: dict[Question, float] = {}
+        self._agenda = Agenda()
         self._since: dict[Question, float] = {}  # when it was wanted first
         self._pushed: dict[str, Sample] = {}
         self._steps: dict[str, deque[Step]] = {}
@@ -75,7 +77,7 @@ class NatsGauges:
             return
         for question in questions_of(settings):
             self._asking.setdefault(question, set()).add(name)
-            self._due.setdefault(question, 0.0)
+            self._agenda.want(question)
             self._since.setdefault(question, time.monotonic())
         if before is not None:
             self._drop(name, set(questions_of(before[0])) - set(questions_of(settings)))
@@ -142,18 +144,32 @@ class NatsGauges:
         slots = asyncio.Semaphore(AT_ONCE_MAX)
         async with asyncio.TaskGroup() as group:
             while True:
-                for question in self._now_due(kind):
+                self._forget(time.monotonic())
+                for questions in self._agenda.due(kind, time.monotonic()):
                     await slots.acquire()
-                    group.create_task(self.ask(question, touch)).add_done_callback(lambda _: slots.release())
+                    group.create_task(self._asked(questions, touch)).add_done_callback(lambda _: slots.release())
                 await asyncio.sleep(TICK_S)
 
-    def _now_due(self, kind: type[Question]) -> Iterable[Question]:
-        now = time.monotonic()
-        self._forget(now)
-        due = [question for question, at in self._due.items() if isinstance(question, kind) and at <= now]
-        for question in due:
-            self._due[question] = now + question.pace_s
-        return due
+    async def _asked(self, questions: Sequence[Question], touch: Touch) -> None:
+        if len(questions) == 1:
+            await self.ask(questions[0], touch)
+        else:
+            await self.ask_together(questions, touch)
+
+    async def ask_together(self, questions: Sequence[Question], touch: Touch) -> None:
+        """Read them in one go; those of which nothing is learnt are asked one by one then."""
+        found: dict[Question, float] = {}
+        try:
+            async with asyncio.timeout(TOGETHER_S):
+                found = await self._reader.read_together(questions)
+        except (FunswarmError, TimeoutError) as error:
+            log.debug("metrics are read one by one", trigger=questions[0].trigger, reason=str(error))
+        except Exception:
+            log.exception("a fault in Funswarm itself", trigger=questions[0].trigger)
+        now = self._clock()
+        for question, value in found.items():
+            self._answered(question, Sample(now, value), touch)
+        self._agenda.alone((one for one in questions if one not in found), time.monotonic())
 
     async def ask(self, question: Question, touch: Touch) -> None:
         """Read it once; whatever goes wrong is the answer."""
@@ -167,6 +183,9 @@ class NatsGauges:
         except Exception as fault:
             log.exception("a fault in Funswarm itself", trigger=question.trigger)
             sample = Sample(self._clock(), failed=f"a fault in Funswarm itself: {fault!r}"[:300])
+        self._answered(question, sample, touch)
+
+    def _answered(self, question: Question, sample: Sample, touch: Touch) -> None:
         before, services = self._answers.get(question), self._asking.get(question)
         if services is None:
             return  # nobody wants to know any more
@@ -187,7 +206,7 @@ class NatsGauges:
             if not services:
                 self._asking.pop(question, None)
                 self._answers.pop(question, None)
-                self._due.pop(question, None)
+                self._agenda.drop(question)
                 self._since.pop(question, None)
 
     def _forget_used(self, now: datetime) -> None:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from funswarm.errors import FunswarmError, InvalidRequest, PermanentError, UnknownObject
+from funswarm.errors import FunswarmError, InvalidRequest, PermanentError, Unavailable, UnknownObject
 from services.scheduler.policies.autoscale.gauges import STEPS_MAX, NatsGauges
 from services.scheduler.policies.autoscale.readers import Lag, Query, Readers, number_of, questions_of
 from services.scheduler.policies.autoscale.settings import Settings
@@ -26,6 +26,10 @@ class Reads:
         if isinstance(answer, Exception):
             raise answer
         return answer
+
+    async def read_together(self, questions):
+        answer = await self.read(questions[0])
+        return {question: answer for question in questions if question.consumer != "lost"}
 
     async def close(self) -> None:
         pass
@@ -67,6 +71,25 @@ async def test_why_it_cannot_be_read_is_the_answer(error, said):
     made = gauges(error, web=LAG)
     await made.ask(ORDERS, lambda _: None)
     assert said in (made.of("web").samples["lag"].failed or "")
+
+
+def settings_of(name: str) -> Settings:
+    return LAG.model_copy(update={"consumer": name})
+
+
+async def test_lags_that_are_read_together_are_answers_as_others_are():
+    made = gauges(7, web=LAG, api=settings_of("lost"))
+    touched: list[set[str]] = []
+    await made.ask_together([ORDERS, Lag("ORDERS", "lost")], touched.append)
+    assert ([{"web"}], 7) == (touched, made.of("web").samples["lag"].value)
+    assert {} == made.of("api").samples
+
+
+async def test_lags_that_cannot_be_read_together_have_no_answer_yet():
+    made = gauges(Unavailable("not now"), KeyError("x"), web=LAG)
+    for _ in range(2):
+        await made.ask_together([ORDERS], lambda _: None)
+    assert {} == made.of("web").samples
 
 
 async def test_labels_that_change_keep_the_answers_to_what_is_asked_still():
