@@ -9,6 +9,7 @@ import pytest
 
 from funswarm.client import Client
 from funswarm.errors import FunswarmError
+from funswarm.spec import ServiceSpec
 from services.bus.connection import Bus
 from services.bus.jetstream import call
 from services.bus.settings import NatsSettings
@@ -94,18 +95,31 @@ async def own_client(own_bus: Bus) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-async def swarm() -> AsyncIterator[Scene]:
-    """A simulated Swarm with a nats-server of its own and a scheduler that is active."""
-    async with scene() as running:
-        running.start()
-        await running.active()
-        yield running
+async def idle_swarm() -> AsyncIterator[Scene]:
+    """A simulated Swarm with a nats-server of its own, and nothing that runs yet."""
+    async with scene() as made:
+        yield made
 
 
 @pytest.fixture
-async def swarm_bus(swarm: Scene, connect: Connect) -> Bus:
+async def swarm(idle_swarm: Scene) -> Scene:
+    """With a scheduler that is active."""
+    idle_swarm.start()
+    await idle_swarm.active()
+    return idle_swarm
+
+
+@pytest.fixture
+async def running(swarm: Scene) -> Scene:
+    """With a service `web`, too."""
+    await swarm.client.create(ServiceSpec(name="web", image="nginx"))
+    return swarm
+
+
+@pytest.fixture
+async def swarm_bus(idle_swarm: Scene, connect: Connect) -> Bus:
     """Connected to the Swarm's nats-server."""
-    return await connect(swarm.nats)
+    return await connect(idle_swarm.nats)
 
 
 @pytest.fixture

@@ -8,7 +8,6 @@ from datetime import datetime
 from funswarm.client import Client
 from funswarm.messages import Result
 from funswarm.schedules import Schedule
-from funswarm.spec import ServiceSpec
 from funswarm.subjects import Subjects
 from services.bus.connection import Bus
 from services.bus.settings import NatsSettings
@@ -26,13 +25,6 @@ async def with_bus() -> AsyncIterator[tuple[Scene, Bus]]:
             yield made, bus
         finally:
             await bus.close()
-
-
-async def start(swarm: Scene) -> None:
-    """An active scheduler, and a service `web`."""
-    swarm.start()
-    await swarm.active()
-    await swarm.client.create(ServiceSpec(name="web", image="nginx"))
 
 
 def schedule(name: str = "nightly", **when) -> Schedule:

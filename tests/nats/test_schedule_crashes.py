@@ -18,11 +18,9 @@ from tests.nats.schedule_scene import (
     nothing_underway,
     result_of,
     schedule,
-    start,
     start_again,
     until_armed,
     until_more,
-    with_bus,
 )
 from tests.nats.scheduler_scene import Scene
 from tests.waiting import until
@@ -30,71 +28,49 @@ from tests.waiting import until
 RESTART = {"verb": "restart", "target": "web", "force": True}
 
 
-@pytest.fixture
-async def scene() -> AsyncIterator[tuple[Scene, Bus]]:
-    async with with_bus() as made:
-        yield made
-
-
-@pytest.fixture
-def swarm(scene: tuple[Scene, Bus]) -> Scene:
-    return scene[0]
-
-
-@pytest.fixture
-def bus(scene: tuple[Scene, Bus]) -> Bus:
-    return scene[1]
-
-
-@pytest.fixture
-async def running(swarm: Scene) -> Scene:
-    await start(swarm)
-    return swarm
-
-
-async def test_times_that_nats_was_away_over_are_fired_once_when_it_is_back(running, bus):
+async def test_times_that_nats_was_away_over_are_fired_once_when_it_is_back(running, swarm_bus):
     await running.client.schedule(schedule(every="1s"))
-    await until_armed(bus)
+    await until_armed(swarm_bus)
     await running.nats.kill()
     away = datetime.now(UTC)
     await asyncio.sleep(5)
     back = datetime.now(UTC)
-    await start_again(running, bus)
-    await until(lambda: fired_after(bus, back), "firings after the restart", every_s=0.1)
-    assert [] == [time for time in await fired(bus) if away < time < back][1:]
+    await start_again(running, swarm_bus)
+    await until(lambda: fired_after(swarm_bus, back), "firings after the restart", every_s=0.1)
+    assert [] == [time for time in await fired(swarm_bus) if away < time < back][1:]
 
 
-async def test_a_moment_that_nats_was_away_over_is_fired_once_when_it_is_back(running, bus):
+async def test_a_moment_that_nats_was_away_over_is_fired_once_when_it_is_back(running, swarm_bus):
     put = await running.client.schedule(schedule(at="+3s"))
-    await until_armed(bus)
+    await until_armed(swarm_bus)
     await running.nats.kill()
     await asyncio.sleep(4)
-    await start_again(running, bus)
+    await start_again(running, swarm_bus)
     await result_of(running.client, "nightly", put.next[0])
     await until(lambda: gone(running.client, "nightly"), "the end of the schedule", every_s=0.05)
-    assert list(put.next) == await fired(bus)
+    assert list(put.next) == await fired(swarm_bus)
 
 
-async def test_a_firing_that_is_too_late_is_dropped_and_that_is_said(running, bus):
+async def test_a_firing_that_is_too_late_is_dropped_and_that_is_said(running, swarm_bus):
     put = await running.client.schedule(schedule(at="+5s", missed="drop", drop_after_s=1))
-    await until_armed(bus)
+    await until_armed(swarm_bus)
     await running.nats.kill()
     await asyncio.sleep((put.next[0] - datetime.now(UTC)).total_seconds() + 2)
-    await start_again(running, bus)
+    await start_again(running, swarm_bus)
     result = await result_of(running.client, "nightly", put.next[0])
     assert (Code.DEADLINE, 1) == (result.code, running.replicas("web"))
 
 
-async def test_what_was_missed_while_no_scheduler_was_there_is_fired_once(running, bus):
+async def test_what_was_missed_while_no_scheduler_was_there_is_fired_once(running, swarm_bus):
     await running.client.schedule(schedule(every="1s"))
-    await until_armed(bus)
+    await until_armed(swarm_bus)
     await running.stop()
     stopped = datetime.now(UTC)
     await asyncio.sleep(5)
     started = datetime.now(UTC)
     running.start("two")
-    await until(lambda: fired_after(bus, started), "firings of the other scheduler", every_s=0.1)
-    assert [] == [time for time in await fired(bus) if stopped < time < started][1:]
+    await until(lambda: fired_after(swarm_bus, started), "firings of the other scheduler", every_s=0.1)
+    assert [] == [time for time in await fired(swarm_bus) if stopped < time < started][1:]
 
 
 def restarts(swarm: Scene) -> int:
@@ -102,7 +78,9 @@ def restarts(swarm: Scene) -> int:
 
 
 @pytest.mark.parametrize("write", [1, 2, 3, 4, 5], ids=["alarm", "command", "end", "clear", "cleared"])
-async def test_a_scheduler_that_dies_before_a_write_leaves_the_firing_to_the_next(running, bus, monkeypatch, write):
+async def test_a_scheduler_that_dies_before_a_write_leaves_the_firing_to_the_next(
+    running, swarm_bus, monkeypatch, write
+):
     left = write
     publish_while = Bus.publish_while
 
@@ -118,29 +96,29 @@ async def test_a_scheduler_that_dies_before_a_write_leaves_the_firing_to_the_nex
     await result_of(running.client, "nightly", put.next[0])
     await until(lambda: gone(running.client, "nightly"), "the end of the schedule", every_s=0.05)
     await until(lambda: left <= 0, "the death")
-    await until(lambda: nothing_underway(bus), "the last commands", every_s=0.05)
-    assert (1, list(put.next)) == (restarts(running), await fired(bus))
+    await until(lambda: nothing_underway(swarm_bus), "the last commands", every_s=0.05)
+    assert (1, list(put.next)) == (restarts(running), await fired(swarm_bus))
 
 
-async def test_schedulers_that_are_killed_one_after_the_other_fire_each_time_once_at_most(swarm, bus):
-    processes = [await swarm.spawn(), await swarm.spawn()]
-    await swarm.active()
-    await swarm.client.create(ServiceSpec(name="web", image="nginx"))
-    await swarm.client.schedule(schedule(every="1s", command=RESTART))
+async def test_schedulers_that_are_killed_one_after_the_other_fire_each_time_once_at_most(idle_swarm, swarm_bus):
+    processes = [await idle_swarm.spawn(), await idle_swarm.spawn()]
+    await idle_swarm.active()
+    await idle_swarm.client.create(ServiceSpec(name="web", image="nginx"))
+    await idle_swarm.client.schedule(schedule(every="1s", command=RESTART))
     for process in processes:
-        await until_more(bus)
+        await until_more(swarm_bus)
         process.kill()
         await process.wait()
-        await swarm.spawn()
-    await until_more(bus)
-    await swarm.client.cancel("nightly")
-    await until(lambda: nothing_underway(bus), "the last commands", every_s=0.05)
-    assert len(await fired(bus)) == restarts(swarm)
+        await idle_swarm.spawn()
+    await until_more(swarm_bus)
+    await idle_swarm.client.cancel("nightly")
+    await until(lambda: nothing_underway(swarm_bus), "the last commands", every_s=0.05)
+    assert len(await fired(swarm_bus)) == restarts(idle_swarm)
 
 
-async def test_two_schedulers_that_do_the_same_at_once_fire_each_time_once(running, bus):
+async def test_two_schedulers_that_do_the_same_at_once_fire_each_time_once(running, swarm_bus):
     """As when the old active copy is not dead yet: nothing but the stream keeps them apart."""
-    deliveries = await bus.consume_schedules()
+    deliveries = await swarm_bus.consume_schedules()
     first: asyncio.Queue[Delivery] = asyncio.Queue()
     second: asyncio.Queue[Delivery] = asyncio.Queue()
 
@@ -153,12 +131,14 @@ async def test_two_schedulers_that_do_the_same_at_once_fire_each_time_once(runni
         while True:
             yield await queue.get()
 
-    working = [asyncio.create_task(work) for work in (tell_both(), *(Firings(bus).run(of(q)) for q in (first, second)))]
+    working = [
+        asyncio.create_task(work) for work in (tell_both(), *(Firings(swarm_bus).run(of(q)) for q in (first, second)))
+    ]
     await running.client.schedule(schedule(every="1s", command=RESTART))
-    await until_more(bus)
+    await until_more(swarm_bus)
     await running.client.cancel("nightly")
-    await until(lambda: nothing_underway(bus), "the last commands", every_s=0.05)
+    await until(lambda: nothing_underway(swarm_bus), "the last commands", every_s=0.05)
     for task in working:
         task.cancel()
     await deliveries.close()
-    assert len(await fired(bus)) == restarts(running)
+    assert len(await fired(swarm_bus)) == restarts(running)
