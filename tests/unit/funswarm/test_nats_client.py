@@ -61,6 +61,25 @@ def test_odd_lines_are_read_as_nats_py_reads_them(raw):
     assert Client._parse_header_lines(raw) == read(raw)
 
 
+@pytest.mark.parametrize(
+    ("raw", "headers"),
+    [
+        (b"NATS/1.0 503\r\n\r\n", {"Status": "503"}),
+        (b"NATS/1.0 404 No Messages\r\n\r\n", {"Status": "404", "Description": "No Messages"}),
+        (b"NATS/1.0 100 FlowControl Request\r\n\r\n", {"Status": "100", "Description": "FlowControl Request"}),
+        (
+            b"NATS/1.0 100 Idle Heartbeat\r\nNats-Last-Consumer: 8\r\n\r\n",
+            {"Status": "100", "Description": "Idle Heartbeat", "Nats-Last-Consumer": "8"},
+        ),
+        (b"NATS/1.0\r\nA: 1\r\na: 2\r\nA: 3\r\nB:\r\n\r\n", {"A": "3", "a": "2", "B": ""}),
+        (b"NATS/1.0\r\n\r\n", None),
+    ],
+)
+def test_a_status_and_headers_are_read_as_nats_py_reads_them(raw, headers):
+    found = [asyncio.run(kind()._process_headers(raw)) for kind in (Client, NatsClient)]
+    assert [headers, headers] == found
+
+
 def test_the_methods_that_are_replaced_are_nats_pys_own():
     for name in ("_parse_header_lines", "_send_publish"):
         assert [*signature(getattr(Client, name)).parameters] == [*signature(getattr(NatsClient, name)).parameters]
