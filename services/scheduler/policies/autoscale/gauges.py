@@ -83,8 +83,8 @@ class NatsGauges:
             self._drop(name, set(questions_of(before[0])) - set(questions_of(settings)))
 
     # What is told.
-    def pushed(self, name: str, body: bytes) -> None:
-        """Somebody pushed a number, or a step.
+    def pushed(self, name: str, body: bytes) -> bool:
+        """Somebody pushed a number, or a step; whether that is news: not the number again that is known and fresh.
 
         Raises:
             InvalidRequest: it is neither, or the service is not scaled by it.
@@ -99,12 +99,15 @@ class NatsGauges:
             label = "push" if push.step is None else "step-up and step-down"
             raise InvalidRequest(f"{name} is not scaled by that: it has no label funswarm.autoscale.{label}")
         if push.value is not None:
-            self._pushed[name] = Sample(now, push.value)
-        elif push.step is not None:
+            before, self._pushed[name] = self._pushed.get(name), Sample(now, push.value)
+            fresh = timedelta(seconds=wanted[0].push_age)
+            return before is None or before.value != push.value or abs(now - before.at) > fresh
+        if push.step is not None:
             steps = self._steps.setdefault(name, deque(maxlen=STEPS_MAX))
             if steps and now <= steps[-1].at:
                 now = steps[-1].at + timedelta(microseconds=1)
             steps.append(Step(now, push.step))
+        return True
 
     def used(self, body: bytes) -> None:
         """An agent tells what the tasks of its node use."""
@@ -125,8 +128,8 @@ class NatsGauges:
 
         def push(subject: str, body: bytes) -> None:
             name = untoken(subject.rpartition(".")[2])
-            self.pushed(name, body)
-            touch({name})
+            if self.pushed(name, body):
+                touch({name})
 
         async with AsyncExitStack() as stack:
             for subject, take in (
@@ -136,6 +139,7 @@ class NatsGauges:
                 stack.push_async_callback((await hear(self._bus, subject, take)).stop)
             stack.push_async_callback(self._reader.close)
             group = await stack.enter_async_context(asyncio.TaskGroup())
+            group.create_task(self._forgetting())
             for kind in (Lag, Query):
                 group.create_task(self._poll(kind, touch))
 
@@ -144,7 +148,6 @@ class NatsGauges:
         slots = asyncio.Semaphore(AT_ONCE_MAX)
         async with asyncio.TaskGroup() as group:
             while True:
-                self._forget(time.monotonic())
                 for questions in self._agenda.due(kind, time.monotonic()):
                     await slots.acquire()
                     group.create_task(self._asked(questions, touch)).add_done_callback(lambda _: slots.release())
@@ -192,6 +195,11 @@ class NatsGauges:
         self._answers[question] = sample
         if before is None or (before.value, before.failed) != (sample.value, sample.failed):
             touch(set(services))
+
+    async def _forgetting(self) -> None:
+        while True:
+            await asyncio.sleep(FORGET_S / 10)
+            self._forget(time.monotonic())
 
     def _forget(self, now: float) -> None:
         for name in [name for name, (_, at) in self._wanted.items() if now - at > FORGET_S]:

@@ -26,7 +26,9 @@ from services.scheduler.raw_service import ROLLING
 
 ROUND_S: Final = 15.0
 PENDING_S: Final = 1.0
-EARLY_S: Final = 0.5  # a wake-up may come so much before its time
+EARLY_S: Final = 0.5  # rounds are at full seconds, several at once, which costs less than each by itself
+
+_HALF_S: Final = timedelta(seconds=0.5)
 
 AutoscaleVerdict = Verdict[Memory]
 
@@ -187,7 +189,7 @@ class _Round:
     def _rest(self, memory: Memory, said: Said | None = None, ask: Ask[Memory] | None = None) -> AutoscaleVerdict:
         before, pace = self._kept.rounded_at, timedelta(seconds=ROUND_S)
         begun = self._now if before is None or self._is_due() else min(before, self._now)
-        return Verdict(memory, ask, said, again_at=begun + pace)
+        return Verdict(memory, ask, said, again_at=(begun + pace + _HALF_S).replace(microsecond=0))
 
 
 def _tasks(known: tuple[TaskState, ...]) -> tuple[TaskState, ...]:

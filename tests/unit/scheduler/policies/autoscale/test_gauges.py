@@ -1,7 +1,7 @@
 """What is measured and kept for services: questions, pushes, steps, what tasks use."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -112,6 +112,15 @@ def test_a_number_that_is_pushed_is_kept():
     made = gauges(web=Settings(push=5))
     made.pushed("web", b" 12.5")
     assert 12.5 == made.of("web").samples["push"].value
+
+
+def test_the_same_number_again_is_no_news_while_it_is_fresh():
+    now = NOON
+    made = NatsGauges(None, Reads(), lambda: now)  # type: ignore[arg-type]  # no NATS in it
+    made.wants("web", Settings(push=5, push_age=60))
+    assert [True, False, True] == [made.pushed("web", body) for body in (b"7", b"7", b"8")]
+    now = NOON + timedelta(seconds=61)
+    assert made.pushed("web", b"8")
 
 
 def test_steps_are_kept_in_their_order_and_not_for_ever():
