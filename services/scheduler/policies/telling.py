@@ -90,14 +90,15 @@ class Telling:
 
     async def _publish_all(self) -> None:
         while self._waiting:
-            decision = self._waiting[0]
+            decision = self._waiting.popleft()
             try:
                 await self._publish(decision)
             except TemporaryError:
+                if len(self._waiting) < WAITING_MAX:  # else it is the oldest, which the others push out
+                    self._waiting.appendleft(decision)
                 raise
             except Exception as error:  # of this one only
                 log.exception("a decision cannot be told", policy=decision.policy, reason=str(error))
-            self._waiting.popleft()
 
     async def _publish(self, decision: Decision) -> None:
         subject = self._bus.subjects.decision(decision.policy, decision.service)
