@@ -151,6 +151,16 @@ async def scene() -> AsyncIterator[Scene]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
+@asynccontextmanager
+async def at_work() -> AsyncIterator[Scene]:
+    """A scene with an active scheduler, and a poller."""
+    async with scene() as running:
+        running.start()
+        await running.active()
+        running.start_poller()
+        yield running
+
+
 def done(answer: Result | Accepted) -> Result:
     assert isinstance(answer, Result), f"not ended in time: {answer}"
     return answer

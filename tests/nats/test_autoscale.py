@@ -22,7 +22,7 @@ from services.scheduler.policies.autoscale.policy import Autoscale
 from services.scheduler.policies.autoscale.readers import Readers
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.store import NatsStore
-from tests.nats.scheduler_scene import Scene, done, scene
+from tests.nats.scheduler_scene import Scene, at_work, done
 from tests.prometheus import a_number, prometheus
 from tests.waiting import until
 
@@ -48,10 +48,7 @@ async def swarm(monkeypatch, metrics):
         return (Autoscale(NatsGauges(bus, Readers(bus, metrics.url))),)
 
     monkeypatch.setattr("services.scheduler.policies.start.policies", only_autoscale)
-    async with scene() as running:
-        running.start()
-        await running.active()
-        running.start_poller()
+    async with at_work() as running:
         yield running
 
 

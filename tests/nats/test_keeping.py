@@ -11,7 +11,7 @@ from services.bus.policies import PolicyBucket
 from services.bus.settings import NatsSettings
 from services.engine.client import Engine
 from services.engine.settings import EngineSettings
-from tests.nats.scheduler_scene import Scene, done, scene
+from tests.nats.scheduler_scene import Scene, at_work, done
 from tests.waiting import until
 
 
@@ -25,10 +25,7 @@ KEPT = described("web", replicas=2, env={"PASSWORD": "s3cret"}, labels={"keep": 
 
 @pytest.fixture
 async def swarm():
-    async with scene() as running:
-        running.start()
-        await running.active()
-        running.start_poller()
+    async with at_work() as running:
         yield running
 
 

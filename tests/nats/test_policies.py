@@ -18,7 +18,7 @@ from services.bus.reading import read_stream
 from services.bus.settings import NatsSettings
 from services.scheduler.store import NatsStore
 from tests.floors import Floor
-from tests.nats.scheduler_scene import Scene, done, scene
+from tests.nats.scheduler_scene import Scene, at_work, done
 from tests.waiting import until
 
 
@@ -30,10 +30,7 @@ def web(**labels: str) -> ServiceSpec:
 @pytest.fixture
 async def swarm(monkeypatch):
     monkeypatch.setattr("services.scheduler.policies.start.policies", lambda *_: (Floor(),))
-    async with scene() as running:
-        running.start()
-        await running.active()
-        running.start_poller()
+    async with at_work() as running:
         yield running
 
 

@@ -20,7 +20,7 @@ from services.scheduler.policies.autoscale.readers import Readers
 from services.scheduler.policies.wake import Wake
 from services.scheduler.policies.wake_sessions import SessionBook
 from tests.nats.api_scene import serving
-from tests.nats.scheduler_scene import Scene, done, scene
+from tests.nats.scheduler_scene import Scene, at_work, done
 from tests.waiting import until
 
 STATUS = "X-Sablier-Session-Status"
@@ -39,10 +39,7 @@ def both(bus: Bus, *_: object) -> tuple[Wake, Autoscale]:
 @pytest.fixture
 async def swarm(monkeypatch):
     monkeypatch.setattr("services.scheduler.policies.start.policies", both)
-    async with scene() as running:
-        running.start()
-        await running.active()
-        running.start_poller()
+    async with at_work() as running:
         yield running
 
 
