@@ -1,7 +1,7 @@
 """How a node is drained so that no service has a task too few: the story, and laws over random ones."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from funswarm.commands import ActivateCommand, DrainCommand, PauseCommand
@@ -116,7 +116,6 @@ def test_a_rollout_in_the_middle_is_left_alone():
 
 
 @given(counts=st.lists(st.integers(0, 5), min_size=2, max_size=4).filter(any), crashes=CRASHES)
-@settings(max_examples=60)
 def test_it_ends_drained_and_was_never_below_its_base(counts, crashes):
     model = a_model(*counts)
     for crash in crashes:
@@ -127,7 +126,6 @@ def test_it_ends_drained_and_was_never_below_its_base(counts, crashes):
 
 
 @given(counts=st.lists(st.integers(0, 5), min_size=2, max_size=4).filter(any), steps=st.integers(0, 8), crashes=CRASHES)
-@settings(max_examples=40)
 def test_ended_at_any_step_it_leaves_the_service_as_it_was(counts, steps, crashes):
     model = a_model(*counts)
     model.run(steps)

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from funswarm.commands import ActivateCommand, DrainCommand
@@ -152,7 +152,6 @@ def happens(model, event):
 
 
 @given(counts=st.lists(st.integers(0, 4), min_size=3, max_size=3).filter(any), events=st.lists(EVENTS, max_size=40))
-@settings(max_examples=80)
 def test_whatever_happens_no_running_task_is_taken_and_the_replicas_are_what_was_asked_for(counts, events):
     model = a_model(*counts)
     for event in events:

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from funswarm.holds import Hold
@@ -149,7 +149,6 @@ def happens(model, event):
 
 
 @given(count=st.integers(1, 9), events=st.lists(EVENTS, max_size=40))
-@settings(max_examples=80)
 def test_whatever_happens_it_takes_no_running_task_and_ends_at_the_replicas_that_were_asked_for(count, events):
     model = Model(Rebalance, {"n0": count}, [a_node("n0")])
     model.step()

@@ -1,6 +1,6 @@
 """What holds for each rebalance, over random spreads and nodes, and crashes at any step of it."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from services.scheduler.policies.rebalance import Rebalance
@@ -23,7 +23,6 @@ def a_model(counts, new):
 
 
 @given(counts=COUNTS, new=st.integers(1, 3), crashes=CRASHES)
-@settings(max_examples=60)
 def test_it_ends_even_and_was_never_below_its_base(counts, new, crashes):
     model = a_model(counts, new)
     for crash in crashes:
@@ -39,7 +38,6 @@ def test_it_ends_even_and_was_never_below_its_base(counts, new, crashes):
 
 
 @given(counts=COUNTS, new=st.integers(1, 3), crashes=CRASHES)
-@settings(max_examples=30)
 def test_a_crash_at_any_step_changes_nothing_in_the_end(counts, new, crashes):
     undisturbed, crashed = a_model(counts, new), a_model(counts, new)
     undisturbed.run(ENOUGH)
@@ -50,7 +48,6 @@ def test_a_crash_at_any_step_changes_nothing_in_the_end(counts, new, crashes):
 
 
 @given(counts=COUNTS, new=st.integers(1, 3), steps=st.integers(0, 40), replicas=st.integers(0, 30))
-@settings(max_examples=40)
 def test_replicas_that_somebody_sets_stay(counts, new, steps, replicas):
     model = a_model(counts, new)
     model.run(steps)
