@@ -25,8 +25,18 @@ from funswarm.spec import ServicePatch
 from funswarm.state import ServiceState
 from services.bus.connection import Bus
 from services.scheduler.policies.contract import UNNAMED, Ask, Parsed, Policy, Said, Situation, Verdict
-from services.scheduler.policies.keep_memory import Learnt, Memory, Settings, kept_of, remembered, with_commands
+from services.scheduler.policies.keep_memory import (
+    PATCH,
+    Learnt,
+    Memory,
+    Settings,
+    kept_of,
+    remembered,
+    with_commands,
+    without_refused,
+)
 from services.scheduler.policies.labels import read
+from services.scheduler.policies.record import ENDED_S, underway
 from services.scheduler.spec_changes import spec_changes
 
 BACK_OFF_S: Final = 5.0
@@ -127,21 +137,25 @@ class Keep(Policy[Settings, Memory]):
         if (spec := kept_of(service.spec)) == memory.spec:
             return Verdict(memory.model_copy(update={"drifted": None, "tried": ()}))
         memory = memory.model_copy(update={"drifted": spec})
+        sent = situation.sent
+        if sent is not None and underway(sent, situation.result, situation.now):
+            return Verdict(memory, again_at=sent.until + timedelta(seconds=ENDED_S))
+        done = without_refused(memory, sent, situation.result)
         changes = spec_changes(memory.spec, spec)
         what = ", ".join(change.path.removeprefix("spec.") for change in changes[:CHANGES_SHOWN])
         said = Said(f"it was changed past Funswarm: {what}", {"changes": _shown(changes)})
-        if (waits := _paced(memory, said, situation.now)) is not None:
+        if (waits := _paced(memory, done.restored, said, situation.now)) is not None:
             return waits
         drift = _fingerprint(service)
-        restored = memory.model_copy(update={"restored": (*memory.restored, situation.now), "count": memory.count + 1})
-        if not memory.tried and service.has_previous_spec:
+        restored = memory.model_copy(update={"restored": (*done.restored, situation.now), "count": memory.count + 1})
+        if not done.tried and service.has_previous_spec:
             tried = restored.model_copy(update={"tried": (drift,)})
             return Verdict(memory, Ask(RollbackCommand(id=UNNAMED, target=service.name), tried, in_rollout=True), said)
         patch = _patch(changes)
-        if patch is None or "patch" in memory.tried:
+        if patch is None or PATCH in done.tried:
             limiter = "it was written more than once, and what it was is not known in full: put it right by hand"
             return Verdict(memory, said=Said(said.reason, said.inputs, limiter=limiter))
-        tried = restored.model_copy(update={"tried": (*memory.tried, "patch")})
+        tried = restored.model_copy(update={"tried": (*done.tried, PATCH)})
         return Verdict(memory, Ask(UpdateCommand(id=UNNAMED, target=service.name, changes=patch), tried), said)
 
     def gone(self, situation: Situation[Settings, Memory]) -> Verdict[Memory]:
@@ -158,7 +172,7 @@ class Keep(Policy[Settings, Memory]):
         if spec is None:
             limiter = "it cannot be made again: not all of it was described through Funswarm. Deploy it again"
             return Verdict(said=Said(said.reason, limiter=limiter))
-        if (waits := _paced(memory, said, situation.now)) is not None:
+        if (waits := _paced(memory, memory.restored, said, situation.now)) is not None:
             return waits
         restored = memory.model_copy(update={"restored": (*memory.restored, situation.now), "count": memory.count + 1})
         create = CreateCommand(id=UNNAMED, target=situation.name, service=spec, expect=Expect(absent=True))
@@ -181,17 +195,17 @@ async def _removed_by_command(bus: Bus, name: str) -> str | None:
     return None if found is None else CommandRecord.model_validate_json(found.body).service_id
 
 
-def _paced(memory: Memory, said: Said, now: datetime) -> Verdict[Memory] | None:
-    """Not now: too often, or too soon after the last time. None: now."""
-    settings, times = memory.settings, len(memory.restored)
+def _paced(memory: Memory, restored: tuple[datetime, ...], said: Said, now: datetime) -> Verdict[Memory] | None:
+    """Not now: too often, or too soon after the last of the times it was `restored`. None: now."""
+    settings, times = memory.settings, len(restored)
     if times >= settings.limit:
-        until = memory.restored[-settings.limit] + timedelta(seconds=settings.window)
+        until = restored[-settings.limit] + timedelta(seconds=settings.window)
         if now < until:
             limiter = f"restored {times} times within {settings.window:g} s: somebody insists, so it is left"
             return Verdict(memory, said=Said(said.reason, said.inputs, limiter=limiter), again_at=until)
     if times:
         wait_s = min(BACK_OFF_MAX_S, BACK_OFF_S * 2.0 ** (times - 1))
-        until = memory.restored[-1] + timedelta(seconds=wait_s)
+        until = restored[-1] + timedelta(seconds=wait_s)
         if now < until:
             return Verdict(memory, again_at=until)
     return None

@@ -5,13 +5,15 @@ from typing import Any, Final, NamedTuple
 
 from pydantic import Field
 
-from funswarm.commands import Command
+from funswarm.commands import Command, RollbackCommand
+from funswarm.messages import Result, ResultStatus
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL, ServiceState, Value
 from funswarm.units import Duration
-from services.scheduler.policies.contract import Situation
+from services.scheduler.policies.contract import Sent, Situation
 from services.scheduler.policies.origin import Origin, after
 from services.scheduler.policies.record import OWN_PREFIX
 
+PATCH: Final = "patch"  # among what was tried
 _ABSENT: Final = object()
 
 
@@ -26,7 +28,7 @@ class Memory(Value):
     """What is kept: `spec` (redacted), written last by `command`; `origin`: how to make it again, None: not known.
 
     `restored`: when, within the window. `count`: how often ever. `drifted`: the spec that is to be undone, None: none
-    is; `tried`: what was tried against it.
+    is; `tried`: what was tried against it: a fingerprint of what was rolled back, a policy's command, PATCH.
     """
 
     service_id: str
@@ -63,6 +65,21 @@ def remembered(situation: Situation[Settings, Memory], service: ServiceState, se
     recent = tuple(at for at in memory.restored if at > window)
     origin = with_commands(memory.origin, learnt.commands)
     return memory.model_copy(update={"settings": settings, "restored": recent, "origin": origin})
+
+
+def without_refused(memory: Memory, sent: Sent | None, result: Result | None) -> Memory:
+    """The memory without its last try, where that has ended and was not done: Swarm's own write came in between, say.
+
+    To decide by, not to be kept: as long as `sent` is the last command, it is left out each time.
+    """
+    if sent is None or (result is not None and result.status is ResultStatus.SUCCEEDED):
+        return memory
+    last = memory.tried[-1] if memory.tried else PATCH
+    rolled_back = last != PATCH and not last.startswith(OWN_PREFIX)
+    is_its = rolled_back if isinstance(sent.command, RollbackCommand) else last == PATCH
+    tried = memory.tried[:-1] if is_its else memory.tried
+    restored = tuple(at for at in memory.restored if at != sent.at)
+    return memory.model_copy(update={"tried": tried, "restored": restored})
 
 
 def _written(memory: Memory, service_id: str, label: str | None, spec: dict[str, Any]) -> Memory:

@@ -1,5 +1,6 @@
 """What was changed or removed past Funswarm."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,8 +8,10 @@ import pytest
 from funswarm.commands import CreateCommand, RemoveCommand, RollbackCommand, ScaleCommand, UpdateCommand
 from funswarm.messages import ResultStatus
 from funswarm.spec import ServicePatch, ServiceSpec
+from services.scheduler.policies.contract import Sent
 from services.scheduler.policies.evaluate import evaluate
 from services.scheduler.policies.keep import NAMES_MAX, Keep
+from services.scheduler.policies.keep_memory import without_refused
 from services.scheduler.policies.origin import after
 from tests.builders import a_service
 from tests.floors import NOW, a_case, a_result
@@ -98,6 +101,47 @@ def test_what_a_policy_changed_on_top_of_a_drift_is_kept():
 def test_what_somebody_commands_on_top_of_a_drift_is_kept_as_it_is():
     drifted = decided(web(image="nginx:2", version=11), decided(web()))
     assert decided(web(image="nginx:2", command="c2", replicas=5, version=12), drifted, now=LATER).command is None
+
+
+def unpatchable(version):
+    """A drift that only a rollback brings back in full."""
+    service = web(version=version)
+    return service.model_copy(update={"spec": {**service.spec, "EndpointSpec": {"Mode": "dnsrr"}}})
+
+
+def after_refusals(times):
+    """Its rollback was refused so often, as each time Swarm itself had written the service meanwhile."""
+    plan = decided(web())
+    for number in range(times + 1):
+        case = a_case(unpatchable(11 + number), (Keep(),), plan.record, now=NOW)
+        sent = plan.record.sent.get("keep")
+        refused = (
+            {sent.command.id: a_result(sent.command.id, status=ResultStatus.REFUSED, changed=False)} if sent else {}
+        )
+        plan = evaluate(replace(case, results=refused))
+    return plan
+
+
+@pytest.mark.parametrize("times", [1, 20])
+def test_a_rollback_that_swarms_own_write_came_before_is_tried_again_at_once(times):
+    plan = after_refusals(times)
+    assert ("rollback", 11 + times, 1) == (
+        plan.command.verb, plan.command.expect.version, len(plan.record.memories["keep"]["restored"]),
+    )  # fmt: skip
+
+
+def test_while_its_command_has_not_ended_nothing_is_said():
+    drifted = evaluate(a_case(web(image="nginx:2", version=11), (Keep(),), decided(web()).record, now=NOW))
+    waits = evaluate(a_case(web(image="nginx:2", version=12), (Keep(),), drifted.record, now=LATER))
+    assert (None, (), NOW + timedelta(seconds=75)) == (waits.command, waits.decisions, waits.again_at)
+
+
+def test_a_policys_write_that_was_tried_against_stays_so_after_a_refusal():
+    drifted = decided(web(image="nginx:2", version=11), decided(web()))
+    sent = Sent(key="k", command=UpdateCommand(id="policy-9", target="web", changes=ServicePatch()), at=NOW, until=NOW)
+    memory = drifted.record.memory_of(Keep()).model_copy(update={"tried": ("policy-1",)})
+    refused = a_result("policy-9", status=ResultStatus.REFUSED)
+    assert ("policy-1",) == without_refused(memory, sent, refused).tried
 
 
 def test_it_backs_off_and_gives_up_at_the_limit():
