@@ -12,9 +12,10 @@ import asyncio
 import logging
 import re
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import nats.errors
 from nats.aio.msg import Msg
@@ -27,8 +28,11 @@ from services.bus.answers import NO_RESPONDERS, Feed, Inbox, NobodyAnswers, Unfi
 
 _CLOSE_TIMEOUT_S: Final = 3.0
 _BARRIER_TIMEOUT_S: Final = 5.0
+_RETRY_S: Final = 0.1
 _PENDING_BYTES: Final = 2**20  # then wait for the socket; nats-py does at twice of that
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -58,6 +62,7 @@ class Link:
             Unavailable: NATS is not there.
             PermanentError: it refuses us, or the TLS or credentials files cannot be used.
         """
+        end = time.monotonic() + self._connect_timeout_s
         connecting = asyncio.create_task(self._connect())
         both: set[asyncio.Future[Any]] = {connecting, self.lost}
         try:
@@ -65,8 +70,10 @@ class Link:
             self._must_have_connected(connecting)
             await connecting
             self._opened = True
-            self._up.set()
-            await self.subscribe(f"{self.inbox.prefix}.*", self.inbox.arrived)
+            if self._client.is_connected:  # not where NATS went away in the middle: then it is tried again
+                self._up.set()
+            inbox = f"{self.inbox.prefix}.*"
+            await self.persist(lambda: self.subscribe(inbox, self.inbox.arrived), end - time.monotonic())
         except BaseException:
             connecting.cancel()
             await asyncio.wait({connecting}, timeout=_CLOSE_TIMEOUT_S)
@@ -126,6 +133,21 @@ class Link:
                 await self._up.wait()
         except TimeoutError:
             raise self._away() from None
+
+    async def persist(self, attempt: Callable[[], Awaitable[T]], timeout_s: float) -> T:
+        """What `attempt` gives; where NATS goes away meanwhile, it is tried again once NATS is back.
+
+        Raises:
+            Unavailable: NATS is not back within that time, or does not answer.
+        """
+        end = time.monotonic() + timeout_s
+        while True:
+            await self.wait_connected(max(0.0, end - time.monotonic()))
+            try:
+                return await attempt()
+            except Unavailable as error:
+                _log.warning("trying again: %s", error)
+            await asyncio.sleep(_RETRY_S)
 
     async def send(
         self, subject: str, body: bytes = b"", reply: str = "", headers: Mapping[str, str] | None = None
@@ -200,7 +222,11 @@ class Link:
             subscription = await self._client.subscribe(subject, queue=queue, cb=guarded)
         except nats.errors.Error as error:
             raise PermanentError(f"cannot subscribe to {subject}: {error}") from error
-        await self.barrier()
+        try:
+            await self.barrier()
+        except BaseException:
+            await self.unsubscribe(subscription)  # else NATS would send to it too, once it is back
+            raise
         if self._denied == subject.lower():
             await self.unsubscribe(subscription)
             raise PermanentError(self._refusal("subscription", subject))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from functools import partial
 
 from funswarm.messages import PartHealth
 from funswarm.metrics import labelled
@@ -11,7 +12,12 @@ from services.bus.connection import Bus
 async def answer_for(
     bus: Bus, stack: AsyncExitStack, instance: str, health: Callable[[], PartHealth], metrics: Callable[[], bytes]
 ) -> None:
-    """Answer for this copy's health and figures, for as long as `stack` stands. `instance` labels the figures."""
+    """Answer for this copy's health and figures, for as long as `stack` stands. `instance` labels the figures.
+
+    Raises:
+        Unavailable: NATS went away meanwhile, and is not back within the time that a part waits for it.
+        PermanentError: NATS refuses it.
+    """
 
     async def tell_health(_: bytes) -> bytes:
         return health().model_dump_json().encode()
@@ -20,4 +26,6 @@ async def answer_for(
         return labelled(metrics().decode(), instance).encode()
 
     for subject, answer in ((bus.subjects.part_health, tell_health), (bus.subjects.part_metrics, tell_metrics)):
-        stack.push_async_callback((await bus.answer_all(subject, answer)).stop)
+        listen = partial(bus.answer_all, subject, answer)
+        served = await bus.link.persist(listen, bus.settings.connect_timeout_s)
+        stack.push_async_callback(served.stop)

@@ -2,13 +2,21 @@
 
 import asyncio
 import time
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
 
 import pytest
+from nats.aio.msg import Msg
 
 from funswarm.errors import PermanentError, Unavailable
+from funswarm.messages import PartHealth
+from services.bus.answers import NobodyAnswers
 from services.bus.connection import Bus
 from services.bus.jetstream import call
+from services.bus.link import Link
+from services.bus.part import answer_for
 from services.bus.settings import NatsSettings
+from tests.proxy import Proxy
 from tests.servers import free_port, nats_server
 from tests.waiting import PATIENCE_S, until
 
@@ -41,6 +49,62 @@ async def test_a_nats_that_comes_while_one_waits_is_taken(nats):
     bus = await connecting
     assert bus.connected
     await bus.close()
+
+
+def cutting(monkeypatch, proxy: Proxy, *, at: int) -> None:
+    """NATS goes away in the middle of the subscription of that number, the first being 1."""
+    barrier, left = Link.barrier, at
+
+    async def cut(link):
+        nonlocal left
+        left -= 1
+        if left == 0:
+            await proxy.cut()
+        await barrier(link)
+
+    monkeypatch.setattr(Link, "barrier", cut)
+
+
+async def heard(message: Msg) -> None:
+    pytest.fail(f"nobody asked for {message.subject}")
+
+
+async def test_a_nats_that_goes_away_while_one_connects_is_waited_for(nats, monkeypatch):
+    async with Proxy(nats.port) as proxy:
+        cutting(monkeypatch, proxy, at=1)
+        bus = await Bus.connect(NatsSettings(url=f"nats://127.0.0.1:{proxy.port}", connect_timeout_s=60), "test")
+        try:
+            await bus.declare()
+        finally:
+            await bus.close()
+
+
+@pytest.mark.parametrize("at", [1, 2])
+async def test_a_part_answers_for_itself_though_nats_goes_away_as_it_begins(nats, monkeypatch, at):
+    def health() -> PartHealth:
+        return PartHealth(part="api", instance="i", version="0", started_at=datetime.now(UTC), active=True, ok=True)
+
+    async with Proxy(nats.port) as proxy, AsyncExitStack() as stack:
+        bus = await Bus.connect(NatsSettings(url=f"nats://127.0.0.1:{proxy.port}", connect_timeout_s=60), "test")
+        stack.push_async_callback(bus.close)
+        cutting(monkeypatch, proxy, at=at)
+        await answer_for(bus, stack, "i", health, lambda: b"")
+        answers = await bus.gather(bus.subjects.part_health, b"", 60, enough=bool)
+        assert ["i"] == [PartHealth.model_validate_json(answer).instance for answer in answers]
+
+
+async def test_a_subscription_that_was_given_up_hears_nothing_later(nats, monkeypatch):
+    async with Proxy(nats.port) as proxy:
+        bus = await Bus.connect(NatsSettings(url=f"nats://127.0.0.1:{proxy.port}", connect_timeout_s=60), "test")
+        try:
+            cutting(monkeypatch, proxy, at=1)
+            with pytest.raises(Unavailable):
+                await bus.link.subscribe("lost", heard)
+            await until(lambda: bus.connected, "the connection")
+            with pytest.raises(NobodyAnswers):
+                await bus.link.request("lost")
+        finally:
+            await bus.close()
 
 
 async def test_a_failed_connect_leaves_no_task():
