@@ -101,7 +101,8 @@ async def test_the_feed_stays_whole_when_the_leader_loses_power(managers: Swarm,
 class Chaos:
     """What fails, in an order by a seed. The last manager never does: two of three are there at any time."""
 
-    def __init__(self, swarm: Swarm, server: NatsServer, seed: int) -> None:
+    def __init__(self, swarm: Swarm, server: NatsServer, seed: int, folder: Path) -> None:
+        self._log = folder / "poller.log"
         self.leader, self.beside, self.spared = swarm.nodes
         self.server, self.random = server, random.Random(seed)
         self.writes = 0
@@ -109,12 +110,14 @@ class Chaos:
 
     async def start_poller(self) -> None:
         where = {"NATS_URL": self.server.url, "DOCKER_HOST": self.beside.host, "FUNSWARM_LIST_SHARE": "0.2"}
-        self._poller = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.poller", env=os.environ | where, stderr=asyncio.subprocess.DEVNULL
-        )
+        with self._log.open("wb") as said:
+            self._poller = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "services.poller", env=os.environ | where, stderr=said
+            )
 
     async def kill_poller(self) -> None:
         assert self._poller is not None
+        assert self._poller.returncode is None, f"the poller ended by itself: {self._log.read_text()[-3000:]}"
         self._poller.kill()
         await self._poller.wait()
 
@@ -167,7 +170,7 @@ async def test_the_feed_is_right_whatever_fails(managers: Swarm, tmp_path: Path)
     seed = int(os.environ.get("FUNSWARM_CRASH_SEED", "1"))
     log.warning("FUNSWARM_CRASH_SEED=%d", seed)
     with nats_server(tmp_path) as server:
-        chaos = Chaos(managers, server, seed)
+        chaos = Chaos(managers, server, seed, tmp_path)
         faults = chaos.random.sample(FAULTS, len(FAULTS))
         await chaos.start_poller()
         users = asyncio.create_task(chaos.work())
