@@ -19,7 +19,7 @@ from funswarm.state import ServiceState
 from services.scheduler.policies import bars
 from services.scheduler.policies.bars import Bar, key_of
 from services.scheduler.policies.contract import Ask, Policy, Said, Sent, Situation, Verdict
-from services.scheduler.policies.record import OWN_PREFIX, Record, hand_of, underway, unseen
+from services.scheduler.policies.record import ENDED_S, OWN_PREFIX, Record, hand_of, underway, unseen
 from services.scheduler.policies.world import NOTHING_ASKED, Entry, Known
 
 DEADLINE_S: Final = 60.0
@@ -81,6 +81,8 @@ class _Evaluation:
 
     def plan(self) -> Plan:
         waits = self._waits()
+        if waits is not None and waits.until is not None:  # then it has ended, whether anybody tells of it or not
+            self._wakes.append(waits.until)
         for policy in self._case.policies:
             self._one(policy, waits)
         wake = min((at for at in self._wakes), default=None)
@@ -92,7 +94,8 @@ class _Evaluation:
         for name, sent in self._record.sent.items():
             result = case.results.get(sent.command.id)
             if underway(sent, result, case.now):
-                return Bar(f"{name} waits for its command {sent.command.id}", sent.until, silent=True)
+                until = sent.until + timedelta(seconds=ENDED_S)
+                return Bar(f"{name} waits for its command {sent.command.id}", until, silent=True)
             if service is not None and unseen(result, service):
                 return Bar(f"the effect of {sent.command.id} is not told yet", silent=True)
         return None

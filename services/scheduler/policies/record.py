@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from funswarm.commands import RollbackCommand, ScaleCommand
 from funswarm.messages import Result, ResultStatus
 from funswarm.state import COMMAND_LABEL, ServiceState, Value
-from services.scheduler.policies.contract import Hand, M, Policy, Sent
+from services.scheduler.policies.contract import Hand, M, Policy, Sent, Situation
 
 ENDED_S: Final = 15.0  # after its deadline a command has ended, whether we have heard of it or not
 OWN_PREFIX: Final = "policy-"
@@ -66,6 +66,17 @@ def unseen(result: Result | None, service: ServiceState) -> bool:
     if result is None or not result.changed or result.service_id != service.id or result.written_from is None:
         return False
     return service.version <= result.written_from
+
+
+def shows_not_yet(situation: Situation[S, M]) -> bool:
+    """Whether the policy's last command may be done still, or is done and not told: what is told is not what will be.
+
+    Else what the service is told to be is what the command has come to, be it nothing.
+    """
+    sent, result, service = situation.sent, situation.result, situation.service
+    if sent is None:
+        return False
+    return underway(sent, result, situation.now) or (service is not None and unseen(result, service))
 
 
 def hand_of(service: ServiceState, record: Record, results: dict[str, Result]) -> Hand | None:

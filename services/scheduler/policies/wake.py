@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from funswarm.commands import ScaleCommand
-from funswarm.messages import Problem
+from funswarm.messages import Problem, ResultStatus
 from funswarm.state import COMMAND_LABEL, ServiceState, Value
 from funswarm.units import flag
 from funswarm.waking import ALIASES, NAME, PREFIX, SABLIER, WakeSettings, enabled
 from services.scheduler.policies.autoscale import settings as autoscaling
 from services.scheduler.policies.contract import UNNAMED, Ask, Direction, Parsed, Policy, Said, Situation, Verdict
 from services.scheduler.policies.labels import read
-from services.scheduler.policies.record import ENDED_S, underway, unseen
+from services.scheduler.policies.record import shows_not_yet
 from services.scheduler.policies.wake_reason import Awake, Open, Wanted
 from services.scheduler.policies.wake_sessions import OpenSessions
 
@@ -33,11 +33,12 @@ class Settings(WakeSettings):
 
 class Memory(Value):
     """`raised`: it was asked to be awake, and was not seen so yet; `up`: it is; `lowered`: somebody took it down
-    meanwhile; `off`: it backs off from another one; `idled`: it was asked to be idle, and was not seen so yet; `other`:
-    it was started otherwise, and stays until `idle_at`.
+    meanwhile; `off`: it backs off from another one; `back`: it was asked to go on where it was, and was not
+    seen so yet; `idled`: it was asked to be idle, and was not seen so yet; `other`: it was started otherwise, and stays
+    until `idle_at`.
     """
 
-    phase: Literal["raised", "up", "lowered", "off", "idled", "other"]
+    phase: Literal["raised", "up", "lowered", "off", "back", "idled", "other"]
     idle_at: datetime | None = None
 
 
@@ -70,9 +71,8 @@ class Wake(Policy[Settings, Memory]):
             self._sessions.watches(situation.name)
         if situation.observed is None:  # not known yet: nothing is taken away
             return Verdict(situation.memory, again_at=situation.now + timedelta(seconds=PENDING_S))
-        sent = situation.sent
-        if sent is not None and _shows_not_yet(situation):  # what is told is not what will be
-            return Verdict(situation.memory, again_at=sent.until + timedelta(seconds=ENDED_S))
+        if shows_not_yet(situation):
+            return Verdict(situation.memory)
         return _Look(situation, situation.observed).verdict()
 
 
@@ -82,13 +82,23 @@ class _Look:
     def __init__(self, situation: Situation[Settings, Memory], sessions: Open) -> None:
         assert situation.service is not None and situation.settings is not None, "as the contract says"  # noqa: PT018
         self._service, self._settings, self._now = situation.service, situation.settings, situation.now
-        self._memory = situation.memory
-        self._phase = situation.memory.phase if situation.memory is not None else None
         self._replicas = situation.service.replicas or 0
+        self._memory = self._remembered(situation)
+        self._phase = self._memory.phase if self._memory is not None else None
         wanted = Wanted(sessions, self._now)
         why = wanted.awake(situation.name, self._settings)
         self._rival = wanted.backs_off(situation.name, self._settings, why, situation.world)
         self._why: Awake | None = None if self._rival else why
+
+    def _remembered(self, situation: Situation[Settings, Memory]) -> Memory | None:
+        """With what has become of its going on where it was, of which the command has ended."""
+        memory, result = situation.memory, situation.result
+        if memory is None or memory.phase != "back":
+            return memory
+        done = result is not None and result.status is ResultStatus.SUCCEEDED
+        if done or self._replicas > self._settings.idle_replicas:
+            return memory.model_copy(update={"phase": "other"})
+        return Memory(phase="off")
 
     def verdict(self) -> WakeVerdict:
         if self._rival:
@@ -96,7 +106,7 @@ class _Look:
         if self._why is not None:
             return self._awake(self._why)
         if self._phase == "off":
-            stays = Memory(phase="other", idle_at=self._now + timedelta(seconds=self._settings.idle_after))
+            stays = Memory(phase="back", idle_at=self._now + timedelta(seconds=self._settings.idle_after))
             return self._up("what it backed off from sleeps again: it goes on where it was", stays)
         if self._replicas <= self._settings.idle_replicas:
             return self._rest(None)
@@ -148,13 +158,6 @@ class _Look:
         times = [hours.end if hours is not None else None, coming.start if coming is not None else None]
         times.append(memory.idle_at if memory is not None else None)
         return Verdict(memory, ask, said, again_at=min((at for at in times if at is not None), default=None))
-
-
-def _shows_not_yet(situation: Situation[Settings, Memory]) -> bool:
-    """Its last command has not ended, or its effect is not told of yet."""
-    sent, result, service = situation.sent, situation.result, situation.service
-    assert sent is not None and service is not None, "as the caller knows"  # noqa: PT018
-    return underway(sent, result, situation.now) or unseen(result, service)
 
 
 def parse(service: ServiceState) -> Parsed[Settings]:

@@ -86,6 +86,22 @@ def test_a_refused_command_is_asked_for_again_after_a_while():
     assert (1, True) == (late.record.sent["floor"].attempt, sent(late).id != sent(first).id)
 
 
+def test_a_refused_command_is_asked_for_at_once_when_another_version_is_told():
+    first = evaluate(a_case(WEB))
+    refused = a_result(sent(first).id, status=ResultStatus.REFUSED, changed=False, code=Code.EXPECTATION)
+    newer = WEB.model_copy(update={"version": 11})
+    plan = evaluate(later(first, service=newer, results={sent(first).id: refused}))
+    assert (Expect(version=11), 0) == (sent(plan).expect, plan.record.sent["floor"].attempt)
+
+
+def test_a_command_that_nobody_answers_is_waited_for_until_it_must_have_ended_without_looking_all_the_time():
+    first = evaluate(a_case(WEB))
+    ends = NOW + timedelta(seconds=75)
+    waits = evaluate(later(first, now=NOW + timedelta(seconds=61)))
+    assert (None, ends) == (waits.command, waits.again_at)
+    assert sent(evaluate(later(waits, now=ends))).id != sent(first).id
+
+
 def test_a_hold_blocks_and_says_by_whom():
     hold = Hold(service="web", until=NOW + timedelta(hours=1), reason="night", by="ann")
     plan = evaluate(a_case(WEB, holds=(hold,)))

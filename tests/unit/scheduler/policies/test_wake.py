@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from funswarm.commands import ScaleCommand
+from funswarm.messages import ResultStatus
 from funswarm.sessions import Session
 from funswarm.state import COMMAND_LABEL
 from services.scheduler.policies.contract import Situation
@@ -59,6 +60,11 @@ def web(replicas=0, **labels):
 def asked(verdict):
     """The replicas that are asked for, None: nothing."""
     return None if verdict.ask is None else verdict.ask.command.replicas
+
+
+def remembering(memory):
+    """The record of the service `web`."""
+    return Record(service="web", service_id="service-web", memories={"wake": memory.model_dump(mode="json")})
 
 
 UP, RAISED, LOWERED, OFF = (Memory(phase=phase) for phase in ("up", "raised", "lowered", "off"))
@@ -178,6 +184,37 @@ def test_it_is_not_woken_meanwhile():
 
 def test_it_goes_on_when_that_one_sleeps():
     assert 1 == asked(looked(web(anti_affinity="games"), Book(), OFF, beside=[game(0)]))
+
+
+def going_on(replicas, status):
+    """What it backed off from sleeps, and it was asked to go on: how that ended."""
+    ours, policy = web(replicas=0, anti_affinity="games"), Wake(Book())
+    first = evaluate(a_case(ours, (policy,), remembering(OFF), beside=[game(0)]))
+    assert first.command is not None
+    result = a_result(first.command.id, status=status, changed=status is ResultStatus.SUCCEEDED)
+    ours = web(replicas=replicas, anti_affinity="games").model_copy(update={"version": 11})
+    return evaluate(a_case(ours, (policy,), first.record, beside=[game(0)], results={first.command.id: result}))
+
+
+def test_one_whose_going_on_was_refused_is_asked_to_at_the_next_version():
+    plan = going_on(0, ResultStatus.REFUSED)
+    assert (1, "back") == (plan.command.replicas, plan.record.memories["wake"]["phase"])
+
+
+def test_one_whose_going_on_nobody_answered_is_asked_to_again():
+    first = evaluate(a_case(web(anti_affinity="games"), (Wake(Book()),), remembering(OFF), beside=[game(0)]))
+    late = {"beside": [game(0)], "now": NOW + timedelta(seconds=76)}
+    assert evaluate(a_case(web(anti_affinity="games"), (Wake(Book()),), first.record, **late)).command is not None
+
+
+def test_one_that_goes_on_was_started_otherwise():
+    plan = going_on(1, ResultStatus.SUCCEEDED)
+    assert (None, "other") == (plan.command, plan.record.memories["wake"]["phase"])
+
+
+def test_one_that_is_stopped_as_it_went_on_stays_so():
+    plan = going_on(0, ResultStatus.SUCCEEDED)
+    assert (None, {}) == (plan.command, plan.record.memories)
 
 
 def test_one_that_slept_before_is_not_started():
