@@ -16,7 +16,7 @@ from funswarm.state import ServiceState, TaskState, Value
 from funswarm.units import Duration
 from services.scheduler.policies.contract import UNNAMED, Ask, Parsed, Policy, Said, Situation, Verdict
 from services.scheduler.policies.labels import read
-from services.scheduler.policies.record import moment
+from services.scheduler.policies.record import moment, shows_not_yet
 
 FAILED: Final = frozenset({"failed", "rejected"})
 REMEMBERED_MAX: Final = 200
@@ -46,7 +46,9 @@ class Failure(Value):
 
 
 class Memory(Value):
-    """`template`: of which spec the failures are. `went_back`: that was reached by our rollback. `stopped`: by us."""
+    """`template`: of which spec the failures are. `went_back`: that was reached by our rollback. `stopped`: by us,
+    or it was asked to be.
+    """
 
     template: str
     since: datetime
@@ -72,7 +74,10 @@ class CrashLoop(Policy[Settings, Memory]):
         assert settings is not None
         memory = _remembered(situation, service)
         if memory.stopped and service.replicas == 0:
-            return Verdict(memory, claims=f"it was stopped for its crash loop: scale {service.name} up by hand")
+            stopped = memory.model_copy(update={"failures": ()})
+            return Verdict(stopped, claims=f"it was stopped for its crash loop: scale {service.name} up by hand")
+        if memory.stopped and shows_not_yet(situation):
+            return Verdict(memory, claims="it is being stopped for its crash loop")
         tasks = situation.world.tasks_of(service.id)
         memory = _counted(memory.model_copy(update={"stopped": False}), tasks, settings, situation.now)
         if len(memory.failures) < settings.after:
@@ -134,7 +139,7 @@ def _acted(memory: Memory, said: Said, service: ServiceState, settings: Settings
             return Verdict(
                 memory, said=_limited(said, f"it is {service.mode}: only a replicated service can be stopped")
             )
-        stopped = memory.model_copy(update={"stopped": True, "failures": ()})
+        stopped = memory.model_copy(update={"stopped": True})
         stop = ScaleCommand(id=UNNAMED, target=service.name, replicas=0)
         return Verdict(memory, Ask(stop, memory=stopped, direction="down", in_rollout=True), said)
     return Verdict(memory, said=said)

@@ -3,11 +3,14 @@
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from funswarm.decisions import DecisionOutcome
+from funswarm.messages import Code, ResultStatus
 from services.scheduler.policies.crash_loop import CrashLoop
 from services.scheduler.policies.evaluate import evaluate
 from tests.builders import a_node, a_service, a_task
-from tests.floors import NOW, a_case
+from tests.floors import NOW, a_case, a_result
 
 AT = "2026-11-23T11:59:30.000000001Z"
 
@@ -28,8 +31,8 @@ def failed(count, first=1, **others):
     return [a_task(slot=1, id=f"t{number}", **values | others) for number in range(first, first + count)]
 
 
-def decided(service, tasks, record=None, now=NOW):
-    return evaluate(a_case(service, (CrashLoop(),), record, tasks=[a_node(), *tasks], now=now))
+def decided(service, tasks, record=None, now=NOW, **others):
+    return evaluate(a_case(service, (CrashLoop(),), record, tasks=[a_node(), *tasks], now=now, **others))
 
 
 def test_fewer_failures_are_only_counted():
@@ -81,6 +84,36 @@ def test_it_is_stopped_where_that_is_asked_and_stays_so():
     stopped = web("stop", version=11).model_copy(update={"replicas": 0})
     after = decided(stopped, failed(9), plan.record.model_copy(update={"sent": {}}))
     assert (None, ()) == (after.command, after.decisions)
+
+
+def ended(plan, **others):
+    """How the command of the plan ended."""
+    return {plan.command.id: a_result(plan.command.id, **others)}
+
+
+def test_nobody_else_gets_it_between_the_stop_and_the_news_of_it():
+    plan = decided(web("stop"), failed(3))
+    untold = decided(web("stop"), failed(4), plan.record, results=ended(plan))
+    told = decided(web("stop", version=11).model_copy(update={"replicas": 0}), [], untold.record, results=ended(plan))
+    assert (True, [], None) == (
+        *(told.record.memories["crash-loop"][key] for key in ("stopped", "failures")),
+        told.command,
+    )
+
+
+@pytest.mark.parametrize("action", ["stop", "rollback"])
+def test_what_swarms_own_write_came_before_is_asked_for_at_the_next_version(action):
+    plan = decided(web(action), failed(3))
+    refused = ended(plan, status=ResultStatus.REFUSED, code=Code.EXPECTATION, changed=False, reason="it is 11")
+    same = decided(web(action), failed(1), plan.record, results=refused)
+    assert (None, "refused before: it is 11") == (same.command, same.decisions[0].limiter)
+    again = decided(web(action, version=11), failed(1), same.record, results=refused)
+    assert plan.command.verb == again.command.verb
+
+
+def test_a_stop_that_nobody_answered_is_asked_for_again():
+    plan = decided(web("stop"), failed(3))
+    assert decided(web("stop"), [], plan.record, now=NOW + timedelta(seconds=76)).command is not None
 
 
 def test_who_is_started_again_by_hand_is_counted_anew():
