@@ -115,7 +115,7 @@ def _running(
     if left_s > 0:
         return Verdict(lost, said=said, again_at=situation.now + timedelta(seconds=left_s))
     command = ScaleCommand(id=UNNAMED, target=situation.name, replicas=0)
-    return Verdict(lost, Ask(command, memory=Memory(), direction="down"), said)
+    return Verdict(lost, Ask(command, direction="down"), said)
 
 
 def unmet(service: ServiceState, dependency: Dependency, world: World) -> str | None:

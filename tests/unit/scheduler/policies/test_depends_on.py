@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from funswarm.messages import ResultStatus
 from funswarm.state import Condition, ConditionStatus
 from services.scheduler.policies.depends_on import DependsOn
 from services.scheduler.policies.evaluate import evaluate
 from services.scheduler.policies.record import Record
 from tests.builders import a_service
-from tests.floors import NOW, a_case
+from tests.floors import NOW, a_case, a_result
 
 PROGRESSING = Condition(status=ConditionStatus.PROGRESSING)
 
@@ -19,8 +20,8 @@ def web(on, replicas=0, **others):
     return a_service(replicas=replicas, labels=labels, **others)
 
 
-def decided(service, *beside, record=None, now=NOW):
-    return evaluate(a_case(service, (DependsOn(),), record, beside=beside, now=now))
+def decided(service, *beside, record=None, now=NOW, **others):
+    return evaluate(a_case(service, (DependsOn(),), record, beside=beside, now=now, **others))
 
 
 def remembering(**memory):
@@ -90,6 +91,25 @@ def test_a_lost_dependency_stops_it_after_a_while_where_that_is_asked():
     first = decided(service)
     assert (None, NOW + timedelta(seconds=60)) == (first.command, first.again_at)
     assert 0 == decided(service, record=first.record, now=NOW + timedelta(seconds=60)).command.replicas
+
+
+@pytest.mark.parametrize("status", [ResultStatus.REFUSED, ResultStatus.FAILED, None])
+def test_a_stop_that_was_not_done_is_not_waited_for_anew(status):
+    service = web("db", replicas=3, labels={"funswarm.depends-on.on-loss": "stop"})
+    at = NOW + timedelta(seconds=60)
+    stop = decided(service, record=decided(service).record, now=at)
+    results = {} if status is None else {stop.command.id: a_result(stop.command.id, status=status, changed=False)}
+    newer = service.model_copy(update={"version": 11})
+    late = at + timedelta(seconds=1 if status else 76)
+    assert 0 == decided(newer, record=stop.record, now=late, results=results).command.replicas
+
+
+def test_a_start_that_was_refused_is_asked_for_at_the_next_version():
+    first = decided(web("db"), a_service("db"))
+    refused = {first.command.id: a_result(first.command.id, status=ResultStatus.REFUSED, changed=False)}
+    assert decided(web("db"), a_service("db"), record=first.record, results=refused).command is None
+    newer = web("db", version=11)
+    assert 3 == decided(newer, a_service("db"), record=first.record, results=refused).command.replicas
 
 
 @pytest.mark.parametrize("on", ["db:ready", "", "db,,cache", ":healthy"])
