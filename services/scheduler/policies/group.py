@@ -6,7 +6,7 @@ do not all run `.timeout` later; after `.retry` it is tried anew. The groups of 
 """
 
 from datetime import datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, StringConstraints
 
@@ -19,6 +19,9 @@ from services.scheduler.policies.capacity import why_not
 from services.scheduler.policies.contract import UNNAMED, Ask, Parsed, Policy, Said, Situation, Verdict, World
 from services.scheduler.policies.depends_on import STACK, stopped_by_command
 from services.scheduler.policies.labels import read
+from services.scheduler.policies.record import underway
+
+TOLD_S: Final = 5.0  # so long it may take until all that a batch wrote is told
 
 
 class Settings(Value):
@@ -105,7 +108,7 @@ def _waiting(
         return Verdict(memory, said=said, claims=claims, again_at=situation.now + timedelta(seconds=30))
     said = Said(f"all {len(members)} services of the group {settings.of} are there, and there is room for them", inputs)
     begun = Memory(began_at=situation.now)
-    return Verdict(memory, Ask(_scaled(settings, idle), memory=begun, direction="up"), said)
+    return Verdict(memory, Ask(_scaled(settings, idle), memory=begun, direction="up"), said, claims)
 
 
 def _begun(
@@ -116,14 +119,16 @@ def _begun(
     settings: Settings,
 ) -> Verdict[Memory]:
     """Started: do all run?"""
-    now, result = situation.now, situation.result
-    retry = Memory(retry_at=now + timedelta(seconds=settings.retry))
+    now, sent, result = situation.now, situation.sent, situation.result
     claims = f"its group {settings.of} is starting"
-    running = [(service, 0) for service, _ in members if service.replicas]
-    if result is not None and result.status is not ResultStatus.SUCCEEDED and not running:
-        said = Said(f"the group {settings.of} was not started", limiter=f"{result.status.value}: {result.reason}")
-        return Verdict(retry, said=said, claims=claims, again_at=retry.retry_at)
+    if sent is not None and underway(sent, result, now):
+        return Verdict(memory, claims=claims)
+    done_at = result.finished_at if result is not None and result.status is ResultStatus.SUCCEEDED else None
     until = began_at + timedelta(seconds=settings.timeout)
+    is_stop = sent is not None and sent.at >= until
+    running = [(service, 0) for service, _ in members if service.replicas]
+    if sent is not None and not is_stop and done_at is None and not running:  # the frame says why, and when again
+        return _waiting(Memory(), members, situation, settings)
     missing = [service for service, _ in members if service.condition.status is not ConditionStatus.CONVERGED]
     missing += [service for service, _ in members if service.replicas == 0 and service not in missing]
     if not missing:
@@ -134,8 +139,11 @@ def _begun(
     reason = f"the group {settings.of} did not run after {settings.timeout:g} s: all are stopped"
     said = Said(reason, {"missing": why}, limiter=why)
     if not running:
-        return Verdict(retry, said=said, claims=claims, again_at=retry.retry_at)
-    return Verdict(memory, Ask(_scaled(settings, running), memory=retry, direction="down", finishes=True), said, claims)
+        retry = Memory(retry_at=now + timedelta(seconds=settings.retry))
+        return Verdict(retry, said=None if is_stop else said, claims=claims, again_at=retry.retry_at)
+    if is_stop and done_at is not None and now < done_at + timedelta(seconds=TOLD_S):
+        return Verdict(memory, claims=claims, again_at=done_at + timedelta(seconds=TOLD_S))
+    return Verdict(memory, Ask(_scaled(settings, running), direction="down", finishes=True), said, claims)
 
 
 def members_of(service: ServiceState, settings: Settings, world: World) -> list[Member]:

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from funswarm.messages import Code, ResultStatus
 from funswarm.state import Condition, ConditionStatus
 from services.scheduler.policies.evaluate import evaluate
@@ -23,6 +25,9 @@ def member(name, replicas=0, memory_bytes=GIB, wants=2, **others):
 
 def decided(service, *beside, tasks=(), record=None, now=NOW, **others):
     return evaluate(a_case(service, (Group(),), record, beside=beside, tasks=[a_node(), *tasks], now=now, **others))
+
+
+LATE = NOW + timedelta(seconds=120)  # the time-out
 
 
 def begun():
@@ -74,20 +79,67 @@ def test_one_that_does_not_run_in_time_stops_all():
     assert "b is stalled: no suitable node" in plan.decisions[0].inputs["missing"]
 
 
-def test_a_start_that_is_refused_is_said_at_once_and_tried_again_later():
+def ended(plan, **others):
+    """How the command of the plan ended; a batch has written no service of its own."""
+    return {plan.command.id: a_result(plan.command.id, **{"service_id": None, "written_from": None} | others)}
+
+
+def test_a_start_that_is_refused_is_said_at_once_and_tried_again_after_a_while():
     asked = decided(member("a"), member("b"))
-    refused = a_result(asked.command.id, status=ResultStatus.REFUSED, code=Code.ADMISSION, reason="a quota")
-    plan = decided(member("a"), member("b"), record=asked.record, results={refused.command_id: refused})
-    assert (None, "refused: a quota") == (plan.command, plan.decisions[0].limiter)
-    assert NOW + timedelta(seconds=300) == plan.again_at
+    results = ended(asked, status=ResultStatus.REFUSED, code=Code.ADMISSION, reason="a quota", changed=False)
+    plan = decided(member("a"), member("b"), record=asked.record, results=results)
+    assert (None, "refused before: a quota") == (plan.command, plan.decisions[0].limiter)
+    assert NOW + timedelta(seconds=10) == plan.again_at
+    again = decided(member("a"), member("b"), record=plan.record, results=results, now=NOW + timedelta(seconds=10))
+    assert 1 == again.record.sent["group"].attempt
+
+
+def test_a_start_that_was_refused_is_tried_at_the_next_version():
+    asked = decided(member("a"), member("b"))
+    results = ended(asked, status=ResultStatus.REFUSED, code=Code.EXPECTATION, changed=False)
+    assert decided(member("a", version=11), member("b"), record=asked.record, results=results).command is not None
+
+
+def test_a_start_that_nobody_answered_is_tried_again():
+    asked = decided(member("a"), member("b"))
+    ends = NOW + timedelta(seconds=75)
+    waits = decided(member("a"), member("b"), record=asked.record, now=NOW + timedelta(seconds=74))
+    assert (None, ends) == (waits.command, waits.again_at)
+    assert decided(member("a"), member("b"), record=asked.record, now=ends).command is not None
+
+
+def stopping():
+    """It did not run in time; the command that stops it."""
+    return decided(member("a", 2), member("b", 2, condition=STALLED), record=begun(), now=LATE)
 
 
 def test_it_is_tried_again_later():
-    late = NOW + timedelta(seconds=120)
-    stopped = decided(member("a", 2), member("b", 2, condition=STALLED), record=begun(), now=late)
-    record = stopped.record.model_copy(update={"sent": {}})
-    assert decided(member("a"), member("b"), record=record, now=late + timedelta(seconds=299)).command is None
-    assert decided(member("a"), member("b"), record=record, now=late + timedelta(seconds=300)).command is not None
+    asked = stopping()
+    stopped = decided(member("a"), member("b"), record=asked.record, now=LATE, results=ended(asked))
+    assert (None, ()) == (stopped.command, stopped.decisions)
+    early, late = (
+        decided(
+            member("a"), member("b"), record=stopped.record, now=LATE + timedelta(seconds=after), results=ended(asked)
+        )
+        for after in (299, 300)
+    )
+    assert (True, False) == (early.command is None, late.command is None)
+
+
+@pytest.mark.parametrize("status", [ResultStatus.REFUSED, ResultStatus.FAILED, None])
+def test_a_stop_that_was_not_done_is_asked_for_again(status):
+    asked = stopping()
+    at = LATE + timedelta(seconds=11 if status else 76)
+    results = ended(asked, status=status, changed=False) if status else {}
+    again = decided(member("a", 2), member("b", 2, condition=STALLED), record=asked.record, now=at, results=results)
+    assert [0, 0] == [item.command["replicas"] for item in again.command.commands]
+
+
+def test_a_stop_that_is_told_of_one_after_the_other_is_asked_for_once():
+    asked = stopping()
+    results = ended(asked, finished_at=LATE)
+    half = decided(member("a", version=11), member("b", 2), record=asked.record, now=LATE, results=results)
+    assert (None, None) == (half.command, half.record.memories["group"].get("retry_at"))
 
 
 def test_who_is_stopped_by_hand_after_the_start_stays_stopped():
