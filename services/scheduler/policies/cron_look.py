@@ -16,9 +16,10 @@ from funswarm.cronjobs import RUNS_MAX, CronJob
 from funswarm.cronruns import INPUT, LAST, CronOutcome, CronRun
 from funswarm.messages import Result, ResultStatus
 from funswarm.timetable import Timetable
-from services.scheduler.policies.contract import UNNAMED, Ask, Said, Situation, Verdict
+from services.scheduler.policies.contract import UNNAMED, Ask, Said, Sent, Situation, Verdict
 from services.scheduler.policies.cron_memory import Memory, Retry, Run, back_off, force_of, key_of, mark_of, token_of
 from services.scheduler.policies.cron_outcome import GRACE, End, Scene, all_ended, end_of
+from services.scheduler.policies.record import underway
 from services.scheduler.raw_service import ROLLING
 
 ANY_VERSION: Final = Expect(absent=False)  # a run writes whatever version there is, in the gates of the safe write
@@ -50,7 +51,8 @@ class Look:
     def verdict(self) -> CronVerdict:
         if self._is_new:
             return self._rest(Said(f"follows its schedule; next: {self._next()}"))
-        steps = (self._applied, self._by_hand, self._ended, self._overdue, self._due, self._waited, self._retried)
+        ends = (self._applied, self._by_hand, self._stopped, self._ended, self._overdue)
+        steps = (*ends, self._due, self._waited, self._retried)
         found = next((verdict for step in steps if (verdict := step()) is not None), None)
         return found or self._parked() or self._rest()
 
@@ -91,6 +93,22 @@ class Look:
         told = run.told(CronOutcome.RUNNING, f"{by} has run it", replaces=before and before.key)
         return self._rest(self._said(told))
 
+    def _stopped(self) -> CronVerdict | None:
+        """It was asked to be stopped, as it took too long: whether that was done; where not, it is asked for again."""
+        run, timeout_s, result = self._memory.run, self._job.timeout, self._situation.result
+        if run is None or timeout_s is None or (stop := self._stop_of(run)) is None:
+            return None
+        if result is not None and result.status is ResultStatus.SUCCEEDED:
+            return self._end(run, End(CronOutcome.FAILED, f"it took longer than {timeout_s:g} s, and was stopped"))
+        return self._rest() if underway(stop, result, self._now) else None
+
+    def _stop_of(self, run: Run) -> Sent | None:
+        """The command that was to stop it, if that was the last one."""
+        sent = self._situation.sent
+        if sent is None or sent.at < run.begun_at or not isinstance(sent.command, ScaleCommand | RunCommand):
+            return None
+        return sent if sent.command.replicas == 0 else None
+
     def _ended(self) -> CronVerdict | None:
         run = self._memory.run
         if run is None or not run.applied:
@@ -111,28 +129,22 @@ class Look:
             return None
         if self._now < run.begun_at + timedelta(seconds=timeout_s):
             return None
-        end = End(CronOutcome.FAILED, f"it took longer than {timeout_s:g} s, and was stopped")
+        if self._stop_of(run) is not None and (due := self._due()) is not None:  # in vain: it keeps no other waiting
+            return due
+        late = f"it takes longer than {timeout_s:g} s"
         if self._service.mode.startswith("global"):
-            reason = (
-                f"it takes longer than {timeout_s:g} s; the tasks of a {self._service.mode} service cannot be stopped"
-            )
-            return self._end(run, replace(end, reason=reason))
+            reason = f"{late}; the tasks of a {self._service.mode} service cannot be stopped"
+            return self._end(run, End(CronOutcome.FAILED, reason))
         stop: Command
         if self._service.mode == "replicated":
             stop = ScaleCommand(id=UNNAMED, target=self._service.name, replicas=0, force=True, expect=ANY_VERSION)
         else:
             stop = RunCommand(id=UNNAMED, target=self._service.name, replicas=0, expect=ANY_VERSION)
-        memory, told = self._after(run, end)
-        ask = Ask(stop, memory, f"{run.key}/stop", "down", finishes=True, in_rollout=True)
-        return self._rest(self._said(told), ask)
+        ask: Ask[Memory] = Ask(stop, direction="down", finishes=True, in_rollout=True)
+        return self._rest(Said(f"the run {run.key} is stopped: {late}"), ask)
 
     def _end(self, run: Run, end: End) -> CronVerdict:
         """Remember that it has ended, and tell it."""
-        self._memory, told = self._after(run, end)
-        return replace(self._rest(self._said(told)), again_at=self._now)
-
-    def _after(self, run: Run, end: End) -> tuple[Memory, CronRun]:
-        """What is remembered and told when it has ended."""
         retry, reason = None, end.reason
         if end.outcome is CronOutcome.FAILED and run.slot is not None and run.attempt < self._job.retries:
             at = self._now + back_off(self._job, run.attempt)
@@ -140,7 +152,8 @@ class Look:
             reason += f"; tried again at {at:%H:%M:%S %Z}"
         told = run.told(end.outcome, reason, ended_at=self._now, seconds=end.seconds, tasks=end.tasks)
         last = told.model_copy(update={"tasks": end.tasks[:TASKS_KEPT_MAX]})
-        return self._memory.model_copy(update={"run": None, "retry": retry, "last": last}), told
+        self._memory = self._memory.model_copy(update={"run": None, "retry": retry, "last": last})
+        return replace(self._rest(self._said(told)), again_at=self._now)
 
     # The next one.
     def _due(self) -> CronVerdict | None:
@@ -284,6 +297,8 @@ class Look:
             times.append(run.begun_at + timedelta(seconds=self._job.timeout))
         if run is not None and run.ended_at is not None:
             times.append(run.ended_at + GRACE)
+        if run is not None and not run.applied and self._situation.sent is not None:
+            times.append(self._situation.sent.until + UNANSWERED)
         at = min((time for time in times if time is not None), default=None)
         if at is not None and at <= self._now:  # what is to be done now is held back
             at = self._now + LOOK_AGAIN

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+import pytest
+
 from funswarm.commands import RunCommand, ScaleCommand
 from funswarm.cronruns import CronOutcome
 from funswarm.messages import ResultStatus
@@ -128,6 +130,7 @@ def test_a_run_of_which_nobody_tells_is_given_up():
     story = Story(job(labels={"schedule": "@hourly"}))
     story.look(minute(60))
     assert (None, None) == (story.look(minute(61, 59)).said, story.look(minute(61, 59)).ask)
+    assert minute(62) == story.look().again_at
     assert CronOutcome.UNKNOWN == outcome(story.look(minute(62, 1)))
 
 
@@ -181,15 +184,56 @@ def test_the_next_run_ends_the_attempts_of_the_one_before():
 
 
 # Too long, and parked.
-def test_a_run_that_takes_too_long_is_stopped_and_has_failed():
-    story = Story(job(labels={"schedule": "@hourly", "timeout": "10m"}))
+def overdue():
+    """A run that is still under way after its 10 minutes, at the very time."""
+    story = Story(job(labels={"schedule": "@hourly", "timeout": "10m", "retries": "1"}))
     story.run(minute(60), task("running", token(60)))
     assert minute(70) == story.look().again_at
-    verdict = story.look(minute(70))
-    ask = asked(verdict)
+    return story
+
+
+def test_a_run_that_takes_too_long_is_stopped_and_has_failed():
+    story = overdue()
+    ask = asked(story.look(minute(70)))
     assert isinstance(ask.command, ScaleCommand)
     assert (0, True, True) == (ask.command.replicas, ask.command.force, ask.finishes)
-    assert CronOutcome.FAILED == outcome(verdict)
+    story.answer(ResultStatus.SUCCEEDED)
+    assert CronOutcome.FAILED == outcome(story.look(minute(70, 1)))
+
+
+def test_nothing_is_said_of_a_stop_before_it_is_known_to_be_done():
+    story = overdue()
+    story.look(minute(70))
+    story.tasks = (task("shutdown", token(60)),)
+    waits = story.look(minute(70, 1))
+    assert (None, None, True) == (waits.said, waits.ask, "under way" in (waits.claims or ""))
+
+
+@pytest.mark.parametrize("status", [ResultStatus.REFUSED, ResultStatus.FAILED, None])
+def test_a_run_whose_stop_was_not_done_is_under_way_still_and_stopped_again(status):
+    story = overdue()
+    story.look(minute(70))
+    if status is not None:
+        story.answer(status)
+    verdict = story.look(minute(70, 5 if status is not None else 75))
+    command = asked(verdict).command
+    assert isinstance(command, ScaleCommand)
+    assert (0, True) == (command.replicas, "under way" in (verdict.claims or ""))
+
+
+def test_a_run_that_cannot_be_stopped_keeps_no_other_waiting():
+    story = overdue()
+    story.look(minute(70))
+    story.answer(ResultStatus.FAILED)
+    assert "20261123T140000Z" == asked(story.look(minute(120))).key
+
+
+def test_a_run_that_ended_by_itself_while_its_stop_failed_is_told_as_it_was():
+    story = overdue()
+    story.look(minute(70))
+    story.answer(ResultStatus.FAILED)
+    story.tasks = (task("complete", token(60)),)
+    assert CronOutcome.SUCCEEDED == outcome(story.look(minute(70, 5)))
 
 
 def test_a_job_that_takes_too_long_is_parked():
