@@ -17,7 +17,7 @@ from services.scheduler.policies.contract import UNNAMED, Ask, Parsed, Policy, S
 from services.scheduler.policies.drain_memory import BASE_LABEL, NAME, Memory, Settings
 from services.scheduler.policies.labels import read
 from services.scheduler.policies.rebalance_memory import BASE_LABEL as REBALANCE_BASE_LABEL
-from services.scheduler.policies.record import moment, unseen
+from services.scheduler.policies.record import moment, shows_not_yet
 
 LOOK_S: Final = 1.0
 CLAIM: Final = "its tasks are moved from a node that is to be drained"
@@ -68,42 +68,40 @@ class _Look:
         memory = self._situation.memory
         if not self._world.knows_tasks_of(self._service.id) or self._waits():
             return Verdict(memory=memory, claims=CLAIM if memory else None, again_at=self._soon)
+        if memory is not None and memory.more is not None:
+            memory = memory.more if self._has == memory.more.top else memory.model_copy(update={"more": None})
         base = surges.count_in(self._service.labels.get(BASE_LABEL))
         if memory is None and base is not None and self._has >= base:  # surged, and nothing is remembered of it
             memory = Memory(base=base, top=self._has, nodes=tuple(sorted(self._marked)), since=self._now)
         is_surged = memory is not None and base == memory.base and self._has == memory.top
         if memory is not None and is_surged:
             return self._surged(memory)
-        return self._begin()  # not surged (any more): what somebody else has written is what counts
+        return self._begin(memory)  # not surged (any more): what somebody else has written is what counts
 
     def _waits(self) -> bool:
         """Whether our last write of the service may be done yet, or is not told yet."""
-        sent, result = self._situation.sent, self._situation.result
-        if sent is None or not isinstance(sent.command, UpdateCommand):
-            return False
-        if result is None:
-            return self._now < sent.until
-        return unseen(result, self._service)
+        sent = self._situation.sent
+        return sent is not None and isinstance(sent.command, UpdateCommand) and shows_not_yet(self._situation)
 
     # Whether to surge.
-    def _begin(self) -> Verdict[Memory]:
+    def _begin(self, memory: Memory | None) -> Verdict[Memory]:
         here = len(drain_nodes.on(self._tasks, self._marked))
         if here and self._has and drain_nodes.concerns(self._service):
             if self._is_late(moment(min(node.updated_at for node in self._marked.values()))):
-                return self._give_up(self._situation.memory, "its tasks there could not be doubled elsewhere")
+                return self._give_up(memory, "its tasks there could not be doubled elsewhere")
             if REBALANCE_BASE_LABEL in self._service.labels:
                 said = Said("its node is to be drained", limiter="it is in the middle of a rebalance")
-                return Verdict(memory=self._situation.memory, said=said, again_at=self._soon)
+                return Verdict(memory=memory, said=said, again_at=self._soon)
             top = min(self._has + here, REPLICAS_MAX)
-            memory = Memory(base=self._has, top=top, nodes=tuple(sorted(self._marked)), since=self._now)
+            surged = Memory(base=self._has, top=top, nodes=tuple(sorted(self._marked)), since=self._now)
             names = ", ".join(sorted(node.name for node in self._marked.values()))
             said = Said(f"{names} is to be drained, with {here} of its tasks: as many more run elsewhere before")
-            ask = Ask(self._write(top, str(self._has)), memory=memory)
-            return Verdict(memory=self._situation.memory, ask=ask, said=said, again_at=self._soon)
+            ask = Ask(self._write(top, str(self._has)), memory=surged)
+            return Verdict(memory=memory, ask=ask, said=said, again_at=self._soon)
         if BASE_LABEL in self._service.labels:
             said = Said(f"somebody else has set {self._has} replicas in the middle of a drain: they stay")
             left: Ask[Memory] = Ask(self._write(None, None), finishes=True)
-            return Verdict(memory=self._situation.memory, ask=left, said=said, again_at=self._soon)
+            return Verdict(memory=memory, ask=left, said=said, again_at=self._soon)
         return self._spoken(None)
 
     # Once it is surged.
@@ -128,7 +126,8 @@ class _Look:
         if more and memory.top < REPLICAS_MAX:  # another node is to be drained, too
             top = min(memory.top + len(more), REPLICAS_MAX)
             nodes_now = tuple(sorted({*memory.nodes, *self._marked}))
-            after = memory.model_copy(update={"top": top, "nodes": nodes_now, "since": self._now})
+            more_of_it = memory.model_copy(update={"top": top, "nodes": nodes_now, "since": self._now})
+            after = memory.model_copy(update={"more": more_of_it})
             said = Said(f"another node is to be drained, with {len(more)} of its tasks")
             return Verdict(
                 memory=memory, ask=Ask(self._write(top, str(memory.base)), memory=after), said=said, claims=CLAIM

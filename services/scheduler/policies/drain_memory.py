@@ -21,7 +21,7 @@ class Settings(Value):
 class Memory(Value):
     """A surge for the sake of `nodes`: `base` replicas, until these nodes are drained `top`. `since`: when it began.
 
-    `over`: it is taken back.
+    `over`: it is taken back. `more`: what it becomes by the command for yet another node's sake, where that is done.
     """
 
     base: int
@@ -29,3 +29,4 @@ class Memory(Value):
     nodes: tuple[str, ...]
     since: datetime
     phase: Literal["up", "over"] = "up"
+    more: "Memory | None" = None

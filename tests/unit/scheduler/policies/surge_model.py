@@ -28,7 +28,20 @@ from tests.floors import NOW, a_result, a_world
 
 Crash = Literal["", "before keeping", "before sending", "after sending"]
 CRASHES: Final[tuple[Crash, ...]] = ("before keeping", "before sending", "after sending")
-EVENTS: Final = (*CRASHES, "hand", "rollout", "rolled out", "hold", "release", "stuck", "restarting", "start", "away")
+OF_COMMANDS: Final = ("away", "race", "loss")
+LOOK: Final = timedelta(seconds=10)  # from one to the next
+EVENTS: Final = (
+    *CRASHES,
+    *OF_COMMANDS,
+    "hand",
+    "rollout",
+    "rolled out",
+    "hold",
+    "release",
+    "stuck",
+    "restarting",
+    "start",
+)
 
 
 class Model:
@@ -54,6 +67,9 @@ class Model:
         self.starts = True  # new tasks come to run
         self.desired = "running"  # of new ones; `ready`: they failed, and are to be started again after a delay
         self.works = True  # the engine does what it is told
+        self.races = False  # Swarm's own write comes before the next command for the service
+        self.loses = False  # the next command is neither done nor answered
+        self._lost: set[str] = set()  # ids
         self.holds: tuple[Hold, ...] = ()
         self.tasks: dict[int, TaskState] = {}
         for node, count in counts.items():
@@ -69,18 +85,20 @@ class Model:
         self.wanted = len(self.tasks)  # as many replicas as people have asked for
         self.reasons: list[str] = []
         self.limiters: list[str] = []
+        self.rests = False  # the last look changed nothing, and asked for no other
 
     def counts(self) -> Counter[str]:
         """By node."""
         return Counter(task.node_name or "" for task in self.tasks.values())
 
     def step(self, crash: Crash = "") -> None:
-        """One look, ten seconds after the last one."""
-        self.now += timedelta(seconds=10)
+        """One look."""
+        self.now += LOOK
         for sent in self.record.sent.values():  # who takes over sends it again
             if sent.command.id not in self.results:
                 self._do(sent.command)
         plan = evaluate(self._case())
+        self.rests = (None, None, self.record) == (plan.command, plan.again_at, plan.record)
         self.reasons += [decision.reason for decision in plan.decisions]
         self.limiters += [decision.limiter for decision in plan.decisions if decision.limiter]
         if crash:
@@ -92,8 +110,12 @@ class Model:
             self._do(plan.command)
 
     def run(self, steps: int) -> None:
-        for _ in range(steps):
+        """So many looks; at rest only their time passes, for the frame looks again when something happens."""
+        for number in range(1, steps + 1):
             self.step()
+            if self.rests:
+                self.now += (steps - number) * LOOK
+                return
 
     def start(self) -> None:
         """All tasks come to run."""
@@ -122,12 +144,16 @@ class Model:
                 self.start()
             case "away":
                 self.works = not self.works
+            case "race":
+                self.races = True
+            case "loss":
+                self.loses = True
             case _:
                 self.step(next((crash for crash in CRASHES if crash == event), ""))
 
     def calms_down(self) -> None:
         """Nothing keeps policies from their work any more."""
-        self.works, self.holds = True, ()
+        self.works, self.races, self.loses, self.holds = True, False, False, ()
         self.write(update_status=None)
         self.start()
 
@@ -158,8 +184,15 @@ class Model:
         return a_world([self.service], (self._policy, *self._beside), [*self.nodes, *self.tasks.values()])
 
     def _do(self, command: Command) -> None:
-        if command.id in self.results:
+        if command.id in self.results or command.id in self._lost:
             return
+        if self.loses:
+            self.loses = False
+            self._lost.add(command.id)
+            return
+        if self.races and not isinstance(command, NodeCommand):
+            self.races = False
+            self._put({}, self.service.version + 1)
         base: dict[str, Any] = {"verb": command.verb, "written_from": self.service.version}
         if not self.works:
             failed = {"status": ResultStatus.FAILED, "changed": False, "reason": "the engine is away"}

@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from services.scheduler.policies.rebalance_memory import NOW_LABEL
 from tests.builders import a_node
 from tests.floors import NOW
 from tests.unit.scheduler.policies.surge_model import EVENTS as EVENTS_OF_ALL
-from tests.unit.scheduler.policies.surge_model import Model
+from tests.unit.scheduler.policies.surge_model import OF_COMMANDS, Model
 
 OWN = ("another node", "activate", "not waited for", "h1 dies", "h2 dies")
 EVENTS = st.sampled_from(("", "", "", *OWN, *EVENTS_OF_ALL))
@@ -85,6 +86,34 @@ def test_what_the_engine_could_not_do_is_tried_again():
     model.works = True
     model.run(10)
     assert ["drain", "active"] == availabilities(model)
+
+
+@pytest.mark.parametrize("event", OF_COMMANDS)
+@pytest.mark.parametrize("steps", range(4))
+def test_whichever_command_is_not_done_the_service_ends_as_it_was(event, steps):
+    model = a_model(2, 1, 0)
+    model.run(steps)
+    model.happens(event)
+    model.run(3)
+    model.works = True
+    model.run(40)
+    assert ("drain", 3, 3) == (model.nodes[0].availability, model.service.replicas, model.least)
+    assert not [reason for reason in model.reasons if "somebody" in reason]
+
+
+@pytest.mark.parametrize("event", OF_COMMANDS)
+def test_a_surge_for_another_node_that_was_not_done_does_not_move_the_base(event):
+    model = a_model(2, 1, 0)
+    model.starts = False
+    model.run(2)
+    graceful(model, "h2")
+    model.happens(event)
+    model.run(2)
+    model.works = True
+    model.start()
+    model.run(40)
+    assert (["drain", "drain", "active"], 3, 3) == (availabilities(model), model.service.replicas, model.least)
+    assert not [reason for reason in model.reasons if "somebody" in reason]
 
 
 def test_while_it_waits_it_says_for_what():
