@@ -18,7 +18,7 @@ from services.scheduler.placement import demand_of
 from services.scheduler.policies import surges
 from services.scheduler.policies.contract import UNNAMED, Ask, Said, Situation, Verdict
 from services.scheduler.policies.rebalance_memory import BASE_LABEL, NOW_LABEL, Memory, Settings, Surge
-from services.scheduler.policies.record import moment, unseen
+from services.scheduler.policies.record import moment, shows_not_yet
 from services.scheduler.raw_service import ROLLING
 
 TURN_S: Final = 5.0
@@ -51,6 +51,7 @@ class Look:
         self._ends = ends
         self._opens = opens
         self._has = service.replicas or 0
+        self._is_labelled = BASE_LABEL in service.labels
         self._tasks = surges.wanted(situation.world.tasks_of(service.id))
 
     def verdict(self) -> Verdict[Memory]:
@@ -58,38 +59,30 @@ class Look:
         memory = self._memory
         if memory is not None and memory.surge is not None:
             return self._goes_on(memory, memory.surge)
-        if BASE_LABEL in self._service.labels:
+        if self._is_labelled:
             return self._orphaned(memory)
         return Verdict() if self._ends else self._begin(memory)
 
     # A wave under way.
     def _goes_on(self, memory: Memory, surge: Surge) -> Verdict[Memory]:
-        if self._waits():
+        if shows_not_yet(self._situation):
             return Verdict(memory=memory, claims=CLAIM, again_at=self._now + timedelta(seconds=TURN_S))
         if surge.phase == "left":
             return self._taken_over(memory, surge)
         if surge.phase != "down":
             if self._is_marked(surge):
                 return self._up(memory, surge)
-            if self._has == surge.base or (surge.phase == "up" and self._was_refused()):
+            if self._has == surge.base or (surge.phase == "up" and self._was_not_done() and not self._is_labelled):
                 return self._not_begun(memory, surge)
             return self._taken_over(memory, surge)
         if self._is_marked(surge):  # the trim did not come through: again
-            return self._back(memory, surge, None)
+            return self._back(memory, surge, None if memory.since is not None else "the surge is given up")
         return self._down(memory, surge) if self._has == surge.base else self._taken_over(memory, surge)
 
-    def _waits(self) -> bool:
-        """Whether our last command may be done yet, or its effect is not told yet."""
+    def _was_not_done(self) -> bool:
+        """Whether our last command, which has ended, was not done as far as we know."""
         sent, result = self._situation.sent, self._situation.result
-        if sent is None:
-            return False
-        if result is None:
-            return self._now < sent.until + timedelta(seconds=TURN_S)
-        return unseen(result, self._service)
-
-    def _was_refused(self) -> bool:
-        result = self._situation.result
-        return result is not None and result.status is not ResultStatus.SUCCEEDED
+        return sent is not None and (result is None or result.status is not ResultStatus.SUCCEEDED)
 
     def _is_marked(self, surge: Surge) -> bool:
         """Whether the service is as the surge left it."""
@@ -172,12 +165,11 @@ class Look:
 
     def _not_begun(self, memory: Memory, surge: Surge) -> Verdict[Memory]:
         """The write was refused, or somebody took it back."""
-        result = self._situation.result
-        why = "somebody else took it back"
-        if result is not None and result.status is not ResultStatus.SUCCEEDED:
-            why = result.reason or result.status.value
+        result, why = self._situation.result, "somebody else took it back"
         left = memory.model_copy(update={"surge": None})
-        if result is not None and result.status is ResultStatus.SUCCEEDED:
+        if self._was_not_done():
+            why = "nobody has told what became of it" if result is None else result.reason or result.status.value
+        elif result is not None:
             left = left.model_copy(update={"nodes": self._places(), "since": None})
         said = Said(f"the surge to {surge.top} replicas did not come to be: {why}", happened=True)
         return Verdict(memory=left, said=said, again_at=self._now + timedelta(seconds=TURN_S))

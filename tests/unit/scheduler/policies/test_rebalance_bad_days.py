@@ -11,12 +11,12 @@ from funswarm.state import COMMAND_LABEL
 from services.scheduler.policies.autoscale.measures import Measured, Sample
 from services.scheduler.policies.autoscale.policy import Autoscale
 from services.scheduler.policies.rebalance import Rebalance
-from services.scheduler.policies.rebalance_memory import BASE_LABEL
+from services.scheduler.policies.rebalance_memory import BASE_LABEL, NOW_LABEL
 from tests.builders import a_node
 from tests.floors import NOW
 from tests.unit.scheduler.policies.autoscale.story import Given as Gauges
 from tests.unit.scheduler.policies.surge_model import EVENTS as EVENTS_OF_ALL
-from tests.unit.scheduler.policies.surge_model import Model
+from tests.unit.scheduler.policies.surge_model import OF_COMMANDS, Model
 
 SCALED = {"funswarm.autoscale.enable": "true", "funswarm.autoscale.push": "10", "funswarm.autoscale.max": "40"}
 EVENTS = st.sampled_from(("", "", "", "join", "n0 dies", "n1 dies", *EVENTS_OF_ALL))
@@ -97,6 +97,32 @@ def test_what_the_engine_could_not_do_is_tried_again():
     model.works = True
     model.run(90)
     assert [3, 3, 3, 3] == counts(model)
+
+
+@pytest.mark.parametrize("event", OF_COMMANDS)
+def test_a_surge_that_was_not_done_is_tried_again_and_nobody_is_blamed(event):
+    model = hot()
+    model.happens(event)
+    model.run(3)
+    model.works = True
+    model.run(90)
+    assert [3, 3, 3, 3] == counts(model)
+    assert not [reason for reason in model.reasons if "somebody" in reason]
+
+
+@pytest.mark.parametrize("event", OF_COMMANDS)
+def test_a_surge_that_is_given_up_ends_also_where_the_trim_was_not_done_at_once(event):
+    model = hot()
+    model.write(labels=model.service.labels | {NOW_LABEL: "please"})
+    surging(model)
+    homeless = {"state": "pending", "message": "no suitable node", "node_id": None, "node_name": None}
+    model.tasks[15] = model.tasks[15].model_copy(update=homeless)
+    model.happens(event)
+    model.run(3)
+    model.works = True
+    model.run(40)
+    assert (12, False, 15) == (model.service.replicas, NOW_LABEL in model.labels, model.most)
+    assert 1 == len([reason for reason in model.reasons if "more for a while" in reason])
 
 
 # With an autoscaler on the same service.
