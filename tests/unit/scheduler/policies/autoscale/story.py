@@ -55,6 +55,7 @@ class Story:
         self.tasks: list[TaskState] | None = None  # None: all run, evenly
         self.told: list[Decision] = []
         self.refuses = False  # what is asked for
+        self.answers = True  # else what is asked for is neither done nor answered
 
     def governed_by(self, policy: Policy[Any, Any], **labels: str) -> None:
         """Before autoscale comes another policy, too; `labels`: its own, without `funswarm.`."""
@@ -101,7 +102,7 @@ class Story:
         plan = self._look()
         self._record = plan.record
         self.told += plan.decisions
-        if isinstance(plan.command, ScaleCommand):
+        if isinstance(plan.command, ScaleCommand) and self.answers:
             if self.refuses:
                 refused = a_result(plan.command.id, status=ResultStatus.REFUSED, changed=False, reason="no")
                 self._results[plan.command.id] = refused

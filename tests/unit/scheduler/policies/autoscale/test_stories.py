@@ -263,6 +263,24 @@ def test_what_was_refused_counts_neither_for_the_rate_nor_as_what_there_was():
     assert [1, 5] == [story.at(second, push=value) for second, value in ((20, 10), (31, 50))]
 
 
+def test_what_swarms_own_write_came_before_is_asked_for_when_that_is_told():
+    story = Story(1, push="10", max="20", min="1")
+    story.refuses = True
+    story.at(0, push=50)
+    story.refuses = False
+    assert 1 == story.at(1, push=50)
+    story.written(1)
+    assert 5 == story.at(2, push=50)
+
+
+def test_what_nobody_answered_is_asked_for_again_when_it_must_have_ended():
+    story = Story(1, push="10", max="20", min="1")
+    story.answers = False
+    story.at(0, push=50)
+    story.answers = True
+    assert [1, 5] == [story.at(second, push=50) for second in (74, 75)]
+
+
 def test_out_of_use_it_is_not_looked_at_again_and_again():
     story = Story(0, **FAST)
     story.at(0, push=90)
