@@ -173,7 +173,8 @@ class _Evaluation:
         key, sent, now = key_of(ask, situation.service), situation.sent, self._case.now
         attempt = sent.attempt + 1 if sent is not None and sent.key == key else 0
         identity = self._record.service_id or f"name {self._record.service}"
-        command = _named(ask.command, policy.name, f"{identity}|{key}|{attempt}", situation.service, now)
+        before = sent.command.id if sent is not None and ask.key is None else "0"  # the same again is another command
+        command = _named(ask.command, policy.name, f"{identity}|{key}|{before}", situation.service, now)
         self._command, self._sender = command, policy.name
         mark = Sent(key=key, command=command, at=now, until=command.deadline or now, attempt=attempt)
         self._record = self._record.model_copy(update={"sent": {**self._record.sent, policy.name: mark}})

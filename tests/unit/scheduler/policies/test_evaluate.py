@@ -94,6 +94,15 @@ def test_a_refused_command_is_asked_for_at_once_when_another_version_is_told():
     assert (Expect(version=11), 0) == (sent(plan).expect, plan.record.sent["floor"].attempt)
 
 
+def test_what_is_asked_again_after_another_is_another_command():
+    refused, first = {}, evaluate(a_case(WEB))
+    plan = first
+    for floor in ("4", "3"):
+        refused[sent(plan).id] = a_result(sent(plan).id, status=ResultStatus.REFUSED, changed=False)
+        plan = evaluate(later(plan, service=web(floor=floor), results=refused))
+    assert (3, 3, False) == (sent(first).replicas, sent(plan).replicas, sent(first).id == sent(plan).id)
+
+
 def test_a_command_that_nobody_answers_is_waited_for_until_it_must_have_ended_without_looking_all_the_time():
     first = evaluate(a_case(WEB))
     ends = NOW + timedelta(seconds=75)
