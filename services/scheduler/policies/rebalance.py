@@ -11,6 +11,7 @@ from funswarm.messages import Problem
 from funswarm.state import ServiceState
 from services.scheduler import waves
 from services.scheduler.placement import demand_of
+from services.scheduler.policies.bars import done_before
 from services.scheduler.policies.contract import Parsed, Policy, Situation, Verdict
 from services.scheduler.policies.daily import Daily
 from services.scheduler.policies.labels import read
@@ -54,9 +55,12 @@ class Rebalance(Policy[Settings, Memory]):
         opens = self._window.opens(situation.now) if self._window is not None else situation.now
         verdict = Look(situation, service, first, ends=ends, opens=opens).verdict()
         before, ask = situation.memory, verdict.ask
+        begins = ask is not None and isinstance(ask.memory, Memory) and ask.memory.surge is not None
         if before is not None and before.surge is not None:
             self._turns[situation.name] = situation.now + timedelta(seconds=SURGE_S)
-        elif ask is not None and isinstance(ask.memory, Memory) and ask.memory.surge is not None:
+        elif (
+            ask is not None and begins and done_before(NAME, ask, situation) is None
+        ):  # refused before, it is not its turn
             self._turns[situation.name] = situation.now + timedelta(seconds=ASKED_S)
         else:
             self._turns.pop(situation.name, None)

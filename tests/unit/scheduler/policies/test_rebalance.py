@@ -4,12 +4,13 @@ from datetime import timedelta
 
 import pytest
 
+from funswarm.messages import Result, ResultStatus
 from services.scheduler.policies.daily import daily
 from services.scheduler.policies.evaluate import evaluate
 from services.scheduler.policies.rebalance import Rebalance
 from services.scheduler.policies.rebalance_memory import BASE_LABEL, NOW_LABEL
 from tests.builders import a_node, a_service, a_task
-from tests.floors import NOW, a_case
+from tests.floors import NOW, a_case, a_result
 from tests.unit.scheduler.policies.surge_model import Model
 
 
@@ -169,6 +170,23 @@ def test_of_those_that_are_due_at_one_moment_as_many_begin_as_may_be_at_once(at_
         tasks = [*nodes, *(a_task(name, slot) for slot in range(1, 5))]
         plans.append(evaluate(a_case(a_service(name, replicas=4, labels=labels), (policy,), tasks=tasks)))
     assert begun == [plan.command is not None for plan in plans]
+
+
+def test_one_whose_surge_was_refused_keeps_no_other_waiting():
+    policy, nodes = Rebalance(), [a_node(), a_node("beta")]
+    results: dict[str, Result] = {}
+
+    def looked(name, second, record=None):
+        service = a_service(name, replicas=4, labels={"funswarm.rebalance": "true", NOW_LABEL: "x"})
+        tasks = [*nodes, *(a_task(name, slot) for slot in range(1, 5))]
+        now = NOW + timedelta(seconds=second)
+        return evaluate(a_case(service, (policy,), record, tasks=tasks, now=now, results=results))
+
+    plan = looked("web", 0)
+    results[plan.command.id] = a_result(plan.command.id, status=ResultStatus.REFUSED, changed=False, reason="a quota")
+    for second in (1, 6):
+        plan = looked("web", second, plan.record)
+    assert ("refused before: a quota", True) == (plan.decisions[0].limiter, looked("db", 7).command is not None)
 
 
 @pytest.mark.parametrize(
