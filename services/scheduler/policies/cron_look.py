@@ -19,7 +19,7 @@ from funswarm.timetable import Timetable
 from services.scheduler.policies.contract import UNNAMED, Ask, Said, Sent, Situation, Verdict
 from services.scheduler.policies.cron_memory import Memory, Retry, Run, back_off, force_of, key_of, mark_of, token_of
 from services.scheduler.policies.cron_outcome import GRACE, End, Scene, all_ended, end_of
-from services.scheduler.policies.record import underway
+from services.scheduler.policies.record import underway, unseen
 from services.scheduler.raw_service import ROLLING
 
 ANY_VERSION: Final = Expect(absent=False)  # a run writes whatever version there is, in the gates of the safe write
@@ -63,7 +63,7 @@ class Look:
         if run is None or run.applied:
             return None
         written = result is not None and result.status is ResultStatus.SUCCEEDED
-        if force_of(self._service) == run.token or (written and self._is_told(result)):
+        if force_of(self._service) == run.token or (written and not unseen(result, self._service, self._now)):
             applied = run.model_copy(update={"applied": True, "iteration": self._service.job_iteration})
             self._memory = self._memory.model_copy(update={"run": applied, "mark": mark_of(self._service)})
             return None
@@ -269,9 +269,6 @@ class Look:
         """Of the run's command; None: it has not ended, or another command was the last."""
         run, sent = self._memory.run, self._situation.sent
         return self._situation.result if run is not None and sent is not None and sent.key == run.key else None
-
-    def _is_told(self, result: Result | None) -> bool:
-        return result is not None and (result.written_from is None or self._service.version > result.written_from)
 
     def _not_run(self, slot: datetime, outcome: CronOutcome, reason: str, missed: int) -> CronVerdict:
         told = CronRun(key=key_of(slot), outcome=outcome, slot=slot, reason=reason, missed=max(0, missed))

@@ -96,7 +96,7 @@ class _Evaluation:
             if underway(sent, result, case.now):
                 until = sent.until + timedelta(seconds=ENDED_S)
                 return Bar(f"{name} waits for its command {sent.command.id}", until, silent=True)
-            if service is not None and unseen(result, service):
+            if service is not None and unseen(result, service, case.now):
                 return Bar(f"the effect of {sent.command.id} is not told yet", silent=True)
         return None
 

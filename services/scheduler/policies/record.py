@@ -14,6 +14,7 @@ from funswarm.state import COMMAND_LABEL, ServiceState, Value
 from services.scheduler.policies.contract import Hand, M, Policy, Sent, Situation
 
 ENDED_S: Final = 15.0  # after its deadline a command has ended, whether we have heard of it or not
+UNSEEN_S: Final = 600.0  # so long the feed may lag behind what was written
 OWN_PREFIX: Final = "policy-"
 
 S = TypeVar("S")
@@ -61,11 +62,11 @@ def underway(sent: Sent, result: Result | None, now: datetime) -> bool:
     return result is None and now < sent.until + timedelta(seconds=ENDED_S)
 
 
-def unseen(result: Result | None, service: ServiceState) -> bool:
-    """Whether the command wrote the service, and the feed does not show it yet."""
+def unseen(result: Result | None, service: ServiceState, now: datetime) -> bool:
+    """Whether the command wrote the service, and the feed does not show it yet; a restored Swarm never will."""
     if result is None or not result.changed or result.service_id != service.id or result.written_from is None:
         return False
-    return service.version <= result.written_from
+    return service.version <= result.written_from and now < result.finished_at + timedelta(seconds=UNSEEN_S)
 
 
 def shows_not_yet(situation: Situation[S, M]) -> bool:
@@ -76,7 +77,7 @@ def shows_not_yet(situation: Situation[S, M]) -> bool:
     sent, result, service = situation.sent, situation.result, situation.service
     if sent is None:
         return False
-    return underway(sent, result, situation.now) or (service is not None and unseen(result, service))
+    return underway(sent, result, situation.now) or (service is not None and unseen(result, service, situation.now))
 
 
 def hand_of(service: ServiceState, record: Record, results: dict[str, Result]) -> Hand | None:

@@ -134,6 +134,16 @@ def test_a_run_of_which_nobody_tells_is_given_up():
     assert CronOutcome.UNKNOWN == outcome(story.look(minute(62, 1)))
 
 
+def test_a_run_that_a_restored_swarm_knows_nothing_of_is_given_up():
+    story = Story(job(labels={"schedule": "@hourly"}))
+    story.look(minute(60))
+    story.answer(ResultStatus.SUCCEEDED)
+    assert story.result is not None
+    story.result = story.result.model_copy(update={"changed": True, "service_id": story.service.id, "written_from": 99})
+    assert story.look(minute(69)).said is None
+    assert CronOutcome.UNKNOWN == outcome(story.look(minute(70)))
+
+
 # By hand.
 def test_a_run_by_hand_is_followed_too():
     story = Story(job())

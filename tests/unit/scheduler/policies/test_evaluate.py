@@ -77,6 +77,17 @@ def test_nothing_is_asked_before_the_feed_shows_what_was_written():
     assert plan.command is None
 
 
+def test_a_swarm_that_was_restored_from_before_a_write_is_not_waited_for_for_ever():
+    first = evaluate(a_case(WEB))
+    done = {sent(first).id: a_result(sent(first).id)}
+    restored = WEB.model_copy(update={"version": 7})
+    early, late = (
+        evaluate(later(first, service=restored, results=done, now=NOW + timedelta(seconds=second)))
+        for second in (599, 600)
+    )
+    assert (True, False) == (early.command is None, late.command is None)
+
+
 def test_a_refused_command_is_asked_for_again_after_a_while():
     first = evaluate(a_case(WEB))
     refused = a_result(sent(first).id, status=ResultStatus.REFUSED, changed=False, code=Code.ADMISSION, reason="no")
