@@ -2,13 +2,20 @@
 
 An event has a dozen of headers, which nats-py reads letter by letter. What is sent and understood is the same, by tests
 that compare the two. Only private methods are replaced: a release without them goes its own way again.
+
+uvloop says RuntimeError to whoever writes to a socket that was just closed, where asyncio's own loop tells of a lost
+connection. nats-py takes it for none: what it was doing ends, and if that was reconnecting, it never connects again.
 """
 
 import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
 
 from nats import errors
-from nats.aio.client import Client
+from nats.aio.client import DEFAULT_BUFFER_SIZE, Client, Srv
+from nats.aio.transport import TcpTransport
 from nats.protocol.command import hpub_cmd, pub_cmd
 
 _NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
@@ -55,8 +62,48 @@ def read(raw: bytes) -> dict[str, str]:
     return headers
 
 
+class Closed(ConnectionResetError, RuntimeError):
+    """The socket was closed: a lost connection, also to those places in nats-py that expect uvloop's error."""
+
+
+@contextmanager
+def _open() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise Closed(str(error)) from error
+
+
+class SocketTransport(TcpTransport):
+    """Where the socket is closed, a write raises `Closed`."""
+
+    def write(self, payload: bytes) -> None:
+        """As nats-py's."""
+        with _open():
+            super().write(payload)  # type: ignore[no-untyped-call]
+
+    def writelines(self, payload: list[bytes]) -> None:
+        """As nats-py's."""
+        with _open():
+            super().writelines(payload)  # type: ignore[no-untyped-call]
+
+    async def drain(self) -> None:
+        """As nats-py's."""
+        with _open():
+            await super().drain()  # type: ignore[no-untyped-call]
+
+
 class NatsClient(Client):
     """Used as nats-py's."""
+
+    async def _connect_to_server(self, s: Srv) -> None:
+        if s.uri.scheme in ("ws", "wss"):
+            await super()._connect_to_server(s)
+            return
+        s.last_attempt = time.monotonic()
+        if not self._transport:  # none yet, or one that has no socket
+            self._transport = SocketTransport()  # type: ignore[no-untyped-call]
+        await self._transport.connect(s.uri, DEFAULT_BUFFER_SIZE, self.options["connect_timeout"])
 
     @staticmethod
     def _parse_header_lines(raw: bytes) -> dict[str, str]:

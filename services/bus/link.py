@@ -220,6 +220,10 @@ class Link:
 
         try:
             subscription = await self._client.subscribe(subject, queue=queue, cb=guarded)
+        except OSError as error:
+            left = (one for one in self._client._subs.values() if one._cb is guarded)  # noqa: SLF001
+            await asyncio.gather(*map(self.unsubscribe, left))
+            raise Unavailable(f"cannot subscribe to {subject}: {error}") from error
         except nats.errors.Error as error:
             raise PermanentError(f"cannot subscribe to {subject}: {error}") from error
         try:
@@ -254,7 +258,10 @@ class Link:
         """
         await self._written()
         pong: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        await self._client._send_ping(pong)  # noqa: SLF001
+        try:
+            await self._client._send_ping(pong)  # noqa: SLF001
+        except OSError as error:
+            raise Unavailable(f"cannot ping NATS at {self.where}: {error}") from error
         await self._done(pong, "a ping")
 
     async def _written(self) -> None:
