@@ -25,6 +25,15 @@ _numbers = count()
 Connect = Callable[..., Awaitable[Bus]]
 
 
+@pytest.fixture(autouse=True)
+def lasting_leases(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts in this process keep their leases also where it stands still for seconds; a stop gives them back at once.
+
+    Processes of their own have the real ones, and so has test_lease.py.
+    """
+    monkeypatch.setattr("services.bus.lease.TTL_S", 15)
+
+
 @pytest.fixture
 def nats(tmp_path) -> Iterator[NatsServer]:
     """A server of the test's own: it may kill, stop, pause and start it again."""

@@ -40,6 +40,11 @@ class Copy:
         await self.task
 
 
+@pytest.fixture(autouse=True)
+def lasting_leases() -> None:
+    """Not here."""
+
+
 @pytest.fixture
 async def copies():
     """A function: another copy; all are ended at the end."""
