@@ -10,7 +10,9 @@ from funswarm.messages import Result
 from funswarm.schedules import Schedule
 from funswarm.subjects import Subjects
 from services.bus.connection import Bus
+from services.bus.jetstream import ApiError, call
 from services.bus.settings import NatsSettings
+from services.bus.streams import SCHEDULES_CONSUMER
 from tests.nats.scheduler_scene import Scene, scene
 from tests.waiting import until
 
@@ -54,6 +56,13 @@ async def gone(client: Client, name: str) -> bool:
 
 
 async def nothing_underway(bus: Bus) -> bool:
+    """Whether all that has fired is a command, and all commands have ended."""
+    try:
+        consumer = await call(bus.link, f"CONSUMER.INFO.{SUBJECTS.schedules_stream}.{SCHEDULES_CONSUMER}")
+    except ApiError:  # it is just being made anew
+        return False
+    if consumer["num_pending"] or consumer["num_ack_pending"]:
+        return False
     return not await bus.subjects_in(SUBJECTS.commands_stream, 10_000)
 
 

@@ -41,10 +41,10 @@ async def test_times_that_nats_was_away_over_are_fired_once_when_it_is_back(runn
 
 
 async def test_a_moment_that_nats_was_away_over_is_fired_once_when_it_is_back(running, swarm_bus):
-    put = await running.client.schedule(schedule(at="+3s"))
+    put = await running.client.schedule(schedule(at="+10s"))
     await until_armed(swarm_bus)
     await running.nats.kill()
-    await asyncio.sleep(4)
+    await asyncio.sleep((put.next[0] - datetime.now(UTC)).total_seconds() + 1)
     await start_again(running, swarm_bus)
     await result_of(running.client, "nightly", put.next[0])
     await until(lambda: gone(running.client, "nightly"), "the end of the schedule", every_s=0.05)
@@ -52,7 +52,7 @@ async def test_a_moment_that_nats_was_away_over_is_fired_once_when_it_is_back(ru
 
 
 async def test_a_firing_that_is_too_late_is_dropped_and_that_is_said(running, swarm_bus):
-    put = await running.client.schedule(schedule(at="+5s", missed="drop", drop_after_s=1))
+    put = await running.client.schedule(schedule(at="+10s", missed="drop", drop_after_s=1))
     await until_armed(swarm_bus)
     await running.nats.kill()
     await asyncio.sleep((put.next[0] - datetime.now(UTC)).total_seconds() + 2)
