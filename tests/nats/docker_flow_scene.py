@@ -4,9 +4,10 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from itertools import groupby
 from typing import Any
 
 import httpx
@@ -53,6 +54,17 @@ class Notifier:
         assert answer is not None
         found: list[dict[str, str]] = answer.json()
         return found
+
+    async def told_all(self) -> httpx.Response:
+        """The answer, once a copy that is active tells all services again."""
+
+        async def answered() -> httpx.Response | None:
+            answer = await self.get(f"{BASE}/notify-services")
+            return answer if answer.status_code == 200 else None
+
+        answer = await until(answered, "all services to be told again", every_s=0.5)
+        assert answer is not None
+        return answer
 
     async def end(self, number: signal.Signals = signal.SIGTERM) -> None:
         """SIGTERM is a clean stop, SIGKILL a crash."""
@@ -122,4 +134,18 @@ def paths(receiver: Receiver, name: str) -> list[str]:
 
 
 async def has_told(proxy: Receiver, name: str, *expected: str) -> None:
-    await until(lambda: paths(proxy, name) == list(expected), f"{name}: {expected}")
+    """Waits until it was asked for these one after the other; each may have come more often: that is right, too."""
+    wanted = _runs(expected)
+
+    def has() -> bool:
+        found = _runs(paths(proxy, name))
+        return [path for path, _ in wanted] == [path for path, _ in found] and all(
+            often <= more for (_, often), (_, more) in zip(wanted, found, strict=True)
+        )
+
+    await until(has, f"{name}: {expected}")
+
+
+def _runs(paths: Iterable[str]) -> list[tuple[str, int]]:
+    """How often in a row each came."""
+    return [(path, len(list(again))) for path, again in groupby(paths)]

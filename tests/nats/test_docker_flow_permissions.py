@@ -5,8 +5,7 @@ import pytest
 from funswarm.errors import PermanentError
 from services.bus.reading import read_stream
 from services.bus.streams import bucket_stream, bucket_subject
-from services.notifier.docker_flow.server import BASE
-from tests.nats.docker_flow_scene import labels, paths, scene
+from tests.nats.docker_flow_scene import has_told, labels, paths, scene
 from tests.receiver import OK, Reply, receiver
 from tests.servers import nats_server
 from tests.waiting import until
@@ -31,9 +30,9 @@ async def test_the_notifier_may_do_what_it_does(swarm):
     with receiver() as proxy:
         notifier = await swarm.notifier(proxy, **AS_NOTIFIER)
         service_id = await swarm.create("web", notifyService="127.0.0.1,nobody")
-        await until(lambda: paths(proxy, "web") == ["/reconfigure"], "the creation")
-        assert 200 == (await notifier.get(f"{BASE}/notify-services")).status_code
-        await until(lambda: len(proxy.asked) == 2, "the second")
+        await has_told(proxy, "web", "/reconfigure")
+        await notifier.told_all()
+        await has_told(proxy, "web", "/reconfigure", "/reconfigure")
         proxy.answer = lambda _: Reply(500)
         await swarm.swarm.change(service_id, Labels=labels(port="80"))
         bus = swarm.swarm.bus
