@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from funswarm.errors import Unavailable
+from funswarm.errors import Unavailable, VersionConflict
 from funswarm.messages import Event, PartHealth
 from funswarm.state import ConditionStatus, ServiceState
 from services.bus.connection import Bus
@@ -60,10 +60,13 @@ class World:
         return (await self.engine.create_service({"Name": name, "TaskTemplate": template, "Mode": mode} | spec))[0]
 
     async def change(self, service_id: str, **spec) -> None:
-        """Fields of its spec."""
-        raw = await self.engine.service_json(service_id)
-        assert raw is not None
-        await self.engine.update_service(service_id, raw["Version"]["Index"], raw["Spec"] | spec)
+        """Fields of its spec; again where Swarm itself wrote in between."""
+        while True:
+            raw = await self.engine.service_json(service_id)
+            assert raw is not None
+            with suppress(VersionConflict):
+                await self.engine.update_service(service_id, raw["Version"]["Index"], raw["Spec"] | spec)
+                return
 
     async def scale(self, service_id: str, replicas: int) -> None:
         await self.change(service_id, Mode={"Replicated": {"Replicas": replicas}})

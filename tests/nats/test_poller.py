@@ -94,13 +94,11 @@ async def test_the_bucket_has_the_state(watched: World):
 
 
 async def test_how_the_engine_is_reached_is_a_state(watched: World):
-    async def engine_state():
-        return (await bucket_of(watched.bus)).get(("engine", "engine"))
+    async def is_reached():
+        state = (await bucket_of(watched.bus)).get(("engine", "engine"))
+        return isinstance(state, EngineState) and (state.reachable, state.stream) == (True, "open")
 
-    state = await until(engine_state, "the engine's state")
-
-    assert isinstance(state, EngineState)
-    assert (state.reachable, state.stream) == (True, "open")
+    await until(is_reached, "the engine's state")
 
 
 async def test_events_carry_the_command_and_its_trace(watched: World):
@@ -196,9 +194,12 @@ async def test_queries_select(watched: World):
 async def test_the_summary_counts_tasks(watched: World):
     await watched.create("web", replicas=2)
     await watched.settled("web")
-    (summary,) = (await ask(watched, "summary", SummaryPage)).items
 
-    assert (summary.running, summary.desired) == (2, 2)
+    async def counted() -> bool:
+        (summary,) = (await ask(watched, "summary", SummaryPage)).items
+        return (summary.running, summary.desired) == (2, 2)
+
+    await until(counted, "its tasks, which may be told a moment after it")
 
 
 async def test_metrics_are_prometheus_text(watched: World):

@@ -80,8 +80,9 @@ async def process(*command: str, **variables: str) -> AsyncIterator[asyncio.subp
     try:
         yield child
     finally:
-        child.kill()
-        await child.wait()
+        if child.returncode is None:
+            child.kill()
+            await child.wait()
 
 
 @asynccontextmanager

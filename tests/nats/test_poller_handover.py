@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from funswarm.messages import PartHealth
 from services.engine.settings import EngineSettings
 from services.scheduler.loop import run_scheduler
 from services.scheduler.settings import SchedulerSettings
@@ -39,6 +40,11 @@ class Doors:
         for name in names:
             (self._folder / name).unlink()
         await self.swarm.simulator.restart(0.1)
+
+    async def both(self) -> list[PartHealth]:
+        """What both say of themselves; nothing, where one does not."""
+        said = await self.swarm.health(2)
+        return said if len(said) == 2 else []
 
     async def says(self, name: str, *, active: bool, ok: bool) -> None:
         async def it_does() -> bool:
@@ -76,7 +82,8 @@ async def test_pollers_that_all_have_no_engine_stay_as_they_are(swarm: World, do
             await doors.says("first", active=True, ok=False)
             for _ in range(10):  # twice as long as it takes to leave
                 await asyncio.sleep(0.2)
-                assert ["first"] == [one.instance for one in await swarm.health(2) if one.active]
+                said = await until(doors.both, "both")
+                assert ["first"] == [one.instance for one in said if one.active]
 
             doors.open("b")
             await doors.says("second", active=True, ok=True)

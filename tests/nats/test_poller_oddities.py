@@ -8,6 +8,7 @@ import pytest
 from funswarm.state import EngineState, ServiceState
 from services.bus.jetstream import call
 from services.engine import understood
+from services.engine.client import Engine
 from services.poller.pacing import BURST, RATE_PER_S
 from services.simulator.faults import Faults
 from tests.checker import bucket_of, fold, problems_of
@@ -65,9 +66,14 @@ async def test_a_swarm_restored_from_an_older_backup_is_followed_back(swarm: Wor
             return state is not None and state.version == backup.version
 
         await until(followed, "the older version to be published")
-        folded, problems = fold(await swarm.events())
+        _, problems = fold(await swarm.events())
         assert ["the version goes back"] == [problem.partition("): ")[2] for problem in problems]
-        assert folded["service", service_id] == (await bucket_of(swarm.bus))["service", service_id]
+
+        async def agreed() -> bool:
+            folded, _ = fold(await swarm.events())
+            return folded == await bucket_of(swarm.bus)
+
+        await until(agreed, "the bucket to follow the events")
 
 
 async def test_an_object_that_cannot_be_understood_is_told_and_leaves_the_poller_well(swarm: World, monkeypatch):
@@ -198,8 +204,14 @@ async def test_an_engine_that_comes_late_is_watched(swarm: World):
         await until(well, "a healthy poller")
 
 
-async def test_data_that_were_never_listed_are_infinitely_old(swarm: World):
-    swarm.simulator.set_faults(Faults(slow_s=0.5))
+async def test_data_that_were_never_listed_are_infinitely_old(swarm: World, monkeypatch):
+    listed, real = asyncio.Event(), Engine.list
+
+    async def waits(engine: Engine, *arguments):
+        await listed.wait()
+        return await real(engine, *arguments)
+
+    monkeypatch.setattr(Engine, "list", waits)
     async with swarm.poller():
 
         async def told() -> bool:
@@ -207,6 +219,7 @@ async def test_data_that_were_never_listed_are_infinitely_old(swarm: World):
             return b'funswarm_poller_data_age_seconds{instance="poller-1"} +Inf' in b"".join(pages)
 
         await until(told, "the metrics to say so")
+        listed.set()
 
 
 async def test_a_slow_engine_is_watched_all_the_same(watched: World):
