@@ -245,7 +245,7 @@ async def _end(life: Life, work: asyncio.Task[None]) -> None:
     life.dead = True
     life.thaw.set()
     work.cancel()
-    await asyncio.wait({work}, timeout=5)
+    await asyncio.wait({work}, timeout=60)
     if not work.cancelled() and (error := work.exception()) is not None and not isinstance(error, Killed):
         raise error
 

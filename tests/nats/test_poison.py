@@ -41,7 +41,8 @@ async def test_a_command_that_kills_the_scheduler_each_time_is_given_up(poison):
         codes = [result and result.code for result in results]
         letters = await swarm.client.dead_letters()
     assert [Code.UNKNOWN_SERVICE, Code.INTERNAL, Code.UNKNOWN_SERVICE] == codes
-    assert (ResultStatus.FAILED, 1, 3) == (results[1] and results[1].status, len(letters.items), deaths)
+    assert (ResultStatus.FAILED, 1) == (results[1] and results[1].status, len(letters.items))
+    assert 1 <= deaths <= 3  # one may lose its place with the command in hand, before it dies of it
 
 
 async def _ended_or_gone(swarm, command_id, gone) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.nats.run_scene import run_of_page
+from tests.nats.run_scene import run_of_page, waited
 
 PAGE = (Path(__file__).parents[2] / "docs" / "policies.md").read_text(encoding="utf-8")
 LINES = re.findall(r"^((?:curl|funswarm) [^\n]*)", PAGE, flags=re.MULTILINE)
@@ -31,7 +31,8 @@ def test_the_lines_work_one_after_the_other(running):
 
 
 def test_why_a_service_waits_is_explained(running):
-    assert "depends-on rests waits for db, which does not exist" in running.said("funswarm explain web")
+    words = "depends-on rests waits for db, which does not exist"
+    waited(lambda: words in running.said("funswarm explain web"), words)
 
 
 def test_the_program_works(running):

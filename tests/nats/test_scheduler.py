@@ -158,14 +158,14 @@ async def test_nothing_is_left_in_the_queue(swarm, swarm_bus):
 async def test_a_command_can_be_asked_in_one_request(swarm, swarm_bus):
     await _web(swarm)
     body = {"id": "r1", "verb": "scale", "target": "web", "replicas": 4}
-    answer = await swarm_bus.request(swarm_bus.subjects.request("scale"), json.dumps(body).encode(), 30)
+    answer = await swarm_bus.request(swarm_bus.subjects.request("scale"), json.dumps(body).encode(), PATIENCE_S)
     assert (ResultStatus.SUCCEEDED, 4) == (Result.model_validate_json(answer).status, swarm.replicas("web"))
 
 
 async def test_a_request_for_another_verb_is_refused(swarm, swarm_bus):
     body = {"id": "r1", "verb": "remove", "target": "web"}
     with pytest.raises(PermanentError, match=r"request\.remove"):
-        await swarm_bus.request(swarm_bus.subjects.request("scale"), json.dumps(body).encode(), 30)
+        await swarm_bus.request(swarm_bus.subjects.request("scale"), json.dumps(body).encode(), PATIENCE_S)
 
 
 async def test_the_scheduler_tells_how_it_is(swarm):

@@ -55,7 +55,7 @@ async def _settled(swarm: Scene, command_id: str) -> Result:
 
 
 async def test_a_service_is_applied_at_once_and_converges_later(swarm):
-    await _with(swarm, QUICK)
+    await _with(swarm, Patience(stable_s=5.0, settle_s=PATIENCE_S))  # the first result is read before
     first = done(await swarm.client.create(_web(), how=How(id="c1")))
     assert is_pending(first)
     settled = await _settled(swarm, "c1")
