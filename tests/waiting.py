@@ -5,6 +5,8 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import TypeVar, overload
 
+from funswarm.errors import Unavailable
+
 T = TypeVar("T")
 
 PATIENCE_S = 120.0
@@ -21,15 +23,22 @@ async def until(
 ) -> T:
     """The first true value of `condition` (a plain or an async function).
 
+    Unavailable is "not yet": who must answer is away, or slow on a busy machine, and every client asks again then.
+
     Raises:
         AssertionError: `what` did not come within `timeout_s`; with the last value seen.
     """
     end = time.monotonic() + timeout_s
     while True:
-        value = condition()
-        if isinstance(value, Awaitable):
-            value = await value
-        if value:
-            return value
-        assert time.monotonic() < end, f"waited {timeout_s:g} s in vain for {what}: last seen {value!r}"
+        seen: object
+        try:
+            value = condition()
+            if isinstance(value, Awaitable):
+                value = await value
+            if value:
+                return value
+            seen = value
+        except Unavailable as error:
+            seen = error
+        assert time.monotonic() < end, f"waited {timeout_s:g} s in vain for {what}: last seen {seen!r}"
         await asyncio.sleep(every_s)
