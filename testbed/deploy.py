@@ -14,7 +14,7 @@ from pathlib import Path
 
 from testbed import engine as host_engine
 from testbed import health, images
-from testbed.engine import client_environment, docker
+from testbed.engine import client_environment, docker, write_services
 from testbed.passwords import HTTP, PROXY, http_tokens, kept_passwords, passwords_conf
 from testbed.shell import run, say, wait_for
 from testbed.swarm import NETWORK, Swarm, load
@@ -171,7 +171,7 @@ def deploy(host: str, image: str, passwords: dict[str, str], environment: dict[s
 
 def _deploy_stack(host: str, file: str, name: str, variables: dict[str, str]) -> None:
     arguments = (f"--compose-file={ROOT / file}", "--resolve-image=never", name)
-    run("docker", "stack", "deploy", *arguments, timeout_s=120, env=client_environment(host, os.environ) | variables)
+    write_services("docker", "stack", "deploy", *arguments, env=client_environment(host, os.environ) | variables)
 
 
 def make_secrets(host: str, passwords: dict[str, str]) -> None:

@@ -21,6 +21,7 @@ _START_S = 180
 _STOP_S = 60
 _PROGRAMS = ("dockerd", "containerd")
 _ENDED = "testbed: dockerd ended"
+_OUTPACED = "update out of sequence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,26 @@ class Engine:
 def docker(host: str, *arguments: str, timeout_s: float = 60) -> str:
     """Run the docker command line against the engine at that DOCKER_HOST; `SetupError` when it fails."""
     return run("docker", *arguments, timeout_s=timeout_s, env=client_environment(host, os.environ))
+
+
+def write_services(*command: str, env: Mapping[str, str], timeout_s: float = 120) -> None:
+    """Run a docker command that writes services, again as long as another write comes between its reading and writing.
+
+    Swarm itself writes to a service, too: the state of an update. Raises `SetupError` when it fails otherwise.
+    """
+
+    def outcome_of_try() -> SetupError | str:
+        try:
+            run(*command, timeout_s=timeout_s, env=env)
+        except SetupError as error:
+            if _OUTPACED in str(error):
+                raise
+            return error
+        return "done"
+
+    outcome = wait_for(outcome_of_try, f"{' '.join(command[:3])} without another's write in between", timeout_s)
+    if isinstance(outcome, SetupError):
+        raise outcome
 
 
 def remove_stack(host: str, name: str, timeout_s: float = 180) -> None:
