@@ -44,7 +44,7 @@ def make_bridge(engine: Engine, name: str) -> ipaddress.IPv4Network:
         return ipaddress.IPv4Network(chosen)
 
     # Another Swarm that is made at this moment may take the addresses in between.
-    return wait_for(made, f"free addresses for the network {name}", 30)
+    return wait_for(made, f"free addresses for the network {name}", 120)
 
 
 def remove(engine: Engine, name: str) -> bool:

@@ -170,7 +170,14 @@ def _join(swarm: Swarm) -> None:
 
     def join(node: Node) -> None:
         arguments = ("swarm", "join", f"--advertise-addr={node.address}", f"--token={tokens[node.role]}")
-        node.docker(*arguments, f"{first.address}:2377", timeout_s=90)
+
+        def joined() -> bool:
+            # An engine that has not joined within 20 s says so as an error, and goes on joining.
+            if _state(node) == "inactive":
+                node.docker(*arguments, f"{first.address}:2377", timeout_s=90)
+            return _state(node) == "active"
+
+        wait_for(joined, f"{node.name} to join", _READY_S, log=node.log)
 
     for manager in swarm.nodes[1:]:
         # One after the other: each changes the managers' quorum.
@@ -200,8 +207,12 @@ def _revive(engine: Engine, swarm: Swarm, nodes: int, managers: int, network: st
 
 
 def _check_joined(node: Node) -> None:
-    if node.docker("info", "--format", "{{.Swarm.LocalNodeState}}") == "inactive":
+    if _state(node) == "inactive":
         raise SetupError(f"{node.name} never joined it, or has left it")
+
+
+def _state(node: Node) -> str:
+    return node.docker("info", "--format", "{{.Swarm.LocalNodeState}}")
 
 
 def _node(engine: Engine, swarm: str, name: str, role: str, address: str) -> Node:
