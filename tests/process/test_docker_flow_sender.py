@@ -17,7 +17,7 @@ def there():
 
 @pytest.fixture
 async def sender():
-    made = Sender(DockerFlowSettings(timeout_s=30, connect_timeout_s=30))
+    made = Sender(DockerFlowSettings(timeout_s=120, connect_timeout_s=120))
     yield made
     await made.close()
 

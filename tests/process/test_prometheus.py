@@ -8,6 +8,12 @@ from services.scheduler.policies.autoscale.readers import ANSWER_BYTES_MAX, Quer
 from tests.prometheus import a_number, an_answer, prometheus
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch):
+    """A busy machine answers late."""
+    monkeypatch.setattr(readers, "READ_S", 60.0)
+
+
 @pytest.fixture
 async def asked():
     async with prometheus() as there:
@@ -25,7 +31,7 @@ async def read(url: str, query: str = "sum(up)") -> float:
 async def test_a_number_is_read_and_prometheus_told_how_long_somebody_waits(asked):
     asked.answer = a_number(2.5)
     assert 2.5 == await read(f"{asked.url}/")
-    assert [("POST /api/v1/query HTTP/1.1", b"query=sum%28up%29&timeout=5s")] == asked.asked
+    assert [("POST /api/v1/query HTTP/1.1", b"query=sum%28up%29&timeout=60s")] == asked.asked
 
 
 async def test_a_query_that_looks_like_an_address_is_a_query(asked):

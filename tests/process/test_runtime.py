@@ -112,7 +112,7 @@ def test_the_alive_file_is_there_while_the_loop_turns(start, tmp_path):
     file = tmp_path / "alive"
     process = start("async def main(settings, stop): await stop.wait()", FUNSWARM_ALIVE_FILE=str(file))
     deadline = time.monotonic() + 60
-    while not file.exists() and time.monotonic() < deadline:
+    while not (file.exists() and file.read_text()) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert json.loads(file.read_text())["part"] == "poller"
     process.send_signal(signal.SIGTERM)

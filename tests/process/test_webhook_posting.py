@@ -75,7 +75,7 @@ async def test_who_is_not_there_is_said(poster):
 
 
 async def test_a_host_without_an_address_is_said(poster):
-    assert "cannot be reached" in ((await poster.post("http://absent.invalid/", {}, b"{}", 30)).reason or "")
+    assert "cannot be reached" in ((await poster.post("http://absent.invalid/", {}, b"{}", 120)).reason or "")
 
 
 @pytest.mark.parametrize(
