@@ -11,6 +11,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, TypeVar
 
 import docker
@@ -25,7 +26,7 @@ from services.scheduler.fold import Services
 from services.scheduler.safe_write import SafeWriter
 from testbed import engine as host_engine
 from testbed import images
-from testbed.shell import SetupError, locked, say
+from testbed.shell import SetupError, locked, say, wait_for
 from tests.report import ran_against
 from tests.unit.scheduler.fakes import FakeStore, command
 
@@ -61,13 +62,13 @@ class Engine:
             def gone(action: Callable[[], object] = action) -> bool:
                 try:
                     action()
-                except requests.HTTPError as error:  # docker-py's own among them
+                except requests.RequestException as error:  # docker-py's own among them
                     return error.response is not None and error.response.status_code == requests.codes.not_found
                 return True
 
             try:
                 self.until(gone, "it can be removed")
-            except AssertionError as error:
+            except (AssertionError, SetupError) as error:
                 say(f"something of {self.name} is left: {error}")
         self._undo.clear()
 
@@ -188,13 +189,19 @@ def dockerd() -> Iterator[str]:
         pytest.skip(f"no Docker engine: {error}")
     ran_against("engine", f"dockerd {engine.version}")
     with locked("engine-swarm"):
-        ours = engine.docker("info", "--format", "{{.Swarm.LocalNodeState}}") == "inactive"
+        ours = wait_for(partial(_swarm_of, engine), "the engine to begin in its Swarm", PATIENCE_S) == "inactive"
         if ours:
             engine.docker("swarm", "init", "--advertise-addr", "127.0.0.1")
     yield engine.host
     _remove_containers(engine)
     if ours and not engine.owned:  # leave a user's engine as we found it
         engine.docker("swarm", "leave", "--force")
+
+
+def _swarm_of(engine: host_engine.Engine) -> str | None:
+    """Whether the engine is in a Swarm; None while it has just been started, and does not know yet."""
+    state = engine.docker("info", "--format", "{{.Swarm.LocalNodeState}}")
+    return None if state == "pending" else state
 
 
 def _remove_containers(engine: host_engine.Engine) -> None:

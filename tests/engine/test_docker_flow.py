@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from funswarm.errors import VersionConflict
 from services.bus.settings import NatsSettings
 from services.engine.client import Engine
 from services.engine.settings import EngineSettings
@@ -49,10 +50,16 @@ class Scene:
         return service_id
 
     async def relabel(self, service_id: str, **df: str) -> None:
-        raw = await self.engine.service_json(service_id)
-        assert raw is not None
-        labels = raw["Spec"]["Labels"] | {f"com.df.{name}": value for name, value in df.items()}
-        await self.engine.update_service(service_id, raw["Version"]["Index"], raw["Spec"] | {"Labels": labels})
+        async def written() -> bool:
+            raw = await self.engine.service_json(service_id)
+            assert raw is not None
+            labels = raw["Spec"]["Labels"] | {f"com.df.{name}": value for name, value in df.items()}
+            with suppress(VersionConflict):  # Swarm writes to it, too
+                await self.engine.update_service(service_id, raw["Version"]["Index"], raw["Spec"] | {"Labels": labels})
+                return True
+            return False
+
+        await until(written, f"new labels of {service_id}")
 
     async def remove(self, service_id: str) -> None:
         self._made.remove(service_id)
@@ -111,7 +118,8 @@ async def scene(real_engine: str, tmp_path) -> AsyncIterator[Scene]:
             await made.clean()
             await engine.close()
             stop.set()
-            notifier.kill()
+            with suppress(ProcessLookupError):
+                notifier.kill()
             await asyncio.gather(notifier.wait(), poller)
 
 

@@ -77,7 +77,7 @@ async def test_tasks_that_end_again_and_again_are_a_failure_with_the_exit(engine
 
 
 async def test_an_update_that_swarm_rolls_back_is_a_failure(engine, client):
-    rolls_back = {"failure_action": "rollback", "monitor": "1s"}
+    rolls_back = {"failure_action": "rollback", "monitor": "1m"}  # from a failure within it, however late it is told
     outcome(await client.create(spec(engine, update_config=rolls_back), how=SETTLED))
     failed = outcome(await client.update(engine.name, ServicePatch(command=["false"]), how=SETTLED))
     assert ("failed", True) == (failed.status, (failed.reason or "").startswith("rolled back"))

@@ -6,6 +6,7 @@ from funswarm.errors import Refused
 from funswarm.messages import Code
 from tests.engine.conftest import FOREVER, IMAGE, SECOND_NS
 from tests.engine.scheduling import ids, job, running
+from tests.servers import free_port
 
 TEN_TERABYTES = 10 << 40
 
@@ -61,10 +62,11 @@ def waiting(engine):
 
 
 async def test_a_port_that_another_service_has_is_foreseen(engine, attempt):
-    port = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 31417, "PublishMode": "host"}
+    number = free_port()
+    port = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": number, "PublishMode": "host"}
     engine.create(engine.spec(suffix="-2", EndpointSpec={"Ports": [port]}))
     engine.until_running(f"{engine.name}-2", 1)
-    ports = [{"target": 80, "published": 31417, "mode": "host"}]
+    ports = [{"target": 80, "published": number, "mode": "host"}]
     service = {"name": engine.name, "image": IMAGE, "ports": ports}
     foreseen = (await attempt("create", service=service, dry_run=True)).preview
     assert ("no suitable node (host-mode port already in use on 1 node)",) == foreseen.reasons
@@ -77,7 +79,7 @@ async def test_what_a_job_s_run_does_is_foreseen(engine, attempt):
 
 
 async def test_a_rollout_that_starts_first_without_room_is_foreseen(engine, attempt):
-    port = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": 31418, "PublishMode": "host"}
+    port = {"Protocol": "tcp", "TargetPort": 80, "PublishedPort": free_port(), "PublishMode": "host"}
     running(engine, EndpointSpec={"Ports": [port]}, UpdateConfig={"Order": "start-first", "Monitor": SECOND_NS})
     assert not (await attempt("restart", dry_run=True)).preview.fits
 

@@ -10,7 +10,7 @@ from typing import Any
 import docker
 import httpx
 import pytest
-from docker.errors import NotFound
+from docker.errors import APIError, NotFound
 
 from services.bus.settings import NatsSettings
 from services.engine.settings import EngineSettings
@@ -24,7 +24,12 @@ from tests.servers import free_port, nats_server
 from tests.waiting import PATIENCE_S, until
 
 GATEWAY = "docker_gwbridge"  # the engine's own network, over which containers on overlays reach this machine
-PAGE = "hostname >/tmp/index.html; trap 'sleep 5; exit' TERM; httpd -f -p 80 -h /tmp & wait"
+# It goes on serving for a while after it is told to stop: as long as Traefik may take to hear of it on a busy machine.
+PAGE = "hostname >/tmp/index.html; trap 'sleep 15; exit' TERM; httpd -f -p 80 -h /tmp & wait"
+READY = {  # only what serves counts as running
+    "Test": ["CMD", "wget", "-q", "-O", "/dev/null", "http://127.0.0.1/"], "Interval": SECOND_NS,
+    "Timeout": 60 * SECOND_NS, "Retries": 100,
+}  # fmt: skip
 
 
 class Scene:
@@ -42,7 +47,9 @@ class Scene:
             f"traefik.http.routers.{self.name}.rule": "PathPrefix(`/`)",
             f"traefik.http.services.{self.name}.loadbalancer.server.port": "80",
         }
-        container = {"Image": IMAGE, "Command": ["sh", "-c", PAGE], "StopGracePeriod": 20 * SECOND_NS}
+        container = {
+            "Image": IMAGE, "Command": ["sh", "-c", PAGE], "Healthcheck": READY, "StopGracePeriod": 60 * SECOND_NS,
+        }  # fmt: skip
         template = {"ContainerSpec": container, "Networks": [{"Target": self.name}]}
         update = {"Parallelism": 1, "Delay": SECOND_NS // 2, "Order": "stop-first"}
         self.api.create_service(
@@ -92,13 +99,21 @@ class Scene:
         with suppress(NotFound):
             self.api.remove_service(self.name)
 
+    async def _without_network(self) -> bool:
+        try:
+            await asyncio.to_thread(self.api.remove_network, self.name)
+        except NotFound:
+            return True
+        except APIError:  # Swarm still knows of a task on it
+            return False
+        return True
+
     async def close(self) -> None:
         """The network is in use until the tasks are gone."""
         await asyncio.to_thread(self.clean)
         label = {"label": f"com.docker.swarm.service.name={self.name}"}
         await until(lambda: not self.api.containers(filters=label), "the tasks to go", every_s=0.2)
-        with suppress(NotFound):
-            await asyncio.to_thread(self.api.remove_network, self.name)
+        await until(self._without_network, "the network to go", every_s=0.2)
         await self._web.aclose()
         self.api.close()
 
@@ -124,9 +139,11 @@ async def scene(real_engine: str, tmp_path) -> AsyncIterator[Scene]:
                 await until(made.reaches_all, "both tasks", every_s=0.2)
                 yield made
         finally:
-            await made.close()
-            stop.set()
-            await poller
+            try:
+                await made.close()
+            finally:
+                stop.set()
+                await poller
 
 
 async def asking(ask: Callable[[], Awaitable[tuple[int, str]]], answers: Counter[int]) -> None:
