@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from funswarm.changes import SnapshotBegin, SnapshotEnd, Snapshotted
+from funswarm.changes import Item, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.commands import ScaleCommand
 from funswarm.messages import Problem, Result, ResultStatus
 from funswarm.state import NodeState, ServiceState, TaskState, Value
@@ -75,12 +75,14 @@ def a_world(
     for service in services:
         world.take(Snapshotted(service))
     world.take(SnapshotEnd(1))
-    for _ in range(2):  # a drain is known when the nodes are: then more tasks are needed
-        world.take_tasks(SnapshotBegin(), world.need_tasks())
-        for state in tasks or ():
-            world.take_tasks(Snapshotted(state), world.need_tasks())
-        if tasks is not None:
-            world.take_tasks(SnapshotEnd(1), world.need_tasks())
+    items: tuple[Item, ...] = (SnapshotBegin(), *map(Snapshotted, tasks or ()), SnapshotEnd(1))
+    told: frozenset[str] | None = None
+    while tasks is not None and told != (
+        needed := world.need_tasks()
+    ):  # the nodes tell of a drain: then all are needed
+        told = needed
+        for item in items:
+            world.take_tasks(item, needed)
     return world
 
 
