@@ -1,8 +1,10 @@
 """The command line with a client that only remembers: `cli.run(...)`, `cli.asked`, `cli.answers`."""
 
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from funswarm.cli.app import app
@@ -10,6 +12,7 @@ from funswarm.errors import UnknownObject
 from funswarm.how import How
 from funswarm.messages import Health, Result, ResultStatus
 
+BUILT = cache(get_command)  # typer builds all commands anew for each run, which takes most of a test's time
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
@@ -66,6 +69,7 @@ def cli(monkeypatch):
         return client
 
     monkeypatch.setattr("funswarm.cli.session.Client", make)
+    monkeypatch.setattr("typer.testing._get_command", BUILT)
     for name in ("NATS_URL", "FUNSWARM_NATS_URL", "FUNSWARM_PREFIX"):
         monkeypatch.delenv(name, raising=False)
     return Cli(client)
