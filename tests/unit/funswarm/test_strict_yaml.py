@@ -21,7 +21,7 @@ top: {<<: *middle, b: 3}
         ("? [a]\n: b", "unhashable key"),
         ("a: !!python/object/apply:os.system [id]", "it is no YAML"),
         ("--- a\n--- b", "expected a single document"),
-        ("x: " + "[" * 5000, "it is no YAML"),
+        ("x: " + "[\n" * 5000, "it is no YAML: maximum recursion"),
         ("a: 2026-13-01", "a value is none of its type: month"),
         ("a: !!bool perhaps", "a value is none of its type"),
         ("a: !!timestamp soon", "a value is none of its type"),
