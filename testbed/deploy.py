@@ -24,7 +24,7 @@ PARTS = ("poller", "scheduler", "notifier", "api", "agent")
 WEB = "web"
 AGENT = "funswarm-agent"  # the stack of stack.agent.yml
 _BUILD_S = 900
-_PROXY_S = 180
+_PROXY_S = 300
 # Each says which task answers; the site has its page where nginx has it.
 _WEB_SERVER = ("sh", "-c", "hostname >/tmp/index.html; exec httpd -f -h /tmp")
 # Answers what Docker Flow Proxy is told, and writes it down.

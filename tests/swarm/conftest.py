@@ -19,6 +19,7 @@ from testbed import deploy, health, images
 from testbed import engine as host_engine
 from testbed import swarm as testbed_swarm
 from testbed.deploy import Deployment
+from testbed.engine import remove_stack
 from testbed.node import Node
 from testbed.shell import SetupError, say
 from testbed.swarm import Swarm
@@ -98,6 +99,14 @@ def take_down(made: Swarm) -> None:
         testbed_swarm.down(made)
     except SetupError as error:
         say(f"something of the Swarm {made.name} is left: {error}")
+
+
+def remove(made: Swarm, stack: str) -> None:
+    """Remove a stack of a test's own; what takes too long goes with the Swarm."""
+    try:
+        remove_stack(made.manager.host, stack)
+    except SetupError as error:
+        say(f"something of the stack {stack} is left: {error}")
 
 
 @pytest.fixture(scope="session")

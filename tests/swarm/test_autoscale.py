@@ -11,10 +11,9 @@ from funswarm.how import How
 from funswarm.spec import ServiceSpec
 from funswarm.spec_parts import Limits, Resources
 from testbed import deploy, images
-from testbed.engine import remove_stack
 from testbed.node import Node
 from testbed.shell import SetupError, in_parallel
-from tests.swarm.conftest import Stack
+from tests.swarm.conftest import Stack, remove
 from tests.swarm.test_stack import PATIENCE_S, so_many_run
 from tests.waiting import until
 
@@ -77,4 +76,4 @@ async def test_a_busy_task_gets_company_which_goes_when_all_rest(stack: Stack, c
         assert (2, 1) == ((why := await decided(client, "down")).before, why.after)
         check(await client.remove(NAME, how=How(wait_s=PATIENCE_S)))
     finally:
-        await asyncio.to_thread(remove_stack, stack.swarm.manager.host, deploy.AGENT)
+        await asyncio.to_thread(remove, stack.swarm, deploy.AGENT)

@@ -6,10 +6,9 @@ import json
 import pytest
 
 from testbed import deploy
-from testbed.engine import remove_stack
 from testbed.node import Node
 from testbed.shell import SetupError
-from tests.swarm.conftest import Stack
+from tests.swarm.conftest import Stack, remove
 from tests.waiting import until
 
 PATIENCE_S = 240.0
@@ -28,7 +27,7 @@ async def test_the_proxy_is_told_of_the_site(stack: Stack):
     try:
         await a_proxy_is_told(stack.swarm.nodes)
     finally:
-        await asyncio.to_thread(remove_stack, stack.swarm.manager.host, "flow")
+        await asyncio.to_thread(remove, stack.swarm, "flow")
 
 
 async def a_proxy_is_told(nodes: tuple[Node, ...]) -> None:

@@ -51,7 +51,7 @@ def said(stack: Stack) -> str:
 def http(said: str, stack: Stack) -> Iterator[httpx.Client]:
     """Who asks the Traefik of a worker."""
     assert "worker" == stack.swarm.nodes[2].role
-    with httpx.Client(base_url=f"http://{stack.swarm.nodes[2].address}", timeout=30) as http:
+    with httpx.Client(base_url=f"http://{stack.swarm.nodes[2].address}", timeout=120) as http:
         yield http
 
 
@@ -68,23 +68,33 @@ def pending(stack: Stack) -> Iterator[str]:
         manager.docker("service", "rm", PENDING)
 
 
-def status_is(http: httpx.Client, path: str, status: int) -> None:
-    """Returns when that path answers so."""
+def status_is(http: httpx.Client, path: str, status: int) -> str:
+    """The text, once that path answers so."""
 
-    def answered() -> bool:
-        answer = http.get(path)
+    def answered() -> httpx.Response:
+        try:
+            answer = http.get(path)
+        except httpx.TransportError as error:
+            raise SetupError(repr(error)) from error
         if answer.status_code != status:
             raise SetupError(f"{answer.status_code} {answer.text}")
-        return True
+        return answer
 
-    wait_for(answered, f"{status} of {path}", PATIENCE_S, 0.2)
+    return wait_for(lambda: [answered()], f"{status} of {path}", PATIENCE_S, 0.2)[0].text.strip()
 
 
 def task_of(stack: Stack, name: str) -> dict[str, str]:
-    """The task in a slot, as the api knows it."""
-    answer = httpx.get(f"{stack.at.http_urls[0]}/v1/tasks/{name}", headers=stack.as_admin, timeout=60)
-    task: dict[str, str] = answer.raise_for_status().json()["task"]
-    return task
+    """The task in a slot, as the first node's api knows it."""
+
+    def known() -> dict[str, str]:
+        try:
+            answer = httpx.get(f"{stack.at.http_urls[0]}/v1/tasks/{name}", headers=stack.as_admin, timeout=60)
+            task: dict[str, str] = answer.raise_for_status().json()["task"]
+        except httpx.HTTPError as error:
+            raise SetupError(repr(error)) from error
+        return task
+
+    return wait_for(known, f"the task {name}", PATIENCE_S)
 
 
 def test_the_changed_page_is_met_now_and_then_through_the_service_and_always_through_the_task_s_route(said: str):
@@ -96,8 +106,9 @@ def test_the_command_line_shows_the_routes(said: str):
 
 
 def test_a_slot_that_is_not_there_is_no_other_that_begins_alike(http: httpx.Client):
-    assert "hello world" == http.get("/tasks/proxy_site.1/").text.strip()
-    assert [404, 404] == [http.get(path).status_code for path in ("/tasks/proxy_site.10/", "/tasks/proxy_site.1x/")]
+    assert "hello world" == status_is(http, "/tasks/proxy_site.1/", 200)
+    for path in ("/tasks/proxy_site.10/", "/tasks/proxy_site.1x/"):
+        status_is(http, path, 404)
 
 
 def test_a_slot_without_a_ready_task_answers_503(http: httpx.Client, pending: str):
@@ -111,10 +122,14 @@ def test_the_route_of_a_slot_follows_to_the_task_that_replaces_its_own(http: htt
     node.docker("kill", old["container_id"])
 
     def replaced() -> str | None:
-        answer = http.get("/tasks/proxy_site.1/")
-        return answer.text.strip() if answer.status_code == 200 and "hello world" not in answer.text else None
+        said = status_is(http, "/tasks/proxy_site.1/", 200)
+        return None if "hello world" in said else said
 
     host = wait_for(replaced, "the slot's route to lead to the new task", PATIENCE_S, 0.2)
-    new = task_of(stack, "proxy_site.1")
-    assert (True, host) == (new["id"] != old["id"], new["container_id"][:12])
+
+    def known() -> bool:  # each node's api hears of it in its own time
+        new = task_of(stack, "proxy_site.1")
+        return new["id"] != old["id"] and (new["container_id"] or "")[:12] == host
+
+    wait_for(known, f"a new task in the container {host}", PATIENCE_S)
     status_is(http, f"/tasks/id/{old['id']}/", 404)

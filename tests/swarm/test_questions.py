@@ -30,7 +30,7 @@ from tests.swarm.conftest import take_down
 ROOT = Path(__file__).parents[2]
 NAME = "funswarm-test-questions"
 CONTAINER = f"{NAME}-all"
-PATIENCE_S = 300
+PATIENCE_S = 900  # an image is built
 PAGE = (ROOT / "docs" / "questions.md").read_text(encoding="utf-8")
 QUESTIONS = {part.partition("\n")[0]: part for part in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]}
 CONTACT, CONTAINED, ONE_TASK, OUTSIDE = QUESTIONS  # of the last: test_proxy.py
