@@ -11,6 +11,7 @@ from funswarm.decisions import Decision, plainly
 from funswarm.errors import Unavailable
 from funswarm.holds import Hold, hold_for
 from funswarm.how import How
+from funswarm.messages import Code
 from funswarm.spec import ServicePatch, ServiceSpec
 from services.bus.connection import Bus
 from services.bus.policies import PolicyBucket
@@ -159,6 +160,23 @@ async def test_what_was_remembered_and_not_sent_is_sent_by_the_successor(swarm, 
     await until(lambda: swarm.replicas("web") == 3, "three replicas")
     assert 1 == (await memory_of(bus))["raised"]
     assert sent[0].id == swarm.service("web").spec["Labels"]["funswarm.command"]
+
+
+async def test_what_swarms_own_writes_came_before_is_asked_for_again(swarm, monkeypatch):
+    submit, asked = NatsStore.submit, dict[str, Command]()
+
+    async def raced(store: NatsStore, command: Command, traceparent: str | None) -> None:
+        asked[command.id] = command
+        if len(asked) <= 3:
+            service = swarm.service("web")
+            swarm.cluster.update_service(service.id, service.version, service.spec)
+        await submit(store, command, traceparent)
+
+    monkeypatch.setattr(NatsStore, "submit", raced)
+    done(await swarm.client.create(web(floor="3")))
+    await until(lambda: swarm.replicas("web") == 3, "three replicas")
+    results = [await swarm.client.result(command_id) for command_id in asked]
+    assert [Code.EXPECTATION] * 3 == [result and result.code for result in results][:3]
 
 
 async def test_who_is_killed_between_memory_and_command_loses_nothing(swarm, bus):
