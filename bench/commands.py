@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import docker
@@ -17,7 +17,8 @@ import uvloop
 from bench import commands_failover as failover
 from bench.commands_load import Peer, Through, at_once_by_peer, at_once_through, one_by_one
 from bench.results import Figure, section, write
-from bench.running import funswarm
+from bench.running import Process, at_rest, funswarm
+from bench.watch_ground import engine_process
 from funswarm import Client
 from testbed import engine as host_engine
 from testbed import images
@@ -38,13 +39,18 @@ class Size:
 QUICK = Size(at_once=100, rounds=1, alone=30, around_kill=200)
 
 
-async def throughput(peer: Peer, through: Through, size: Size) -> list[Figure]:
-    """Commands per second by verb, directly and through NATS in turn, so that both meet the same machine."""
+async def throughput(peer: Peer, through: Through, processes: Sequence[Process], size: Size) -> list[Figure]:
+    """Commands per second by verb, directly and through NATS in turn, so that both meet the same machine.
+
+    Before each the engine and Funswarm's parts have come to rest, so that none bears what another left to do.
+    """
     rates: dict[str, tuple[list[float], list[float]]] = {verb: ([], []) for verb in VERBS}
     for number in range(size.rounds):
         for verb in VERBS:
+            await at_rest(processes)
             rates[verb][0].append(await asyncio.to_thread(at_once_by_peer, peer, verb, f"d{number}", size.at_once))
         for verb in VERBS:
+            await at_rest(processes)
             rates[verb][1].append(await at_once_through(through, verb, f"n{number}", size.at_once))
     figures = []
     for verb, (directly, through_nats) in rates.items():
@@ -82,7 +88,8 @@ async def measured(host: str, size: Size, say: Callable[[str], None]) -> list[Fi
                 say("one by one")
                 figures += await latency(peer, Through(client), size)
                 say("16 in flight")
-                figures += await throughput(peer, Through(client), size)
+                processes = (*running.parts.values(), engine_process(host))
+                figures += await throughput(peer, Through(client), processes, size)
                 peer.remove_all()
                 say("a kill in the middle")
                 figures += await failover.killed(host, running, client, size.around_kill)
