@@ -8,8 +8,9 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
 import urllib.request
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from testbed import debian
@@ -53,6 +54,20 @@ class Run:
 
     def wait_for(self, pattern):
         return waited(lambda: re.search(pattern, "".join(self.lines)), f"{pattern} in:\n{''.join(self.lines)}")
+
+    def wait_for_all(self, token=None):
+        """Until it is ready, and the notifier answers, too: /readyz does not wait for that."""
+        self.wait_for("ready: ")
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.http_port}/v1/hooks", headers=headers)
+
+        def answers():
+            with suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(request, timeout=PATIENCE_S).close()
+                return True
+            return False
+
+        waited(answers, "the notifier")
 
     def get(self, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}{path}", timeout=PATIENCE_S) as answer:
@@ -146,7 +161,7 @@ def run_of_page(folder):
     debian.install({"curl": "curl"})
     run = Run(folder)
     try:
-        run.wait_for("ready: ")
+        run.wait_for_all()
         ran_against("nats", "make run on the simulator")
         yield run
     finally:

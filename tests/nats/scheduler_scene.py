@@ -103,8 +103,11 @@ class Scene:
         return ()
 
     async def active(self) -> PartHealth:
+        """Once one is, and answers requests, which begins a moment later."""
+
         async def find() -> PartHealth | None:
             parts = [part for part in await self.parts() if part.part == "scheduler"]
+            await self.client._link.request(f"$SRV.PING.{loop.MICRO_NAME}", b"", 5.0)
             return next((part for part in parts if part.active), None)
 
         found = await until(find, "an active scheduler", every_s=0.1)

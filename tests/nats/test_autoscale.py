@@ -190,10 +190,10 @@ async def test_a_step_scales_once(swarm):
 
 
 async def test_who_pushes_is_told_what_is_wrong(swarm):
-    with pytest.raises(UnknownObject, match="no autoscaled service"):
-        await swarm.client.push("db", Push(value=1))
     done(await swarm.client.create(web(**PUSH)))
     await until(lambda: pushed(swarm, Push(value=1)), "the push")
+    with pytest.raises(UnknownObject, match="no autoscaled service"):
+        await swarm.client.push("db", Push(value=1))
     with pytest.raises(InvalidRequest, match="step-up"):
         await swarm.client.push("web", Push(step="up"))
 

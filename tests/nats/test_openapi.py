@@ -41,7 +41,7 @@ def running(tmp_path, token):
     files = {"FUNSWARM_HTTP_TOKENS_FILE": str(tmp_path / "tokens"), "FUNSWARM_ADMISSION_FILE": str(policy)}
     run = Run(tmp_path / "run", **files)
     try:
-        run.wait_for(r"ready: ")
+        run.wait_for_all(token)
         asyncio.run(have_dead_letters(run))
         yield run
     finally:
