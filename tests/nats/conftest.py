@@ -26,12 +26,13 @@ Connect = Callable[..., Awaitable[Bus]]
 
 
 @pytest.fixture(autouse=True)
-def lasting_leases(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Parts in this process keep their leases also where it stands still for seconds; a stop gives them back at once.
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What runs in this process keeps its leases and connections also where it, or NATS, stands still for seconds.
 
-    Processes of their own have the real ones, and so has test_lease.py.
+    A stop gives them back at once. Processes of their own have the real bounds, and so has test_lease.py.
     """
     monkeypatch.setattr("services.bus.lease.TTL_S", 15)
+    monkeypatch.setattr("funswarm.access.PING_INTERVAL_S", 5)
 
 
 @pytest.fixture

@@ -41,8 +41,8 @@ class Copy:
 
 
 @pytest.fixture(autouse=True)
-def lasting_leases() -> None:
-    """Not here."""
+def patience() -> None:
+    """None here."""
 
 
 @pytest.fixture
