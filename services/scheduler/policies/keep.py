@@ -36,7 +36,7 @@ from services.scheduler.policies.keep_memory import (
     without_refused,
 )
 from services.scheduler.policies.labels import read
-from services.scheduler.policies.record import ENDED_S, underway
+from services.scheduler.policies.record import shows_not_yet
 from services.scheduler.spec_changes import spec_changes
 
 BACK_OFF_S: Final = 5.0
@@ -137,10 +137,9 @@ class Keep(Policy[Settings, Memory]):
         if (spec := kept_of(service.spec)) == memory.spec:
             return Verdict(memory.model_copy(update={"drifted": None, "tried": ()}))
         memory = memory.model_copy(update={"drifted": spec})
-        sent = situation.sent
-        if sent is not None and underway(sent, situation.result, situation.now):
-            return Verdict(memory, again_at=sent.until + timedelta(seconds=ENDED_S))
-        done = without_refused(memory, sent, situation.result)
+        if shows_not_yet(situation):
+            return Verdict(memory)
+        done = without_refused(memory, situation.sent, situation.result)
         changes = spec_changes(memory.spec, spec)
         what = ", ".join(change.path.removeprefix("spec.") for change in changes[:CHANGES_SHOWN])
         said = Said(f"it was changed past Funswarm: {what}", {"changes": _shown(changes)})

@@ -136,6 +136,14 @@ def test_while_its_command_has_not_ended_nothing_is_said():
     assert (None, (), NOW + timedelta(seconds=75)) == (waits.command, waits.decisions, waits.again_at)
 
 
+def test_while_its_commands_effect_is_not_told_nothing_is_said():
+    drifted = evaluate(a_case(web(image="nginx:2", version=11), (Keep(),), decided(web()).record, now=NOW))
+    done = a_result(drifted.command.id, written_from=11)
+    case = a_case(web(image="nginx:2", version=11), (Keep(),), drifted.record, now=LATER)
+    waits = evaluate(replace(case, results={drifted.command.id: done}))
+    assert (None, ()) == (waits.command, waits.decisions)
+
+
 def test_a_policys_write_that_was_tried_against_stays_so_after_a_refusal():
     drifted = decided(web(image="nginx:2", version=11), decided(web()))
     sent = Sent(key="k", command=UpdateCommand(id="policy-9", target="web", changes=ServicePatch()), at=NOW, until=NOW)
