@@ -49,6 +49,7 @@ def build(
     Raises:
         Failed: the file of the tokens cannot be used.
     """
+    access = Access(settings.tokens_file)
     app = FastAPI(
         title="Funswarm",
         version=operating.VERSION,
@@ -86,7 +87,7 @@ def build(
     app.add_exception_handler(Exception, _on_fault)
     _document(app, secured=settings.tokens_file is not None)
     add_documentation(app)
-    return Guard(app, figures, Access(settings.tokens_file), settings.hosts, simulator=settings.simulator)
+    return Guard(app, figures, access, settings.hosts, simulator=settings.simulator)
 
 
 async def _on_funswarm(_: Request, error: Exception) -> Response:
