@@ -1,17 +1,35 @@
-"""A Client whose commands go into a list, and whose answers are set by the test."""
+"""A Client whose commands go into a list, and whose answers are set by the test; and tokens."""
 
 import asyncio
 from datetime import UTC, datetime
+from typing import Any
 
 from funswarm.client import DEFAULT, Client
 from funswarm.errors import UnknownObject
 from funswarm.messages import Code, Health, Result, ResultStatus
+from funswarm.tokens import Role, new_token
 from services.api.proxies import Proxies
 from services.api.settings import ApiSettings
 from services.api.traefik.settings import TraefikSettings
 
 SETTINGS = ApiSettings(keep_alive_s=0.01, streams_max=1)
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+TOKENS = {
+    "reader": new_token("reader", Role.READ),
+    "operator": new_token("operator", Role.OPERATE),
+    "admin": new_token("admin", Role.ADMIN),
+    "shop": new_token("shop", Role.OPERATE, ["shop"]),
+}
+
+
+def as_(name):
+    """The headers of who has this token."""
+    return {"Authorization": f"Bearer {TOKENS[name][0]}"}
+
+
+def token_lines(*names):
+    """What a file of these tokens holds."""
+    return "".join(TOKENS[name][1].model_dump_json() + "\n" for name in names)
 
 
 def a_result(command, status=ResultStatus.SUCCEEDED, **others):
@@ -132,6 +150,15 @@ class FakeClient(Client):
             if name in (state.name, state.id):
                 return state
         raise UnknownObject(f"there is no {kind} {name!r}")
+
+
+class Whoever:
+    """The client that the running test has given to an application which many tests share."""
+
+    client: Any = None
+
+    def __getattr__(self, name):
+        return getattr(self.client, name)
 
 
 __all__ = ["NOW", "SETTINGS", "Code", "FakeClient", "FakeFeed", "a_result", "refused"]

@@ -11,19 +11,13 @@ import pytest
 from funswarm.errors import Failed
 from funswarm.messages import Health, Problem, ServiceSummary
 from funswarm.namespaces import STACK_LABEL
-from funswarm.tokens import Role, new_token
+from funswarm.tokens import Role
 from services.api.access import role_needed
 from services.api.app import build
 from services.api.figures import Figures
 from tests.builders import a_service, a_task
-from tests.unit.api.fakes import SETTINGS, FakeClient, a_result, no_proxies
+from tests.unit.api.fakes import SETTINGS, TOKENS, FakeClient, a_result, as_, no_proxies, token_lines
 
-MADE = {
-    "reader": new_token("reader", Role.READ),
-    "operator": new_token("operator", Role.OPERATE),
-    "admin": new_token("admin", Role.ADMIN),
-    "shop": new_token("shop", Role.OPERATE, ["shop"]),
-}
 SERVICES = (
     a_service("shop_web", id="s1"),
     a_service("other_web", id="s2"),
@@ -31,29 +25,14 @@ SERVICES = (
 )
 
 
-def lines(*names):
-    return "".join(MADE[name][1].model_dump_json() + "\n" for name in names)
-
-
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory):
-    """A client, the application over it, and the file of its tokens: building takes long."""
-    file = tmp_path_factory.mktemp("api") / "tokens"
-    file.write_text(lines(*MADE))
-    client, figures = FakeClient(), Figures()
-    return (
-        client,
-        build(
-            client, replace(SETTINGS, tokens_file=file), figures, asyncio.Event(), "api-1", proxies=no_proxies(client)
-        ),
-        figures,
-        file,
-    )
+@pytest.fixture
+def secured(guarded):
+    """A client, the application over it, its figures, and the file of its tokens."""
+    return *guarded.of(FakeClient()), guarded.figures, guarded.file
 
 
 @pytest.fixture
 def client(secured):
-    secured[0].forget()
     return secured[0]
 
 
@@ -64,13 +43,9 @@ async def http(secured, client):
         yield http
 
 
-def as_(name):
-    return {"Authorization": f"Bearer {MADE[name][0]}"}
-
-
 def in_url(name):
     """As of `http://wake:TOKEN@api`."""
-    return {"Authorization": f"Basic {base64.b64encode(f'wake:{MADE[name][0]}'.encode()).decode()}"}
+    return {"Authorization": f"Basic {base64.b64encode(f'wake:{TOKENS[name][0]}'.encode()).decode()}"}
 
 
 # Tokens.
@@ -90,7 +65,7 @@ async def test_elsewhere_a_password_is_no_token(http):
 
 @pytest.mark.parametrize(
     "headers",
-    [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {MADE['admin'][0]}"}, {"Authorization": ""}],
+    [{}, {"Authorization": "Bearer wrong"}, {"Authorization": f"Basic {TOKENS['admin'][0]}"}, {"Authorization": ""}],
 )
 async def test_who_has_no_known_token_is_not_let_in(http, headers):
     answer = await http.get("/v1/services", headers=headers)
@@ -120,7 +95,7 @@ async def test_the_answer_does_not_repeat_the_token(http):
 
 
 async def test_the_scheme_is_understood_in_any_case(http):
-    answer = await http.get("/v1/services", headers={"Authorization": f"bearer {MADE['reader'][0]}"})
+    answer = await http.get("/v1/services", headers={"Authorization": f"bearer {TOKENS['reader'][0]}"})
     assert 200 == answer.status_code
 
 
@@ -132,12 +107,12 @@ async def test_who_is_not_let_in_is_counted(http, secured):
 async def test_a_changed_file_counts_from_the_next_look_on(http, secured, monkeypatch):
     monkeypatch.setattr("services.files.LOOK_S", 0.0)
     monkeypatch.setattr(secured[1]._access._file, "_look_at", 0.0)
-    secured[3].write_text(lines("reader"))
+    secured[3].write_text(token_lines("reader"))
     try:
         assert 401 == (await http.get("/health", headers=as_("admin"))).status_code
         assert 200 == (await http.get("/health", headers=as_("reader"))).status_code
     finally:
-        secured[3].write_text(lines(*MADE))
+        secured[3].write_text(token_lines(*TOKENS))
         await http.get("/health", headers=as_("reader"))
 
 
@@ -148,7 +123,7 @@ async def test_a_file_that_cannot_be_read_any_more_changes_nothing(http, secured
     try:
         assert 200 == (await http.get("/health", headers=as_("admin"))).status_code
     finally:
-        secured[3].write_text(lines(*MADE))
+        secured[3].write_text(token_lines(*TOKENS))
         os.utime(secured[3], ns=(1, 1))
 
 

@@ -1,25 +1,13 @@
 """The routes of webhooks: who may, and what a client is asked for. What it answers: tests/nats/test_hooks_asked.py."""
 
-import asyncio
-from dataclasses import replace
-
 import httpx
 import pytest
 
 from funswarm.errors import Failed, Unavailable
 from funswarm.hooks import Hook, HookStatus
 from funswarm.messages import Code
-from funswarm.tokens import Role, new_token
-from services.api.app import build
-from services.api.figures import Figures
-from tests.unit.api.fakes import SETTINGS, FakeClient, no_proxies
+from tests.unit.api.fakes import FakeClient, as_
 
-TOKENS = {
-    "reader": new_token("reader", Role.READ),
-    "operator": new_token("operator", Role.OPERATE),
-    "admin": new_token("admin", Role.ADMIN),
-    "shop": new_token("shop", Role.OPERATE, ["shop"]),
-}
 BODY = {"url": "https://example.com/x"}
 
 
@@ -35,24 +23,12 @@ class Client(FakeClient):
         return HookStatus(hook=hook, source="put", state="ok")
 
 
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory):
-    file = tmp_path_factory.mktemp("api") / "tokens"
-    file.write_text("".join(token.model_dump_json() + "\n" for _, token in TOKENS.values()))
-    client = Client()
-    settings = replace(SETTINGS, tokens_file=file)
-    return build(client, settings, Figures(), asyncio.Event(), "api-1", proxies=no_proxies(client))
-
-
 @pytest.fixture
-async def http(secured):
-    transport = httpx.ASGITransport(secured, raise_app_exceptions=False)
+async def http(guarded):
+    _, app = guarded.of(Client())
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://swarm.test:8484") as http:
         yield http
-
-
-def as_(name):
-    return {"Authorization": f"Bearer {TOKENS[name][0]}"}
 
 
 @pytest.mark.parametrize(("who", "status"), [("reader", 403), ("operator", 403), ("shop", 403), ("admin", 503)])

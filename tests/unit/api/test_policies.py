@@ -1,7 +1,5 @@
 """The routes of decisions and holds: what they ask of the client, and who may."""
 
-import asyncio
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -9,17 +7,9 @@ import pytest
 
 from funswarm.decisions import Decision, DecisionOutcome, DecisionPage
 from funswarm.holds import Hold
-from funswarm.tokens import Role, new_token
-from services.api.app import build
-from services.api.figures import Figures
 from tests.builders import a_service
-from tests.unit.api.fakes import NOW, SETTINGS, FakeClient, no_proxies
+from tests.unit.api.fakes import NOW, FakeClient, as_
 
-TOKENS = {
-    "reader": new_token("reader", Role.READ),
-    "operator": new_token("operator", Role.OPERATE),
-    "shop": new_token("shop", Role.OPERATE, ["shop"]),
-}
 HOLD = Hold(service="web", until=NOW + timedelta(hours=1))
 DECISION = Decision(id="d1", time=NOW, policy="cron", service="web", outcome=DecisionOutcome.NOTHING, reason="because")
 
@@ -46,33 +36,18 @@ class Client(FakeClient):
         return (HOLD,)
 
 
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory):
-    file = tmp_path_factory.mktemp("api") / "tokens"
-    file.write_text("".join(token.model_dump_json() + "\n" for _, token in TOKENS.values()))
-    client = Client()
-    settings = replace(SETTINGS, tokens_file=file)
-    return client, build(client, settings, Figures(), asyncio.Event(), "api-1", proxies=no_proxies(client))
+@pytest.fixture
+def client(guarded):
+    return guarded.of(Client())[0]
 
 
 @pytest.fixture
-def client(secured):
-    secured[0].put.clear()
-    secured[0].asked.clear()
-    return secured[0]
-
-
-@pytest.fixture
-async def http(secured, client):
-    transport = httpx.ASGITransport(secured[1], raise_app_exceptions=False)
+async def http(guarded, client):
+    transport = httpx.ASGITransport(guarded.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(
         transport=transport, base_url="http://swarm.test:8484", headers=as_("operator")
     ) as http:
         yield http
-
-
-def as_(name):
-    return {"Authorization": f"Bearer {TOKENS[name][0]}"}
 
 
 async def test_decisions_are_listed_with_their_reasons(http, client):

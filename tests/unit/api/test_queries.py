@@ -1,5 +1,7 @@
 """The routes that read, and those for operators."""
 
+import asyncio
+
 import httpx
 import pytest
 
@@ -9,7 +11,7 @@ from services.api.app import build
 from services.api.figures import Figures
 from services.api.settings import ApiSettings
 from tests.builders import a_node, a_service, a_task
-from tests.unit.api.fakes import NOW, no_proxies
+from tests.unit.api.fakes import NOW, FakeClient, no_proxies
 
 
 def a_part(part, **others):
@@ -136,10 +138,15 @@ async def test_the_landing_page_leads_to_health(http):
     assert 'href="/health"' in (await http.get("/")).text
 
 
+@pytest.fixture(scope="module")
+def simulated():
+    client = FakeClient()
+    return build(client, ApiSettings(simulator=True), Figures(), asyncio.Event(), "api-1", proxies=no_proxies(client))
+
+
 @pytest.mark.parametrize("path", ["/health", "/v1/services/none", "/none"])
-async def test_on_the_simulator_every_answer_says_so(client, stopping, path):
-    app = build(client, ApiSettings(simulator=True), Figures(), stopping, "api-1", proxies=no_proxies(client))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as http:
+async def test_on_the_simulator_every_answer_says_so(simulated, path):
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(simulated), base_url="http://test") as http:
         assert "true" == (await http.get(path)).headers["funswarm-simulator"]
 
 

@@ -1,23 +1,12 @@
 """The route of scale hooks: what others' webhooks say, and who may send them."""
 
-import asyncio
-from dataclasses import replace
-
 import httpx
 import pytest
 
 from funswarm.gauges import Push
-from funswarm.tokens import Role, new_token
-from services.api.app import build
-from services.api.figures import Figures
 from tests.builders import a_service
-from tests.unit.api.fakes import SETTINGS, FakeClient, no_proxies
+from tests.unit.api.fakes import FakeClient, as_
 
-TOKENS = {
-    "reader": new_token("reader", Role.READ),
-    "operator": new_token("operator", Role.OPERATE),
-    "shop": new_token("shop", Role.OPERATE, ["shop"]),
-}
 UP, DOWN = Push(step="up"), Push(step="down")
 
 
@@ -31,13 +20,9 @@ class Client(FakeClient):
         self.pushed.append((service, push))
 
 
-@pytest.fixture(scope="module")
-def secured(tmp_path_factory):
-    file = tmp_path_factory.mktemp("api") / "tokens"
-    file.write_text("".join(token.model_dump_json() + "\n" for _, token in TOKENS.values()))
-    client = Client()
-    settings = replace(SETTINGS, tokens_file=file)
-    return client, build(client, settings, Figures(), asyncio.Event(), "api-1", proxies=no_proxies(client))
+@pytest.fixture
+def secured(guarded):
+    return guarded.of(Client())
 
 
 async def post(secured, body, user="operator"):
@@ -69,10 +54,8 @@ async def test_what_hooks_say_is_pushed(secured, body, expected):
 
 
 async def send(secured, path, body=None, user="operator"):
-    secured[0].pushed.clear()
     async with httpx.AsyncClient(transport=httpx.ASGITransport(secured[1]), base_url="http://localhost") as http:
-        headers = {"Authorization": f"Bearer {TOKENS[user][0]}"}
-        return await http.post(f"/v1/scale-hooks{path}", json=body, headers=headers)
+        return await http.post(f"/v1/scale-hooks{path}", json=body, headers=as_(user))
 
 
 @pytest.mark.parametrize("body", [alarm("firing", scale="down", service="web"), alarm("resolved", service="web")])

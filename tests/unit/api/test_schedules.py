@@ -1,7 +1,5 @@
 """The routes of schedules: what they ask of the client, who may, and what they show."""
 
-import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import httpx
@@ -10,21 +8,12 @@ import pytest
 from funswarm.errors import UnknownSchedule
 from funswarm.schedules import Cancelled, Firing, Schedule, Scheduled
 from funswarm.state import REDACTED
-from funswarm.tokens import Role, new_token
-from services.api.app import build
-from services.api.figures import Figures
-from tests.unit.api.fakes import NOW, SETTINGS, FakeClient, no_proxies
+from tests.unit.api.fakes import NOW, FakeClient, as_
 
 SCALE = {"verb": "scale", "target": "web", "replicas": 2}
 DRAIN = {"verb": "drain", "target": "node-1"}
 UPDATE = {"verb": "update", "target": "web", "changes": {"env": {"PASSWORD": "secret-1"}}}
 TOO_LONG = {"verb": "batch", "target": "b", "commands": [{"name": "i" * 31, "command": SCALE}]}
-TOKENS = {
-    "reader": new_token("reader", Role.READ),
-    "operator": new_token("operator", Role.OPERATE),
-    "admin": new_token("admin", Role.ADMIN),
-    "shop": new_token("shop", Role.OPERATE, ["shop"]),
-}
 
 
 class Client(FakeClient):
@@ -55,38 +44,16 @@ class Client(FakeClient):
         return Cancelled(name=name, underway=Firing(command_id=f"{name}-1", due=NOW))
 
 
-@pytest.fixture(scope="module")
-def file(tmp_path_factory):
-    file = tmp_path_factory.mktemp("api") / "tokens"
-    file.write_text("".join(token.model_dump_json() + "\n" for _, token in TOKENS.values()))
-    return file
-
-
-@pytest.fixture(scope="module")
-def secured(file):
-    client = Client()
-    return client, build(
-        client, replace(SETTINGS, tokens_file=file), Figures(), asyncio.Event(), "api-1", proxies=no_proxies(client)
-    )
+@pytest.fixture
+def client(guarded):
+    return guarded.of(Client())[0]
 
 
 @pytest.fixture
-def client(secured):
-    secured[0].kept.clear()
-    secured[0].asked.clear()
-    return secured[0]
-
-
-@pytest.fixture
-async def http(secured, client):
-    transport = httpx.ASGITransport(secured[1], raise_app_exceptions=False)
-    headers = {"Authorization": f"Bearer {TOKENS['admin'][0]}"}
-    async with httpx.AsyncClient(transport=transport, base_url="http://swarm.test:8484", headers=headers) as http:
+async def http(guarded, client):
+    transport = httpx.ASGITransport(guarded.app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://swarm.test:8484", headers=as_("admin")) as http:
         yield http
-
-
-def as_(name):
-    return {"Authorization": f"Bearer {TOKENS[name][0]}"}
 
 
 async def test_a_schedule_is_put_under_the_name_of_its_path(http, client):
