@@ -248,10 +248,11 @@ async def test_blocking_answers_as_soon_as_it_is_ready(http, swarm):
     assert (200, "ready") == (answer.status_code, answer.headers[STATUS])
 
 
-async def test_who_waits_keeps_the_session_open(http, swarm, monkeypatch):
-    monkeypatch.setattr("services.api.wake.routes.PAUSE_S", 0.01)
-    await http.get("/blocking?names=web&timeout=2500ms&session_duration=1s")
-    assert len(swarm.opened) > 1
+async def test_who_waits_keeps_the_session_open(http, swarm):
+    asking = asyncio.create_task(http.get("/blocking?names=web&timeout=1m&session_duration=1s"))
+    await until(lambda: len(swarm.opened) > 1, "the session, made longer")
+    ready(swarm, "web", revision=2)
+    assert 200 == (await asyncio.wait_for(asking, 60)).status_code
 
 
 async def test_too_many_that_wait_are_turned_away(http, monkeypatch):

@@ -1,5 +1,7 @@
 """What is shown while a service converges, and how the command line ends then."""
 
+import asyncio
+
 import pytest
 
 from funswarm.cli import converging
@@ -69,6 +71,7 @@ def test_detach_does_not_wait(cli, scaled):
 
 def test_the_wait_is_bounded(cli, scaled, monkeypatch):
     monkeypatch.setattr(converging, "INTERVAL_S", 0.01)
+    monkeypatch.setattr("asyncio.timeout", lambda delay_s, timeout=asyncio.timeout: timeout(delay_s / 100))
     cli.answers |= {"scale": scaled(), "result": scaled(), "service": UnknownObject("not seen")}
     outcome = cli.run("scale", "web=3", "--timeout", "1")
     assert (outcome.exit_code, "has not converged within 1 s" in outcome.stderr) == (1, True)

@@ -19,14 +19,27 @@ from tests.unit.scheduler.fakes import SUBJECTS, FakeEngine, FakeStore, Feed, co
 from tests.unit.scheduler.raw import service, spec
 from tests.waiting import until
 
-SOON_S = 1.0  # and not before the first try, on a loaded machine too
-
 
 @pytest.fixture(autouse=True)
 def no_waits(monkeypatch):
     monkeypatch.setattr("services.scheduler.safe_write.RETRY_S", 0)
     monkeypatch.setattr("services.scheduler.worker.RETRY_S", 0.001)
     monkeypatch.setattr("services.scheduler.worker.HELD_CHECK_S", 0.01)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """The worker's: `ahead` of the machine's."""
+
+    class Clock:
+        ahead = timedelta()
+
+        def now(self, zone):
+            return datetime.now(zone) + self.ahead
+
+    clock = Clock()
+    monkeypatch.setattr("services.scheduler.worker.datetime", clock)
+    return clock
 
 
 class Scene:
@@ -162,16 +175,23 @@ async def test_what_is_told_while_a_held_command_is_tried_is_not_missed():
 
 
 @pytest.mark.usefixtures("long_fallback")
-async def test_a_held_command_is_refused_at_its_deadline_also_where_nothing_is_told():
+async def test_a_held_command_is_refused_at_its_deadline_also_where_nothing_is_told(clock):
+    deadline = datetime.now(UTC) + timedelta(hours=1)
+
+    def soon():
+        clock.ahead = clock.ahead or deadline - datetime.now(UTC) - timedelta(seconds=0.05)
+
     async with working(service("paused")) as scene:
-        scene.feed.put(command("scale", replicas=4, deadline=datetime.now(UTC) + timedelta(seconds=SOON_S)))
+        scene.engine.read = soon
+        scene.feed.put(command("scale", replicas=4, deadline=deadline))
         assert Code.ROLLOUT == (await scene.results(1))[0].code
 
 
-async def test_a_held_command_is_refused_at_its_deadline():
+async def test_a_held_command_is_refused_at_its_deadline(clock):
     async with working(service("paused")) as scene:
-        soon = datetime.now(UTC) + timedelta(seconds=SOON_S)
-        scene.feed.put(command("scale", replicas=4, deadline=soon))
+        scene.feed.put(command("scale", replicas=4, deadline=datetime.now(UTC) + timedelta(hours=1)))
+        await until(lambda: scene.metrics.held._value.get() == 1, "the hold")
+        clock.ahead = timedelta(hours=1)
         (result,) = await scene.results(1)
     assert (ResultStatus.REFUSED, Code.ROLLOUT, []) == (result.status, result.code, scene.engine.writes)
 
