@@ -1,6 +1,7 @@
 """Admission on the way of commands: before each write, whatever the verb, and after nothing that was done already."""
 
 import asyncio
+from functools import cache
 from typing import Any
 
 import pytest
@@ -27,15 +28,26 @@ def no_waits(monkeypatch):
     monkeypatch.setattr("services.scheduler.safe_write.RETRY_S", 0)
 
 
+@pytest.fixture(scope="module")
+def file(tmp_path_factory):
+    """A function: a file of this text, which is read once."""
+
+    @cache
+    def make(text: str) -> PolicyFile:
+        path = tmp_path_factory.mktemp("admission") / "admission.yml"
+        path.write_text(text)
+        return PolicyFile(path)
+
+    return make
+
+
 @pytest.fixture
-def policy(tmp_path):
+def policy(file):
     """A function: an Admission by this text, and the rules that it counts."""
 
     def make(text: str) -> tuple[Admission, list[str]]:
-        path = tmp_path / "admission.yml"
-        path.write_text(text)
         counted: list[str] = []
-        return Admission(PolicyFile(path), counted.append), counted
+        return Admission(file(text), counted.append), counted
 
     return make
 
