@@ -27,12 +27,17 @@ Connect = Callable[..., Awaitable[Bus]]
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What runs in this process keeps its leases and connections also where it, or NATS, stands still for seconds.
+    """What runs in this process bears it where it, or NATS, stands still for seconds: it keeps leases and connections,
+    and waits for answers. A stop gives leases back at once.
 
-    A stop gives them back at once. Processes of their own have the real bounds, and so has test_lease.py.
+    Processes of their own have the real bounds, and so has test_lease.py.
     """
     monkeypatch.setattr("services.bus.lease.TTL_S", 15)
     monkeypatch.setattr("funswarm.access.PING_INTERVAL_S", 5)
+    for bound in ("bus.link._BARRIER_TIMEOUT_S", "bus.jetstream.API_TIMEOUT_S"):
+        monkeypatch.setattr(f"services.{bound}", 15.0)
+    for bound in ("jetstream.API_TIMEOUT_S", "querying.QUERY_TIMEOUT_S"):
+        monkeypatch.setattr(f"funswarm.{bound}", 15.0)
 
 
 @pytest.fixture
