@@ -70,6 +70,7 @@ def pytest_testnodedown(node: Any) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    gc.freeze()  # pytest collects garbage five times at the end
     if (told := getattr(session.config, "workeroutput", None)) is not None:
         told["against"] = [(name, what) for name, suite in suites.items() for what in suite.against]
     skipped = sum(suite.outcomes["skipped"] for suite in suites.values())
