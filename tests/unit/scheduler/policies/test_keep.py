@@ -138,6 +138,7 @@ def test_while_its_command_has_not_ended_nothing_is_said():
 
 def test_while_its_commands_effect_is_not_told_nothing_is_said():
     drifted = evaluate(a_case(web(image="nginx:2", version=11), (Keep(),), decided(web()).record, now=NOW))
+    assert drifted.command is not None
     done = a_result(drifted.command.id, written_from=11)
     case = a_case(web(image="nginx:2", version=11), (Keep(),), drifted.record, now=LATER)
     waits = evaluate(replace(case, results={drifted.command.id: done}))
