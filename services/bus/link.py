@@ -11,7 +11,6 @@ A server that is silent is found out by pings within some 6 s.
 import asyncio
 import logging
 import re
-import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
@@ -25,6 +24,7 @@ from funswarm.access import Access
 from funswarm.errors import PermanentError, Unavailable
 from funswarm.nats_client import NatsClient
 from services.bus.answers import NO_RESPONDERS, Feed, Inbox, NobodyAnswers, Unfit, status
+from services.bus.edges import end_client, subscribed, unsubscribe, useless
 
 _CLOSE_TIMEOUT_S: Final = 3.0
 _BARRIER_TIMEOUT_S: Final = 5.0
@@ -90,16 +90,7 @@ class Link:
         """Close, in bounded time, also while NATS is away."""
         self._closing = True
         self._drop("the connection was closed")
-        client = self._client
-        with suppress(Exception):  # whatever state it was in, it is left now
-            async with asyncio.timeout(_CLOSE_TIMEOUT_S):
-                await client.close()
-        tasks = (client._reconnection_task, client._reading_task, client._ping_interval_task, client._flusher_task)  # noqa: SLF001
-        left = {task for task in tasks if task is not None and not task.done()}
-        for task in left:  # it swallows a cancellation now and then, and would go on reconnecting for ever
-            task.cancel()
-        if left:
-            await asyncio.wait(left, timeout=_CLOSE_TIMEOUT_S)
+        await end_client(self._client, _CLOSE_TIMEOUT_S)
 
     @property
     def where(self) -> str:
@@ -211,21 +202,7 @@ class Link:
         """
         if not self.connected:
             raise self._away()
-
-        async def guarded(message: Msg) -> None:
-            try:
-                await handler(message)
-            except Exception:  # noqa: BLE001  one bad message does not end the subscription
-                _log.exception("a message on %s could not be handled", subject)
-
-        try:
-            subscription = await self._client.subscribe(subject, queue=queue, cb=guarded)
-        except OSError as error:
-            left = (one for one in self._client._subs.values() if one._cb is guarded)  # noqa: SLF001
-            await asyncio.gather(*map(self.unsubscribe, left))
-            raise Unavailable(f"cannot subscribe to {subject}: {error}") from error
-        except nats.errors.Error as error:
-            raise PermanentError(f"cannot subscribe to {subject}: {error}") from error
+        subscription = await subscribed(self._client, subject, handler, queue)
         try:
             await self.barrier()
         except BaseException:
@@ -238,8 +215,7 @@ class Link:
 
     async def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription; what it has queued is thrown away."""
-        with suppress(nats.errors.Error, OSError):
-            await subscription.unsubscribe()
+        await unsubscribe(subscription)
 
     async def drain(self, subscription: Subscription, timeout_s: float) -> None:
         """End a subscription after all that NATS sent before has been handed to its handler, within `timeout_s`."""
@@ -302,16 +278,8 @@ class Link:
             _log.warning("messages were dropped: too many are waiting: %s", text)
         else:
             self._why_not = text
-            if not self._opened and not self.lost.done() and (useless := self._useless(error)):
-                self.lost.set_result(useless)
-
-    def _useless(self, error: Exception) -> str | None:
-        """Why trying again would not help, where it would not."""
-        if isinstance(error, ssl.SSLCertVerificationError):
-            return f"NATS at {self.where} is not trusted: {error}; FUNSWARM_NATS_TLS_CA says who signs for it"
-        if "authorization" in str(error).lower():
-            return f"NATS at {self.where} refuses {self._who}: check the user and password"
-        return None
+            if not self._opened and not self.lost.done() and (why := useless(error, self.where, self._who)):
+                self.lost.set_result(why)
 
     def _on_denied(self, kind: str, subject: str) -> None:
         _log.error(self._refusal(kind, subject))
