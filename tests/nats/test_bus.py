@@ -6,9 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import pytest
-import uvloop
 from nats.aio.msg import Msg
-from nats.aio.transport import TcpTransport
 
 from funswarm.errors import PermanentError, Unavailable
 from funswarm.messages import PartHealth
@@ -107,76 +105,6 @@ async def test_a_subscription_that_was_given_up_hears_nothing_later(nats, monkey
                 await bus.link.request("lost")
         finally:
             await bus.close()
-
-
-# uvloop, on which all parts run, says RuntimeError to whoever writes to a socket that was just closed.
-def on_uvloop(nats, test) -> None:
-    async def connected() -> None:
-        bus = await Bus.connect(NatsSettings(url=nats.url, connect_timeout_s=60), "test")
-        try:
-            await test(bus)
-        finally:
-            await bus.close()
-
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(connected())
-
-
-def abort(bus: Bus) -> None:
-    bus.link._client._transport._io_writer.transport.abort()  # type: ignore[union-attr]
-
-
-async def ask(bus: Bus) -> None:
-    await bus.link.barrier()
-
-
-async def listen(bus: Bus) -> None:
-    await bus.link.subscribe("lost", heard)
-
-
-async def tell(bus: Bus) -> None:
-    bus.link._client._flusher_task.cancel()  # type: ignore[union-attr]  # as after an earlier write
-    await asyncio.sleep(0)
-    await bus.link.send("lost")
-
-
-@pytest.mark.parametrize("use", [ask, listen, tell])
-def test_a_socket_that_was_just_closed_is_a_lost_connection(nats, use):
-    async def lost(bus: Bus) -> None:
-        abort(bus)
-        with pytest.raises(Unavailable):
-            await use(bus)
-
-        async def asked() -> bool:
-            try:
-                await bus.link.request("lost")
-            except NobodyAnswers:
-                return True
-            except Unavailable:
-                return False
-            pytest.fail("somebody listens")
-
-        await until(asked, "the connection")
-
-    on_uvloop(nats, lost)
-
-
-def test_a_socket_that_is_closed_while_it_connects_again_is_not_the_last(nats, monkeypatch):
-    connect, left = TcpTransport.connect, 2
-
-    async def closed_at_first(transport, *args) -> None:
-        nonlocal left
-        await connect(transport, *args)
-        left -= 1
-        if left >= 0:
-            transport._io_writer.transport.abort()
-
-    async def lost(bus: Bus) -> None:
-        monkeypatch.setattr(TcpTransport, "connect", closed_at_first)
-        abort(bus)
-        await until(lambda: left < 0 and bus.connected, "the connection")
-
-    on_uvloop(nats, lost)
 
 
 async def test_a_failed_connect_leaves_no_task():
