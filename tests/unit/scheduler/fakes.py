@@ -4,7 +4,7 @@ import asyncio
 import copy
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Any, TypeVar
 
 from funswarm.changes import SnapshotEnd, Snapshotted
@@ -183,6 +183,15 @@ class FakeDelivery:
 
     async def ack(self) -> None:
         self.acked = True
+
+
+class Clock:
+    """In the place of `datetime`: `ahead` of the machine's clock."""
+
+    ahead = timedelta()
+
+    def now(self, zone: tzinfo) -> datetime:
+        return datetime.now(zone) + self.ahead
 
 
 class Feed:

@@ -15,7 +15,7 @@ from services.scheduler.metrics import Metrics
 from services.scheduler.safe_write import SafeWriter
 from services.scheduler.targets import Targets
 from services.scheduler.worker import Worker
-from tests.unit.scheduler.fakes import SUBJECTS, FakeEngine, FakeStore, Feed, command
+from tests.unit.scheduler.fakes import SUBJECTS, Clock, FakeEngine, FakeStore, Feed, command
 from tests.unit.scheduler.raw import service, spec
 from tests.waiting import until
 
@@ -29,16 +29,7 @@ def no_waits(monkeypatch):
 
 @pytest.fixture
 def clock(monkeypatch):
-    """The worker's: `ahead` of the machine's."""
-
-    class Clock:
-        ahead = timedelta()
-
-        def now(self, zone):
-            return datetime.now(zone) + self.ahead
-
-    clock = Clock()
-    monkeypatch.setattr("services.scheduler.worker.datetime", clock)
+    monkeypatch.setattr("services.scheduler.worker.datetime", clock := Clock())
     return clock
 
 
