@@ -7,6 +7,7 @@ is gone.
 
 import asyncio
 import os
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime
@@ -59,15 +60,21 @@ async def have_dead_letters(run):
 
 
 def test_schemathesis_finds_nothing(running, token, tmp_path):
+    done = schemathesis(running, token, tmp_path)
+    if {"503"} == set(re.findall(r"^ +\[(\d+)\] ", done.stdout, flags=re.MULTILINE)):
+        done = schemathesis(running, token, tmp_path)  # a machine that stood still: parts lost their leases, rightly
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def schemathesis(running, token, folder):
     command = [sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", str(CONFIG), "run"]
-    done = subprocess.run(
+    return subprocess.run(
         [*command, f"http://127.0.0.1:{running.http_port}/openapi.json"],
-        cwd=tmp_path,
+        cwd=folder,
         env={**os.environ, "FUNSWARM_TOKEN": token},
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
         check=False,
     )
-
-    assert 0 == done.returncode, done.stdout + done.stderr
