@@ -155,7 +155,7 @@ async def many_at_once_pile_up_as_foretold(client: Client, spec: Spec, name: str
     check(await client.scale(name, 10, how=WAITS))
     after = await running(client, name, 10)
     counts = sorted(Counter(after.values()).values())
-    assert sorted(_placed(foretold).values()) == counts
+    assert sorted(_placed(foretold).values()) == counts, (foretold, after)
     assert before.items() <= after.items()
 
 

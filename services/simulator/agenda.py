@@ -50,11 +50,16 @@ class Agenda:
         self.wake: Action = lambda: None
         """Called when a new action is due before all others: the driver's hook."""
         self._heap: list[tuple[float, int, Action]] = []
+        self._running_at: float | None = None
         self._sequence = itertools.count()
 
     def after(self, delay_s: float, action: Action) -> None:
-        """Have `action` run in `delay_s` seconds."""
-        due = self.clock.now() + delay_s
+        """Have `action` run in `delay_s` seconds.
+
+        Actions that run together count from one time: what they begin together stays together, as the tasks that one
+        look at a service makes, which Swarm's scheduler places as one batch.
+        """
+        due = (self.clock.now() if self._running_at is None else self._running_at) + delay_s
         earliest = not self._heap or due < self._heap[0][0]
         heapq.heappush(self._heap, (due, next(self._sequence), action))
         if earliest:
@@ -66,11 +71,14 @@ class Agenda:
 
     def run_due(self, limit: int = 500) -> None:
         """Run what is due now: at most `limit` actions, so that a driver can serve others in between."""
-        now = self.clock.now()
-        for _ in range(limit):
-            if not self._heap or self._heap[0][0] > now:
-                return
-            heapq.heappop(self._heap)[2]()
+        self._running_at = now = self.clock.now()
+        try:
+            for _ in range(limit):
+                if not self._heap or self._heap[0][0] > now:
+                    return
+                heapq.heappop(self._heap)[2]()
+        finally:
+            self._running_at = None
 
     def run_for(self, clock: ManualClock, duration_s: float) -> None:
         """Let `duration_s` pass on a test's clock, running all that falls due, each at its own time."""
