@@ -98,8 +98,12 @@ def test_max_attempts_bounds_the_restarts(engine):
 def test_a_successor_waits_at_ready_for_the_restart_delay(engine):
     restart = {"Condition": "any", "Delay": 3600 * 10**9}
     engine.create(engine.spec(["false"], template={"RestartPolicy": restart}))
-    (task,) = engine.until_state(engine.name, "ready")
-    assert (1, "ready") == (task["Slot"], task["DesiredState"])
+
+    def waiting():  # the first one is ready, too, for a moment, but wanted to run
+        tasks = engine.tasks(engine.name)
+        return [task for task in tasks if (task["DesiredState"], task["Status"]["State"]) == ("ready", "ready")]
+
+    assert [1] == [task["Slot"] for task in engine.until(waiting, "a successor that waits")]
 
 
 def test_a_slot_keeps_five_tasks(engine):
