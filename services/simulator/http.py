@@ -148,7 +148,9 @@ class Connection:
 
     def _head(self, response: Response, length: int | None) -> h11.Response:
         headers = {"Content-Type": response.content_type, **response.headers}
-        headers |= {"Transfer-Encoding": "chunked"} if length is None else {"Content-Length": str(length)}
+        # After a stream the connection is closed: said, so that no client asks the next question on it.
+        stream = {"Transfer-Encoding": "chunked", "Connection": "close"}
+        headers |= stream if length is None else {"Content-Length": str(length)}
         return h11.Response(status_code=response.status, headers=list(headers.items()))
 
     async def _send_whole(self, response: Response, method: str) -> None:
