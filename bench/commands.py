@@ -8,7 +8,7 @@ import argparse
 import asyncio
 import statistics
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import docker
@@ -17,8 +17,9 @@ import uvloop
 from bench import commands_failover as failover
 from bench.commands_load import Peer, Through, at_once_by_peer, at_once_through, one_by_one
 from bench.results import Figure, section, write
-from bench.running import Process, at_rest, funswarm
+from bench.running import Process, funswarm
 from bench.watch_ground import engine_process
+from bench.watch_measures import at_rest
 from funswarm import Client
 from testbed import engine as host_engine
 from testbed import images
@@ -39,7 +40,7 @@ class Size:
 QUICK = Size(at_once=100, rounds=1, alone=30, around_kill=200)
 
 
-async def throughput(peer: Peer, through: Through, processes: Sequence[Process], size: Size) -> list[Figure]:
+async def throughput(peer: Peer, through: Through, processes: Mapping[str, Process], size: Size) -> list[Figure]:
     """Commands per second by verb, directly and through NATS in turn, so that both meet the same machine.
 
     Before each the engine and Funswarm's parts have come to rest, so that none bears what another left to do.
@@ -88,7 +89,7 @@ async def measured(host: str, size: Size, say: Callable[[str], None]) -> list[Fi
                 say("one by one")
                 figures += await latency(peer, Through(client), size)
                 say("16 in flight")
-                processes = (*running.parts.values(), engine_process(host))
+                processes = {**running.parts, "engine": engine_process(host)}
                 figures += await throughput(peer, Through(client), processes, size)
                 peer.remove_all()
                 say("a kill in the middle")

@@ -1,6 +1,5 @@
 """A whole Funswarm for a benchmark: `python -m services` on free ports, its data in a folder that goes away. I/O."""
 
-import asyncio
 import contextlib
 import os
 import signal
@@ -9,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,20 +43,6 @@ class Running:
     http_url: str
     nats_url: str
     parts: dict[str, Process]
-
-
-async def at_rest(processes: Iterable[Process], share: float = 0.05, timeout_s: float = 60) -> None:
-    """Wait until all of them together use less than `share` of a core for half a second: what was begun is done."""
-    watched = tuple(processes)
-    end = time.monotonic() + timeout_s
-    while True:
-        before, begun = sum(process.cpu_s() for process in watched), time.monotonic()
-        await asyncio.sleep(0.5)
-        used = (sum(process.cpu_s() for process in watched) - before) / (time.monotonic() - begun)
-        if used < share:
-            return
-        if time.monotonic() > end:
-            raise AssertionError(f"no rest within {timeout_s:g} s: {used:.0%} of a core")
 
 
 def free_port() -> int:

@@ -80,6 +80,14 @@ async def shares(processes: Mapping[str, Process], window_s: float) -> dict[str,
     return {name: (process.cpu_s() - before[name]) / took_s * 100 for name, process in processes.items()}
 
 
+async def at_rest(processes: Mapping[str, Process], percent: float = 5, timeout_s: float = 60) -> None:
+    """Wait until all together take less than so much of a core for half a second: what was begun is done."""
+    end = time.monotonic() + timeout_s
+    while (used := sum((await shares(processes, 0.5)).values())) >= percent:
+        if time.monotonic() > end:
+            raise AssertionError(f"no rest within {timeout_s:g} s: {used:.0f} % of a core")
+
+
 async def rest(url: str, poller: Process, engine: Process, window_s: float) -> Rest:
     """What poller and engine take while nothing happens.
 
