@@ -30,7 +30,7 @@ from services.api.access import Access
 from services.api.documentation import add_documentation
 from services.api.documented import DESCRIPTION, TAGS, described
 from services.api.figures import Figures
-from services.api.guard import CREATES_BY_GET, Guard
+from services.api.guard import Guard, acts_by_get
 from services.api.parameters import refusing_unknown
 from services.api.problems import of_error, of_validation, problem
 from services.api.proxies import Proxies
@@ -116,7 +116,7 @@ def _allowed(request: Request) -> str:
     """All methods of this path: the router names those of its first route only. HEAD is where GET changes nothing."""
     path = getattr(request.scope.get("route"), "path", "")
     methods = {method.upper() for method in request.app.openapi()["paths"].get(path, ())}
-    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods and path != CREATES_BY_GET else set())))
+    return ", ".join(sorted(methods | ({"HEAD"} if "GET" in methods and not acts_by_get(path) else set())))
 
 
 async def _on_fault(request: Request, error: Exception) -> Response:

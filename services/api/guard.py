@@ -27,6 +27,7 @@ THROW_AWAY_S: Final = 5.0
 SIMULATOR_HEADER: Final = "Funswarm-Simulator"
 _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 CREATES_BY_GET: Final = "/create"
+_WAKES_BY_GET: Final = "/api/strategies/"  # as Sablier has it
 _ALWAYS: Final = "/healthz"  # who is busy is alive
 
 
@@ -79,7 +80,7 @@ class Guard:
         try:
             if refusal is not None and "expect" not in headers:  # who sends that waits with the body for our word
                 await _throw_away(receive)
-            if scope["method"] == "HEAD" and refusal is None and scope["path"] != CREATES_BY_GET:
+            if scope["method"] == "HEAD" and refusal is None and not acts_by_get(scope["path"]):
                 await answer_head(self._app, scope, receive, answer)
             else:
                 await (refusal or self._app)(scope, _Limited(receive), answer)
@@ -97,6 +98,11 @@ class Guard:
         challenge = {"WWW-Authenticate": denied.challenge} if denied.challenge else None
         code = Code.FORBIDDEN if denied.status == 403 else denied.reason
         return problem(denied.status, denied.detail, code, challenge)
+
+
+def acts_by_get(path: str) -> bool:
+    """Whether GET has an effect there, against HTTP's custom; HEAD, which must have none, is not answered then."""
+    return path == CREATES_BY_GET or path.startswith(_WAKES_BY_GET)
 
 
 class _Limited:

@@ -30,6 +30,15 @@ async def test_of_a_stream_there_is_the_beginning(http):
     )  # fmt: skip
 
 
+STRATEGIES = [f"/api/strategies/{name}?names=web" for name in ("dynamic", "blocking", "poke")]
+
+
+@pytest.mark.parametrize("path", ["/create", *STRATEGIES])
+async def test_what_acts_by_get_has_no_head_and_says_so(http, client, path):
+    head = await http.head(path)
+    assert (405, False, []) == (head.status_code, "HEAD" in head.headers["allow"], client.submitted)
+
+
 async def test_what_has_no_get_has_no_head(http):
     assert 405 == (await http.head("/v1/services/web/scale")).status_code
 
