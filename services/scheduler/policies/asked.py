@@ -7,6 +7,7 @@ from typing import Any, Final
 import structlog
 
 from funswarm.messages import Problem
+from funswarm.spec_types import RESERVED_LABELS
 from funswarm.state import ServiceState
 from funswarm.units import flag
 from services.scheduler.policies.contract import Direction, Policy
@@ -14,6 +15,7 @@ from services.scheduler.policies.labels import PREFIX, unknown_policies
 
 log = structlog.get_logger(__name__)
 
+_OWN_LABELS: Final = frozenset(RESERVED_LABELS)
 _PAUSES: Final[dict[str, frozenset[Direction]]] = {
     "up": frozenset({"up"}),
     "down": frozenset({"down"}),
@@ -35,8 +37,13 @@ class Asked:
     problems: tuple[Problem, ...]
 
 
+NOTHING_ASKED: Final = Asked({}, frozenset(), frozenset(), {}, needs_tasks=False, needs_all_tasks=False, problems=())
+
+
 def asked_of(service: ServiceState, policies: Sequence[Policy[Any, Any]], *, draining: bool = False) -> Asked:
     """What its labels ask for; `draining`: also of the policies that are asked only while a node is drained."""
+    if not draining and service.labels.keys() <= _OWN_LABELS:  # most services, and each event of them comes here
+        return NOTHING_ASKED
     settings: dict[str, Any] = {}
     problems: list[Problem] = list(unknown_policies(service, frozenset(policy.name for policy in policies)))
     topics: set[str] = set()

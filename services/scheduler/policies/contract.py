@@ -167,7 +167,10 @@ class Policy(ABC, Generic[S, M]):
 
     @abstractmethod
     def parse(self, service: ServiceState) -> Parsed[S]:
-        """The labels as settings; see `labels.read`. Pure; the keys `dry-run` and `pause` are the frame's."""
+        """The labels as settings; see `labels.read`. Pure; the keys `dry-run` and `pause` are the frame's.
+
+        Of a service that has no labels but Funswarm's own two it is not asked, unless it is `while_draining`.
+        """
 
     @abstractmethod
     def decide(self, situation: Situation[S, M]) -> Verdict[M]:

@@ -17,10 +17,11 @@ from funswarm.holds import Hold
 from funswarm.messages import Result
 from funswarm.state import ServiceState
 from services.scheduler.policies import bars
+from services.scheduler.policies.asked import NOTHING_ASKED
 from services.scheduler.policies.bars import Bar, key_of
 from services.scheduler.policies.contract import Ask, Policy, Said, Sent, Situation, Verdict
 from services.scheduler.policies.record import ENDED_S, OWN_PREFIX, Record, hand_of, underway, unseen
-from services.scheduler.policies.world import NOTHING_ASKED, Entry, Known
+from services.scheduler.policies.world import Entry, Known
 
 DEADLINE_S: Final = 60.0
 FAULT_RETRY_S: Final = 60.0

@@ -14,10 +14,9 @@ from funswarm.changes import Changed, Item, Relisted, SnapshotBegin, SnapshotEnd
 from funswarm.messages import Event
 from funswarm.state import AnyState, NodeState, ServiceState, TaskState
 from services.scheduler.plan_node import DRAIN_LABEL
-from services.scheduler.policies.asked import Asked
+from services.scheduler.policies.asked import NOTHING_ASKED, Asked
 from services.scheduler.policies.drain_memory import BASE_LABEL as DRAIN_BASE_LABEL
 
-NOTHING_ASKED: Final = Asked({}, frozenset(), frozenset(), {}, needs_tasks=False, needs_all_tasks=False, problems=())
 ALL: Final = "all"  # among the ids of services whose tasks are needed
 
 
@@ -189,6 +188,8 @@ class Known:
                 del self._topics[topic]
 
     def _sharing(self, service_id: str, name: str) -> set[str]:
+        if not self._topics:
+            return set()
         entry = self._entries.get(service_id)
         topics = {name, *(entry.asked.topics if entry is not None else ())}
         ids = {one for topic in topics for one in self._topics.get(topic, ())}

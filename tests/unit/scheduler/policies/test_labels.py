@@ -1,12 +1,18 @@
 """Labels as settings, and what is wrong with them."""
 
+from unittest.mock import MagicMock
+
 import pytest
 from pydantic import Field
 
+from funswarm.spec_types import RESERVED_LABELS
 from funswarm.state import Value
 from funswarm.units import Duration
 from services.scheduler.policies.asked import asked_of
+from services.scheduler.policies.contract import Parsed
 from services.scheduler.policies.labels import read, unknown_policies
+from services.scheduler.policies.registry import policies
+from services.scheduler.settings import SchedulerSettings
 from tests.builders import a_service
 from tests.floors import Floor
 
@@ -87,3 +93,9 @@ def test_a_parser_that_fails_is_a_problem_of_that_policy_only():
 
     asked = asked_of(a_service(labels={"funswarm.floor": "3"}), [Broken(), Floor()])
     assert ({"floor": 3}, "broken") == (asked.settings, asked.problems[0].source)
+
+
+def test_no_policy_follows_a_service_without_labels_but_funswarms_own():  # so none is asked of it
+    service = a_service(labels=dict.fromkeys(RESERVED_LABELS, "some"))
+    asked = [one for one in policies(MagicMock(), SchedulerSettings("a", "1")) if not one.while_draining]
+    assert {Parsed(None)} == {policy.parse(service) for policy in asked}
