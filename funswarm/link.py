@@ -20,7 +20,7 @@ from nats.aio.msg import Msg
 
 from funswarm.access import Access
 from funswarm.errors import PermanentError, Unavailable
-from funswarm.inbox import Inbox
+from funswarm.inbox import Inbox, subscribe_straight
 from funswarm.nats_client import NatsClient
 
 CONNECT_TIMEOUT_S: Final = 5.0
@@ -212,7 +212,7 @@ class Link:
         self._last_error = None
         self._denied.clear()
         self._replies = f"{self.new_inbox()}."
-        await connection.subscribe(self._replies + "*", cb=self._on_reply)
+        await subscribe_straight(connection, self._replies + "*", self._on_reply)
         self._connection = connection
         self._available.set()
 
@@ -245,7 +245,7 @@ class Link:
             f"NATS does not permit {user} to {doing} {subject}: give it that permission, or use another user"
         )
 
-    async def _on_reply(self, message: Msg) -> None:
+    def _on_reply(self, message: Msg) -> None:
         waiting = self._waiting.get(message.subject.rpartition(".")[2])
         if waiting is not None and not waiting[1].done():
             waiting[1].set_result(message)
