@@ -6,8 +6,8 @@ async with Client() as client:
         print(item)
 """
 
+import secrets
 import ssl
-import uuid
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Self, cast
@@ -181,7 +181,7 @@ class Client(Past):
         Raises:
             Refused: `Code.CONFLICT`, another command has had this id.
         """
-        return await submit(self._link, self._subjects, command, how)
+        return await self._submit(command, how)
 
     async def result(self, command_id: str) -> Result | None:
         """How the command ended; None: not yet, or there is no such command (any more)."""
@@ -300,12 +300,15 @@ class Client(Past):
             InvalidRequest: it cannot be meant.
         """
         fields = {
-            **arguments, "id": uuid.uuid4().hex if how.id is None else how.id, "target": target, "expect": how.expect,
-            "deadline": how.deadline, "dry_run": how.dry_run, "requested_by": how.requested_by or self._name,
-            "namespaces": how.namespaces,
+            **arguments, "id": secrets.token_hex(16) if how.id is None else how.id, "target": target,
+            "expect": how.expect, "deadline": how.deadline, "dry_run": how.dry_run,
+            "requested_by": how.requested_by or self._name, "namespaces": how.namespaces,
         }  # fmt: skip
         try:
             command = kind.model_validate(fields)
         except ValidationError as error:
             raise InvalidRequest(explain(error)) from error
-        return await self.submit(cast("Command", command), how)
+        return await self._submit(cast("Command", command), how, new_id=how.id is None)
+
+    async def _submit(self, command: Command, how: How, *, new_id: bool = False) -> Outcome:
+        return await submit(self._link, self._subjects, command, how, new_id=new_id)

@@ -7,7 +7,6 @@ again: its first result is the answer, if it was the same command (`digest`).
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 from typing import Final
 
 from pydantic import ValidationError
@@ -16,7 +15,6 @@ from pydantic_core import PydanticSerializationError
 from funswarm.commands import COMMANDS, Command
 from funswarm.errors import InvalidRequest, Refused, Unavailable
 from funswarm.how import How
-from funswarm.inbox import Inbox
 from funswarm.jetstream import Ack, last_message, message, publish
 from funswarm.link import Link
 from funswarm.messages import MSG_ID_HEADER, TRACEPARENT_HEADER, Code, Result
@@ -29,31 +27,37 @@ LOOK_INTERVAL_MAX_S: Final = 2.0
 PUBLISH_TRIES: Final = 3
 
 
-async def submit(link: Link, subjects: Subjects, command: Command, how: How) -> Result | Accepted:
+async def submit(
+    link: Link, subjects: Subjects, command: Command, how: How, *, new_id: bool = False
+) -> Result | Accepted:
     """Makes the command durable; waits up to `how.wait_s` for its result, for the second one where `how` says so.
+
+    `new_id`: the id was made for this command, so that no other has had it: what is heard is not compared.
 
     Raises:
         Refused: another command has had this id.
         Unavailable: NATS did not confirm that it keeps the command. It may: ask again with the same id.
     """
-    end = asyncio.get_running_loop().time() + how.wait_s
+    now_s = asyncio.get_running_loop().time
+    end_s, interval_s = now_s() + how.wait_s, LOOK_FIRST_S
     outcome: Result | Accepted = Accepted(command.id)
     inbox = await link.subscribe(subjects.result(command.id))
     try:
-        try:
-            ack = await _publish(link, subjects, command, traceparent_or_new(how.traceparent))
-        except Unavailable as error:
-            way_out = f"ask again with the same id, {command.id!r}: it is done once, also where NATS has it already"
-            raise Unavailable(f"{error}; {way_out}", error.delay_s) from error
+        ack = await _publish(link, subjects, command, traceparent_or_new(how.traceparent))
         if ack.duplicate:
             await _refuse_another(link, subjects, command, ack)
-            if (result := await read_result(link, subjects, command.id)) is not None:
-                outcome = _same(command, result)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout_at(end):
-                news = _news(link, subjects, command, inbox)
-                while not _is_final(outcome, how):
-                    outcome = await anext(news)
+            outcome = await _stored_result(link, subjects, command) or outcome
+        while not _is_final(outcome, how):
+            left_s = max(0.0, end_s - now_s())
+            heard = await inbox.next(min(interval_s, left_s))
+            if heard is not None:
+                result = Result.model_validate_json(heard.data)
+                outcome = result if new_id else _same(command, result)
+            elif left_s <= interval_s:
+                break
+            else:  # it can have been missed
+                outcome = await _looked_up(link, subjects, command, end_s) or outcome
+                interval_s = min(2 * interval_s, LOOK_INTERVAL_MAX_S)
         return outcome
     finally:
         await inbox.close()
@@ -69,14 +73,15 @@ async def _publish(link: Link, subjects: Subjects, command: Command, traceparent
     """Asks again on a lost answer: the Nats-Msg-Id makes that harmless."""
     subject, body = subjects.command(command.verb, command.target), _body(command)
     headers = {MSG_ID_HEADER: command.id, TRACEPARENT_HEADER: traceparent}
-    for _ in range(PUBLISH_TRIES - 1):
-        epoch = link.epoch
+    tries = 0
+    while True:
+        tries, epoch = tries + 1, link.epoch
         try:
             return await publish(link, subjects.commands_stream, subject, body, headers)
-        except Unavailable:
-            if epoch == link.epoch:
-                raise
-    return await publish(link, subjects.commands_stream, subject, body, headers)
+        except Unavailable as error:
+            if epoch == link.epoch or tries == PUBLISH_TRIES:
+                way_out = f"ask again with the same id, {command.id!r}: it is done once, also where NATS has it already"
+                raise Unavailable(f"{error}; {way_out}", error.delay_s) from error
 
 
 def _body(command: Command) -> bytes:
@@ -97,19 +102,22 @@ async def _refuse_another(link: Link, subjects: Subjects, command: Command, ack:
         raise Refused(id_taken(command.id, first), Code.CONFLICT)
 
 
-async def _news(link: Link, subjects: Subjects, command: Command, inbox: Inbox) -> AsyncIterator[Result]:
-    """What is heard of the command, and what RESULTS has of it, looked up now and then: a message can be missed."""
-    interval_s = LOOK_FIRST_S
-    while True:
-        heard = await inbox.next(interval_s)
-        if heard is not None:
-            yield _same(command, Result.model_validate_json(heard.data))
-            continue
-        interval_s = min(2 * interval_s, LOOK_INTERVAL_MAX_S)
-        with contextlib.suppress(Unavailable):  # the command is safe with NATS: go on waiting
-            if (result := await read_result(link, subjects, command.id)) is not None:
-                yield _same(command, result)
-            await _raise_turned_away(link, subjects, command)
+async def _looked_up(link: Link, subjects: Subjects, command: Command, end_s: float) -> Result | None:
+    """What RESULTS has of the command; None: nothing, or NATS does not say until `end_s`. The command is safe with it:
+    one goes on waiting.
+    """
+    with contextlib.suppress(Unavailable, TimeoutError):
+        async with asyncio.timeout_at(end_s):
+            result = await _stored_result(link, subjects, command)
+            if result is None:
+                await _raise_turned_away(link, subjects, command)
+            return result
+    return None
+
+
+async def _stored_result(link: Link, subjects: Subjects, command: Command) -> Result | None:
+    result = await read_result(link, subjects, command.id)
+    return None if result is None else _same(command, result)
 
 
 async def _raise_turned_away(link: Link, subjects: Subjects, command: Command) -> None:

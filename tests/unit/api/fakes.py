@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
-from funswarm.client import DEFAULT, Client
+from funswarm.client import Client
 from funswarm.errors import UnknownObject
 from funswarm.messages import Code, Health, Result, ResultStatus
 from funswarm.tokens import Role, new_token
@@ -91,7 +91,7 @@ class FakeClient(Client):
         self.unavailable = None
         self.feed = FakeFeed()
 
-    async def submit(self, command, how=DEFAULT):
+    async def _submit(self, command, how, *, new_id=False):
         self._check()
         self.submitted.append(command)
         self.waits_s.append(how.wait_s)

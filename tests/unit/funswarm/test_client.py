@@ -15,7 +15,7 @@ class Submitting(Client):
         super().__init__(name="me")
         self.submitted = []
 
-    async def submit(self, command, how=None):
+    async def _submit(self, command, how, *, new_id=False):
         self.submitted.append(command)
 
 
