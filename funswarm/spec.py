@@ -132,9 +132,12 @@ class ServiceFields(Value):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        _refuse_twice("port", ((port.published, port.protocol) for port in self.ports or () if port.published))
-        _refuse_twice("mount of", (mount.target for mount in self.mounts or ()))
-        _refuse_twice("network", (network.name for network in self.networks or ()))
+        if self.ports:
+            _refuse_twice("port", ((port.published, port.protocol) for port in self.ports if port.published))
+        if self.mounts:
+            _refuse_twice("mount of", (mount.target for mount in self.mounts))
+        if self.networks:
+            _refuse_twice("network", (network.name for network in self.networks))
         if self.endpoint_mode == "dnsrr" and any(port.mode == "ingress" for port in self.ports or ()):
             raise ValueError("a port in mode 'ingress' needs endpoint_mode 'vip': use mode 'host' with 'dnsrr'")
         if self.rollback_config and self.rollback_config.failure_action == "rollback":

@@ -13,4 +13,7 @@ def valid_traceparent(received: str | None) -> str | None:
 
 def traceparent_or_new(received: str | None) -> str:
     """`received` where it is a valid `traceparent`, else a new one (the recommendation's rule for invalid ones)."""
-    return valid_traceparent(received) or f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+    if (valid := valid_traceparent(received)) is not None:
+        return valid
+    ids = secrets.token_hex(24)
+    return f"00-{ids[:32]}-{ids[32:]}-01"
