@@ -16,9 +16,10 @@ def containers(policy: Policy, spec: dict[str, Any]) -> Iterator[Finding]:
     """Of the task's container."""
     one = container(spec)
     yield from _capabilities(policy, one)
-    if not policy.privileges:
-        yield from _privileges(part(one, "Privileges"))
-    if policy.no_new_privileges and part(one, "Privileges").get("NoNewPrivileges") is not True:
+    privileges = part(one, "Privileges")
+    if privileges and not policy.privileges:
+        yield from _privileges(privileges)
+    if policy.no_new_privileges and privileges.get("NoNewPrivileges") is not True:
         yield found("privileges", "NoNewPrivileges", "the container can gain privileges", "set NoNewPrivileges")
     yield from _user(policy, one)
     for key, value in part(one, "Sysctls").items():
@@ -37,7 +38,8 @@ def containers(policy: Policy, spec: dict[str, Any]) -> Iterator[Finding]:
     if score < policy.oom_score_min:
         way_out = f"use {policy.oom_score_min} or more"
         yield found("oom-score", "", f"OomScoreAdj {score} spares it before others", way_out, amount=-score)
-    yield from _log(policy, part(spec, "TaskTemplate", "LogDriver"))
+    if driver := part(spec, "TaskTemplate", "LogDriver"):
+        yield from _log(policy, driver)
 
 
 def _capabilities(policy: Policy, one: dict[str, Any]) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ both be the last that fits.
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import replace
 from typing import Final
 
@@ -55,9 +55,9 @@ class Admission:
         if policy is None or case is None:
             yield ()
             return
-        async with AsyncExitStack() as stack:
-            if (namespace := quota_namespace(policy, case)) is not None:
-                await stack.enter_async_context(self._turns)
+        namespace = quota_namespace(policy, case)
+        async with self._turns if namespace is not None else nullcontext():
+            if namespace is not None:
                 case = replace(case, used=await _usage(engine, namespace, case))
             yield await _refusals(engine, policy, case)
 

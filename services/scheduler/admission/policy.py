@@ -5,7 +5,9 @@ door open. What a file leaves out is as without a file: no access to the host, a
 """
 
 import posixpath
-from fnmatch import fnmatchcase
+import re
+from fnmatch import translate
+from functools import lru_cache
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -166,4 +168,9 @@ class Policy(Section):
 
 def matches(text: str, patterns: Patterns) -> bool:
     """Whether one of shell's patterns is of the text; capitals matter."""
-    return any(fnmatchcase(text, one) for one in patterns)
+    return _compiled(patterns).match(text) is not None
+
+
+@lru_cache(maxsize=1024)
+def _compiled(patterns: Patterns) -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, patterns)) or "(?!)")

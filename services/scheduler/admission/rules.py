@@ -62,7 +62,7 @@ def judge(policy: Policy, case: Case) -> tuple[Refusal, ...]:
     exempt = _exempt(policy, case.after)
     new = [one for one in findings(policy, case.after, case.networks) if one.refusal.rule not in exempt]
     old: dict[tuple[str, str], float] = {}
-    for one in findings(policy, case.before, case.networks) if case.before else ():
+    for one in findings(policy, case.before, case.networks) if new and case.before else ():
         old[one.key] = max(one.amount, old.get(one.key, one.amount))
     introduced = [one for one in new if one.key not in old or one.amount > old[one.key]]
     if case.verb != "rollback":  # Swarm's own way back to labels that it had: those of `docker stack deploy` too
@@ -154,6 +154,8 @@ def _namespace(spec: Json) -> str:
 
 
 def _exempt(policy: Policy, spec: Json) -> set[Rule]:
+    if not policy.exemptions:
+        return set()
     name, repository = str(spec.get("Name") or ""), _repository(spec)
     return {
         rule

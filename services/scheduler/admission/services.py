@@ -87,6 +87,8 @@ def label_changes(policy: Policy, before: Json, after: Json) -> Iterator[Finding
         ("", part(before, "Labels"), part(after, "Labels")),
         ("of the containers ", part(container(before), "Labels"), part(container(after), "Labels")),
     ):
+        if old == new:
+            continue
         own = {COMMAND_LABEL, TRACE_LABEL} if not where else set()
         for key in sorted({*old, *new} - own):
             if old.get(key) != new.get(key) and matches(key.casefold(), policy.labels.reserved):
@@ -99,10 +101,9 @@ def numbers(policy: Policy, spec: Json) -> Iterator[Finding]:
     given = mode(spec)
     if not matches(given, policy.modes):
         yield found("modes", given, f"services in mode {given} are not allowed", f"use {', '.join(policy.modes)}")
-    job = part(spec, "Mode", "ReplicatedJob")
-    count = max(replicas(spec) or 0, int(job.get("MaxConcurrent") or 0))
-    if policy.replicas_max is not None and count > policy.replicas_max:
-        way_out = f"at most {policy.replicas_max} are allowed"
+    most = policy.replicas_max
+    if most is not None and (count := _replicas(spec)) > most:
+        way_out = f"at most {most} are allowed"
         yield found("replicas", "", f"{count} replicas of one service are too many", way_out, amount=count)
     resources = part(spec, "TaskTemplate", "Resources")
     yield from _limits(policy, part(resources, "Limits"))
@@ -113,6 +114,11 @@ def numbers(policy: Policy, spec: Json) -> Iterator[Finding]:
                 yield found("generic-resources", what, f"the resource {what.get('Kind')!r} is not allowed", way_out)
 
 
+def _replicas(spec: Json) -> int:
+    job = part(spec, "Mode", "ReplicatedJob")
+    return max(replicas(spec) or 0, int(job.get("MaxConcurrent") or 0))
+
+
 def _limits(policy: Policy, limits: Json) -> Iterator[Finding]:
     caps = policy.resources
     for field, unit, most, scale in (
@@ -120,8 +126,10 @@ def _limits(policy: Policy, limits: Json) -> Iterator[Finding]:
         ("MemoryBytes", "bytes of memory", caps.memory_max, 1),
         ("Pids", "processes", caps.pids_max, 1),
     ):
+        if most is None:
+            continue
         number = limits.get(field) or 0
         given = number / scale if number > 0 else math.inf
-        if most is not None and given > most:
+        if given > most:
             said = f"{given:g} {unit} for a task are too many" if math.isfinite(given) else f"no limit of {unit} is set"
             yield found("resources", field, said, f"set a limit of {most:g} or less", amount=given)
