@@ -25,6 +25,7 @@ from funswarm.errors import FunswarmError, TemporaryError
 from services.bus.answers import Answers, NoAnswer, status
 from services.bus.jetstream import ApiError, call
 from services.bus.link import Link
+from services.bus.removal import ACK, Finished, Removal
 from services.bus.streams import ACK_WAIT_S
 
 _PULL_S: Final = 30
@@ -36,7 +37,7 @@ _HEARTBEAT: Final = "100"
 _PULL_EXPIRED: Final = "408"
 _REACHED: Final = "funswarm-reached"
 _REACHED_MAX: Final = 8
-_ACK, _NAK, _TERM, _PROGRESS = b"+ACK", b"-NAK", b"+TERM", b"+WPI"
+_NAK, _TERM, _PROGRESS = b"-NAK", b"+TERM", b"+WPI"
 
 _log = logging.getLogger(__name__)
 
@@ -61,8 +62,8 @@ class Delivery:
     _owner: "Deliveries" = field(repr=False)
 
     async def ack(self) -> None:
-        """It is done: remove it from the queue."""
-        await self._owner.finish(self, _ACK)
+        """It is done: remove it from the queue, with others that are."""
+        await self._owner.finish(self, ACK)
 
     async def nak(self, delay_s: float = 0.0) -> None:
         """It is not done: hand it out again after `delay_s`."""
@@ -97,6 +98,7 @@ class Deliveries:
         self._failure: FunswarmError | None = None
         self._inbox: Subscription | None = None
         self._reply = ""
+        self._removal = Removal(link, stream)
         self._tasks: list[asyncio.Task[None]] = []
 
     def __aiter__(self) -> AsyncIterator[Delivery]:
@@ -116,13 +118,16 @@ class Deliveries:
         await self._replace()
         self._reply = self._link.inbox.new_subject()
         self._inbox = await self._link.subscribe(self._reply, self._arrived)
-        self._tasks = [asyncio.create_task(self._pull()), asyncio.create_task(self._keep())]
+        self._tasks = [asyncio.create_task(run) for run in (self._pull(), self._keep(), self._removal.run())]
 
     async def close(self) -> None:
         """Hand out no more."""
         for task in self._tasks:
             task.cancel()
         await asyncio.wait(self._tasks)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._removal.flush()
         if self._inbox is not None:
             await self._link.drain(self._inbox, 1.0)
         self._ready.put_nowait(None)
@@ -132,7 +137,10 @@ class Deliveries:
         self._out.pop(delivery.sequence, None)
         if self._wanted == 0:
             self._happened()  # there is room for more
-        await self.tell(delivery, how)
+        if how is ACK and self._is_queue:
+            self._removal.add(Finished(delivery.sequence, delivery.accepted_at, delivery._reply))  # noqa: SLF001
+        else:
+            await self.tell(delivery, how)
 
     async def tell(self, delivery: Delivery, what: bytes) -> None:
         """Tell NATS about a delivery."""
@@ -194,6 +202,7 @@ class Deliveries:
         while True:
             try:
                 await self._link.wait_connected(_PULL_S)
+                self._removal.forget()
                 await call(self._link, f"CONSUMER.CREATE.{self._stream}.{self._name}", self._consumer())
                 self._wanted, self._sound = 0, True
                 while self._sound:
