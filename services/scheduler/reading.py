@@ -6,6 +6,7 @@ The subject is what NATS's permissions are granted for, so a body that says anot
 import base64
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -71,7 +72,9 @@ def read_body(verb: str, body: bytes) -> Command | Malformed:
     if len(body) > COMMAND_BYTES_MAX:
         reason = f"{len(body)} bytes are too many: a command has at most {COMMAND_BYTES_MAX}"
         return Malformed(verb, "", Code.MALFORMED, reason)
-    try:
+    with suppress(ValidationError):
+        return COMMANDS.validate_json(body)
+    try:  # anew, to say what is wrong with it
         raw = json.loads(body)
     except (ValueError, RecursionError) as error:
         return Malformed(verb, "", Code.MALFORMED, f"the body is no JSON: {error}"[:REASON_MAX])

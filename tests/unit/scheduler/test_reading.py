@@ -26,6 +26,11 @@ def test_a_command_is_read():
     assert asked == read(SUBJECTS, SCALE, {}, asked.model_dump_json().encode())
 
 
+def test_json_in_an_encoding_that_only_python_reads_is_read():
+    asked = command("scale", replicas=3)
+    assert asked == read(SUBJECTS, SCALE, {}, asked.model_dump_json().encode("utf-16"))
+
+
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b"[" * 100_000, b"1" * 5000])
 def test_what_is_no_json_is_malformed(body):
     assert Code.MALFORMED == _malformed(body).code
