@@ -26,21 +26,25 @@ def spec_changes(before: dict[str, Any], after: dict[str, Any]) -> tuple[Change,
 
 
 def _walk(path: str, before: Any, after: Any, result: list[Change]) -> None:
-    if before == after:
-        return
     if path.endswith((".ContainerSpec.Env", ".PluginSpec.Env")):
         before, after = _variables(before), _variables(after)
-    if not isinstance(before, dict | None) or not isinstance(after, dict | None):
+    if not (_is_object(before) and _is_object(after)):
         before, after = _without_secrets(path, before), _without_secrets(path, after)
         result.append(Change(path=path, before=_short(before), after=_short(after)))
         return
     old, new = before or {}, after or {}
-    for key in dict.fromkeys([*old, *new]):
-        if path.endswith((".Env", ".LogDriver.Options")):
-            if old.get(key) != new.get(key):
-                result.append(Change(path=f"{path}.{key}", before=_hidden(key, old), after=_hidden(key, new)))
-        elif not (path == "spec.Labels" and key in RESERVED_LABELS):
+    is_secret, ours = path.endswith((".Env", ".LogDriver.Options")), RESERVED_LABELS if path == "spec.Labels" else ()
+    for key in {**old, **new}:
+        if old.get(key) == new.get(key) or key in ours:
+            continue
+        if is_secret:
+            result.append(Change(path=f"{path}.{key}", before=_hidden(key, old), after=_hidden(key, new)))
+        else:
             _walk(f"{path}.{key}", old.get(key), new.get(key), result)
+
+
+def _is_object(value: Any) -> bool:
+    return value is None or isinstance(value, dict)
 
 
 def _without_secrets(path: str, value: Any) -> Any:

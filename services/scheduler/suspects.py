@@ -6,7 +6,7 @@ tried one at a time, each noted before as one more death and cleared afterwards:
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Final
 
 from funswarm.errors import Failed
@@ -28,17 +28,17 @@ class Suspects:
         self._deaths_max = deliveries_max - CROWD
         self._alone = asyncio.Lock()
 
-    @asynccontextmanager
-    async def trying(self, delivery: Delivery, *, reading: bool = False) -> AsyncIterator[None]:
+    def trying(self, delivery: Delivery, *, reading: bool = False) -> AbstractAsyncContextManager[None]:
         """Around what may end the process. `reading`: the try itself is still to come, and may have been the deaths.
 
         Raises:
             Deadly: not again.
             Unavailable: NATS is away.
         """
-        if delivery.inherited < CROWD:
-            yield
-            return
+        return nullcontext() if delivery.inherited < CROWD else self._trying_alone(delivery, reading=reading)
+
+    @asynccontextmanager
+    async def _trying_alone(self, delivery: Delivery, *, reading: bool) -> AsyncIterator[None]:
         async with self._alone:
             deaths = await self._store.deaths(delivery.sequence)
             if deaths >= self._deaths_max:
