@@ -53,7 +53,7 @@ class Policed(Queries):
         """Tells an autoscaled service, by its name, a number or a step to be scaled by. Nothing keeps it.
 
         Raises:
-            Unavailable: no scheduler is active.
+            Unavailable: no scheduler is active, or it does not know the service yet.
             UnknownObject, InvalidRequest: the service is not autoscaled, or not by that.
         """
         subject = self._subjects.gauge(service)

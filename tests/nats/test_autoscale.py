@@ -20,7 +20,6 @@ from services.scheduler.policies.autoscale.agenda import TOGETHER_MIN
 from services.scheduler.policies.autoscale.gauges import NatsGauges
 from services.scheduler.policies.autoscale.policy import Autoscale
 from services.scheduler.policies.autoscale.readers import Readers
-from services.scheduler.settings import SchedulerSettings
 from services.scheduler.store import NatsStore
 from tests.nats.scheduler_scene import Scene, at_work, done
 from tests.prometheus import a_number, prometheus
@@ -44,7 +43,7 @@ async def metrics():
 
 @pytest.fixture
 async def swarm(monkeypatch, metrics):
-    def only_autoscale(bus: Bus, _: SchedulerSettings) -> tuple[Autoscale, ...]:
+    def only_autoscale(bus: Bus, *_: object) -> tuple[Autoscale, ...]:
         return (Autoscale(NatsGauges(bus, Readers(bus, metrics.url))),)
 
     monkeypatch.setattr("services.scheduler.policies.start.policies", only_autoscale)

@@ -6,13 +6,18 @@ from contextlib import asynccontextmanager
 from funswarm.changes import Item, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.client import Client
 from funswarm.commands import Command
+from funswarm.errors import Unavailable
+from funswarm.gauges import Push
 from services.bus.connection import Bus
 from services.bus.policies import PolicyBucket
 from services.scheduler.metrics import Metrics
 from services.scheduler.policies.asked import asked_of
 from services.scheduler.policies.frame import Frame
+from services.scheduler.policies.start import frame_of
 from services.scheduler.policies.telling import Telling
 from services.scheduler.policies.world import Known
+from services.scheduler.settings import SchedulerSettings
+from services.scheduler.store import NatsStore
 from tests.builders import a_service
 from tests.floors import Floor
 from tests.nats.test_policies import memory_of
@@ -144,3 +149,24 @@ async def test_looks_at_many_let_all_else_have_its_turn(bus, client, monkeypatch
         await asyncio.sleep(0)
     work.cancel()
     assert len(looked) < 1000
+
+
+async def test_before_the_services_are_known_it_says_of_none_that_it_is_not_autoscaled(bus, client):
+    store, settings = NatsStore(bus, lambda: True), SchedulerSettings("scheduler-1", "1")
+    frame = frame_of(
+        bus, store, client, settings, metrics=Metrics(), is_active=lambda: True, troubles={}
+    )  # fmt: skip
+
+    async def answer() -> str:
+        try:
+            await client.push("web", Push(value=1))
+        except Unavailable as error:
+            return "" if "no active scheduler" in str(error) else str(error)
+        raise AssertionError("it was taken")
+
+    work = asyncio.create_task(frame.run())
+    try:
+        assert "does not know yet how web is autoscaled" in await until(answer, "an answer")
+    finally:
+        work.cancel()
+        await asyncio.wait({work})

@@ -3,6 +3,8 @@
 docs/decisions/0013 says why in this order. Before all of them come a hold, and whoever wrote the service by hand.
 """
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from services.bus.connection import Bus
@@ -24,9 +26,12 @@ from services.scheduler.policies.wake_sessions import SessionBook
 from services.scheduler.settings import SchedulerSettings
 
 
-def policies(bus: Bus, settings: SchedulerSettings) -> tuple[Policy[Any, Any], ...]:
-    """New ones, for one time of being active: a policy may have I/O of its own."""
+def policies(
+    bus: Bus, settings: SchedulerSettings, may_follow: Callable[[str, str], bool]
+) -> tuple[Policy[Any, Any], ...]:
+    """New ones, for one time of being active: a policy may have I/O of its own. `may_follow`: as `Known.may_follow`."""
     sessions = SessionBook(SessionBucket(bus))
+    gauges = NatsGauges(bus, Readers(bus, settings.prometheus_url), may_follow=partial(may_follow, Autoscale.name))
     return (
         Drain(),
         Rebalance(daily(settings.rebalance_window), settings.rebalance_at_once),
@@ -35,6 +40,6 @@ def policies(bus: Bus, settings: SchedulerSettings) -> tuple[Policy[Any, Any], .
         Group(),
         Cron(),
         Wake(sessions),
-        Autoscale(NatsGauges(bus, Readers(bus, settings.prometheus_url)), sessions),
+        Autoscale(gauges, sessions),
         Keep(bus),
     )

@@ -28,8 +28,8 @@ def frame_of(
     troubles: dict[str, str],
 ) -> Frame:
     """A frame that is not at work yet. `client`: reads the feed."""
-    all_of_them = policies(bus, settings)
     world = Known(lambda service, draining: asked_of(service, all_of_them, draining=draining))
+    all_of_them = policies(bus, settings, world.may_follow)
     sources = ["policies", *(policy.name for policy in all_of_them)]
 
     async def submit(command: Command) -> None:

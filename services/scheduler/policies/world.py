@@ -70,6 +70,11 @@ class Known:
     def entry(self, name: str) -> Entry | None:
         return self._entries.get(self._ids.get(name, ""))
 
+    def may_follow(self, policy: str, name: str) -> bool:
+        """Whether that policy follows that service, as far as is known yet: it may while not all services are."""
+        entry = self.entry(name)
+        return policy in entry.asked.settings if entry is not None else not self.complete
+
     def followed(self) -> list[str]:
         """The names of all services that a policy follows."""
         return [entry.state.name for entry in self._entries.values() if entry.asked.settings]

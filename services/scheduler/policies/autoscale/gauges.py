@@ -16,7 +16,7 @@ from typing import Final
 import structlog
 from pydantic import ValidationError
 
-from funswarm.errors import FunswarmError, InvalidRequest, UnknownObject
+from funswarm.errors import FunswarmError, InvalidRequest, Unavailable, UnknownObject
 from funswarm.gauges import Usage, read_push
 from funswarm.subjects import untoken
 from services.bus.connection import Bus
@@ -41,12 +41,23 @@ Touch = Callable[[set[str]], None]
 
 
 class NatsGauges:
-    """`run` it; what was measured is had at once. One for each time of being active."""
+    """`run` it; what was measured is had at once. One for each time of being active.
 
-    def __init__(self, bus: Bus, reader: Reader, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+    `may_follow`: whether a service of that name may be autoscaled, though `wants` has not said so yet.
+    """
+
+    def __init__(
+        self,
+        bus: Bus,
+        reader: Reader,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        *,
+        may_follow: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._bus = bus
         self._reader = reader
         self._clock = clock
+        self._may_follow = may_follow
         self._wanted: dict[str, tuple[Settings, float]] = {}  # by service; when it was asked for last
         self._asking: dict[Question, set[str]] = {}  # the services that want to know
         self._answers: dict[Question, Sample] = {}
@@ -88,9 +99,12 @@ class NatsGauges:
 
         Raises:
             InvalidRequest: it is neither, or the service is not scaled by it.
+            Unavailable: whether and how it is autoscaled is not known yet.
             UnknownObject: no service of that name is autoscaled.
         """
         push, wanted = read_push(body), self._wanted.get(name)
+        if wanted is None and self._may_follow(name):
+            raise Unavailable(f"the active scheduler does not know yet how {name} is autoscaled: try again in a moment")
         if wanted is None:
             raise UnknownObject(f"there is no autoscaled service {name!r}: label it funswarm.autoscale.enable=true")
         triggers, now = wanted[0].triggers, self._clock()

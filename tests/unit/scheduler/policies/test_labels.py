@@ -97,5 +97,5 @@ def test_a_parser_that_fails_is_a_problem_of_that_policy_only():
 
 def test_no_policy_follows_a_service_without_labels_but_funswarms_own():  # so none is asked of it
     service = a_service(labels=dict.fromkeys(RESERVED_LABELS, "some"))
-    asked = [one for one in policies(MagicMock(), SchedulerSettings("a", "1")) if not one.while_draining]
+    asked = [one for one in policies(MagicMock(), SchedulerSettings("a", "1"), MagicMock()) if not one.while_draining]
     assert {Parsed(None)} == {policy.parse(service) for policy in asked}

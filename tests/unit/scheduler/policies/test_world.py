@@ -38,6 +38,16 @@ def test_a_change_touches_the_service():
     assert 2 == seen(world).replicas
 
 
+def test_a_policy_may_follow_any_service_until_all_are_known():
+    world = a_world([])
+    world.take(Relisted("a test"))
+    assert world.may_follow("floor", "web")
+    for item in (SnapshotBegin(), Snapshotted(a_service()), Snapshotted(a_service("kept", labels=LABELS))):
+        world.take(item)
+    world.take(SnapshotEnd(1))
+    assert [False, True, False] == [world.may_follow("floor", name) for name in ("web", "kept", "gone")]
+
+
 def test_a_removed_service_is_gone():
     world = a_world([a_service()])
     world.take(a_change(a_service(), None))

@@ -144,6 +144,12 @@ def test_a_push_that_nobody_is_scaled_by_is_refused():
         gauges(web=LAG).pushed("web", b"1")
 
 
+def test_a_push_for_what_is_not_known_yet_is_not_refused_for_good():
+    made = NatsGauges(None, Reads(), may_follow=lambda name: name == "web")  # type: ignore[arg-type]  # no NATS in it
+    with pytest.raises(Unavailable, match="does not know yet how web is autoscaled"):
+        made.pushed("web", b"1")
+
+
 def test_what_tasks_use_is_kept_by_task():
     made = gauges()
     made.used(b'{"tasks": {"t1": {"processors": 0.5, "memory_bytes": 1000}}}')
