@@ -19,7 +19,7 @@ from services.engine.asking import Asking, an_object, decoded, versioned
 from services.engine.connection import Answer, Request, socket_path
 from services.engine.elements import Misunderstood
 from services.engine.errors import is_ambiguous
-from services.engine.events import CONTAINER, SERVICE_LABEL, EventStream
+from services.engine.events import CONTAINER, SERVICE_LABEL, EventStream, LocalStream, ThreadedStream
 from services.engine.local import Local
 from services.engine.objects import Objects
 from services.engine.settings import EngineSettings
@@ -138,7 +138,14 @@ class Engine:
         settings = self._asking.settings
         query = {"filters": json.dumps(filters)}
         request = Request("read the engine's events", "GET", "/events", settings.stream_idle_max_s, query)
-        return EventStream(lambda: self._asking.stream(request), kinds, settings.timeout_s)
+        if self._local is None:
+            return ThreadedStream(lambda: self._asking.stream(request), kinds, settings.timeout_s)
+        return LocalStream(lambda accepted, take: self._follow(request, accepted, take), kinds, settings.timeout_s)
+
+    async def _follow(self, request: Request, accepted: Callable[[], None], take: Callable[[bytes], None]) -> None:
+        if self._local is not None:
+            version = self._asking.api_version or await self._threads.run(self._asking.negotiate)
+            self._asking.good(await self._local.follow(versioned(request, version), accepted, take), request.what)
 
     async def usage(self) -> dict[str, Counters]:
         """What the containers of tasks on this engine's node have used so far, by the task's id."""

@@ -1,4 +1,4 @@
-"""The engine's event stream: hints that something happened, read in a thread of its own.
+"""The engine's event stream: hints that something happened, read on the event loop or in a thread of its own.
 
 Only a hint, never the truth: the engine drops events silently, and Swarm tells nothing of tasks. A stream ends with the
 reason, however it ends (end of the body, broken, silent for too long, not understood, too slow a reader); who reads it
@@ -8,7 +8,7 @@ then lists everything and opens another.
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
@@ -25,6 +25,9 @@ HINTS_MAX: Final = 10_000
 CONTAINER: Final = "container"
 SERVICE_LABEL: Final = "com.docker.swarm.service.id"  # Swarm's own, on its tasks' containers
 
+Follow = Callable[[Callable[[], None], Callable[[bytes], None]], Awaitable[None]]
+_NO_EVENTS: Final = (ValueError, TypeError, AttributeError)
+
 
 @dataclass(frozen=True, slots=True)
 class Hint:
@@ -38,24 +41,19 @@ class Hint:
 
 
 class EventStream:
-    """An async iterator of `Hint`s, made by `Engine.events`.
+    """An async iterator of `Hint`s, made by `Engine.events`: what both ways to read one have.
 
     Ends by raising `Unavailable` with the reason; after `close` simply ends.
     """
 
-    def __init__(self, connect: Callable[[], BaseHTTPResponse], kinds: Sequence[str], open_timeout_s: float) -> None:
-        """`connect` blocks: it opens the stream and answers when the engine has accepted it, or raises."""
-        self._connect = connect
-        self._kinds = frozenset(kinds)
+    def __init__(self, kinds: Sequence[str], open_timeout_s: float) -> None:
+        self._kinds: Final = frozenset(kinds)
         self._open_timeout_s = open_timeout_s
-        self._loop = asyncio.get_running_loop()
-        self._hints: asyncio.Queue[Hint | None] = asyncio.Queue()
-        self._opened: asyncio.Future[None] = self._loop.create_future()
+        self._loop: Final = asyncio.get_running_loop()
+        self._hints: Final[asyncio.Queue[Hint | None]] = asyncio.Queue()
+        self._opened: Final[asyncio.Future[None]] = self._loop.create_future()
         self._reason: FunswarmError | None = None
-        self._response: BaseHTTPResponse | None = None
-        self._closed = threading.Event()
-        self._lock = threading.Lock()
-        threading.Thread(target=self._read, name="engine-events", daemon=True).start()
+        self._closed: Final = threading.Event()
 
     async def opened(self) -> None:
         """Waits until the engine streams: what happens from now on is hinted.
@@ -89,45 +87,10 @@ class EventStream:
         self._call(self._end, Unavailable("the event stream was closed"))
 
     def _hang_up(self) -> None:
-        """Wakes the reading thread: it finds the end of the stream and cleans up."""
-        with self._lock:
-            response = self._response
-        if response is not None:
-            with suppress(ValueError, RuntimeError, OSError):  # its connection is gone already
-                response.shutdown()
+        """Reads no more."""
+        raise NotImplementedError
 
-    def _read(self) -> None:
-        reason: FunswarmError = Unavailable("the reader of the engine's events failed")
-        try:
-            with self._connect() as response:
-                with self._lock:
-                    self._response = response
-                if not self._closed.is_set():
-                    self._call(self._open)
-                    reason = self._read_all(response)
-        except FunswarmError as error:
-            reason = error
-        finally:
-            with self._lock:
-                self._response = None
-            self._call(self._end, reason)
-
-    def _read_all(self, response: BaseHTTPResponse) -> FunswarmError:
-        """Reads to the end, and why it ended."""
-        try:
-            for lines in _lines(response):
-                hints = [hint for line in lines if (hint := understood_hint(line, self._kinds)) is not None]
-                if hints:
-                    self._call(self._give, hints)
-        except (ValueError, TypeError, AttributeError) as error:
-            return Unavailable(f"the engine's event stream is not understood: {error}")
-        except urllib3.exceptions.ReadTimeoutError:
-            return Unavailable("the engine's event stream was silent for too long")
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            return Unavailable(f"the engine's event stream broke: {plain(error)}")
-        return Unavailable("the engine ended its event stream")
-
-    def _call(self, call: Callable[..., None], *arguments: Any) -> None:
+    def _call(self, call: Callable[..., object], *arguments: Any) -> None:
         with suppress(RuntimeError):  # the event loop is closed: nobody is there to be told
             self._loop.call_soon_threadsafe(call, *arguments)
 
@@ -154,18 +117,107 @@ class EventStream:
             self._opened.exception()  # nobody has to ask for it
 
 
-def _lines(response: BaseHTTPResponse) -> Iterator[list[bytes]]:
-    """Whole lines as they come, several at a time.
+class LocalStream(EventStream):
+    """One that is read on the event loop: at a fraction of a thread's cost for each event."""
+
+    def __init__(self, follow: Follow, kinds: Sequence[str], open_timeout_s: float) -> None:
+        """`follow` opens the stream and calls back: when it is accepted, and with what comes, until it ends."""
+        super().__init__(kinds, open_timeout_s)
+        self._rest = b""
+        self._task: Final = self._loop.create_task(self._read(follow))
+
+    def _hang_up(self) -> None:
+        self._call(self._task.cancel)
+
+    async def _read(self, follow: Follow) -> None:
+        reason: FunswarmError = Unavailable("the engine ended its event stream")
+        try:
+            await follow(self._open, self._take)
+        except FunswarmError as error:
+            reason = error
+        self._end(reason)
+
+    def _take(self, data: bytes) -> None:
+        try:
+            lines, self._rest = _cut(self._rest + data)
+            hints = _understood(lines, self._kinds)
+        except _NO_EVENTS as error:
+            self._end(_not_understood(error))
+            self._hang_up()
+        else:
+            self._give(hints)
+
+
+class ThreadedStream(EventStream):
+    """One that is read in a thread."""
+
+    def __init__(self, connect: Callable[[], BaseHTTPResponse], kinds: Sequence[str], open_timeout_s: float) -> None:
+        """`connect` blocks: it opens the stream and answers when the engine has accepted it, or raises."""
+        super().__init__(kinds, open_timeout_s)
+        self._connect = connect
+        self._response: BaseHTTPResponse | None = None
+        self._lock: Final = threading.Lock()
+        threading.Thread(target=self._read, name="engine-events", daemon=True).start()
+
+    def _hang_up(self) -> None:
+        """Wakes the reading thread: it finds the end of the stream and cleans up."""
+        with self._lock:
+            response = self._response
+        if response is not None:
+            with suppress(ValueError, RuntimeError, OSError):  # its connection is gone already
+                response.shutdown()
+
+    def _read(self) -> None:
+        reason: FunswarmError = Unavailable("the reader of the engine's events failed")
+        try:
+            with self._connect() as response:
+                with self._lock:
+                    self._response = response
+                if not self._closed.is_set():
+                    self._call(self._open)
+                    reason = self._read_all(response)
+        except FunswarmError as error:
+            reason = error
+        finally:
+            with self._lock:
+                self._response = None
+            self._call(self._end, reason)
+
+    def _read_all(self, response: BaseHTTPResponse) -> FunswarmError:
+        """Reads to the end, and why it ended."""
+        rest = b""
+        try:
+            while data := response.read1(READ_BYTES):
+                lines, rest = _cut(rest + data)
+                if hints := _understood(lines, self._kinds):
+                    self._call(self._give, hints)
+        except _NO_EVENTS as error:
+            return _not_understood(error)
+        except urllib3.exceptions.ReadTimeoutError:
+            return Unavailable("the engine's event stream was silent for too long")
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            return Unavailable(f"the engine's event stream broke: {plain(error)}")
+        return Unavailable("the engine ended its event stream")
+
+
+def _cut(data: bytes) -> tuple[list[bytes], bytes]:
+    """The whole lines, and the rest.
 
     Raises:
         ValueError: a line is longer than `LINE_BYTES_MAX`.
     """
-    rest = b""
-    while data := response.read1(READ_BYTES):
-        *lines, rest = (rest + data).split(b"\n")
-        if len(rest) > LINE_BYTES_MAX:
-            raise ValueError(f"a line of more than {LINE_BYTES_MAX} bytes")
-        yield lines
+    *lines, rest = data.split(b"\n")
+    if len(rest) > LINE_BYTES_MAX:
+        raise ValueError(f"a line of more than {LINE_BYTES_MAX} bytes")
+    return lines, rest
+
+
+def _understood(lines: Iterable[bytes], kinds: frozenset[str]) -> list[Hint]:
+    return [hint for line in lines if (hint := understood_hint(line, kinds)) is not None]
+
+
+def _not_understood(error: Exception) -> Unavailable:
+    return Unavailable(f"the engine's event stream is not understood: {error}")
 
 
 def understood_hint(line: bytes, kinds: frozenset[str]) -> Hint | None:

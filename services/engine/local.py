@@ -1,17 +1,23 @@
 """HTTP to an engine on a unix socket, on the event loop itself: for the calls that a command waits for. I/O.
 
-Through a thread and urllib3 a call costs three times as much of our processor time. Everything else (TCP, TLS, SSH,
-lists, streams) goes through `connection`, and so does agreeing on the API's version. httptools parses (uvicorn's, too).
+Through a thread and urllib3 a call costs three times as much of our processor time, and an event that is streamed five
+times. Everything else (TCP, TLS, SSH, full lists) goes through `connection`, and so does agreeing on the API's version.
+httptools parses (uvicorn's, too).
 """
 
 import asyncio
-from typing import Final, cast
+from collections.abc import Callable
+from typing import Final, TypeVar, cast
 
 import httptools
 
 from funswarm.errors import Failed, FunswarmError, Unavailable
 from services.engine.connection import CONNECT_TIMEOUT_S, Answer, Request, away
 from services.engine.settings import EngineSettings
+
+PAUSE_S: Final = 0.01  # after what came of a stream: in a burst its events come together
+
+L = TypeVar("L", bound="_Line")
 
 
 class Local:
@@ -44,6 +50,20 @@ class Local:
             raise away(self._settings, error) from error
         return answer
 
+    async def follow(self, request: Request, accepted: Callable[[], None], take: Callable[[bytes], None]) -> Answer:
+        """A request whose answer comes bit by bit, at most `timeout_s` apart: `accepted` if it is a good one, then
+        `take` with each bit. Returns at its end, or with a refusal.
+        """
+        try:
+            line = await self._connected(_Stream(self._settings.body_max_bytes, accepted, take, request.timeout_s))
+            try:
+                return await line.ask(_message(request), request.what)
+            finally:
+                line.hang_up()
+                self._lines.discard(line)
+        except OSError as error:
+            raise away(self._settings, error) from error
+
     def close(self) -> None:
         """No further calls; the open ones fail."""
         self._closed = True
@@ -57,9 +77,13 @@ class Local:
             if (line := self._idle.pop()).is_free:  # the engine may have hung up
                 return line
             self._done_with(line)
+        return await self._connected(_Line(self._settings.body_max_bytes))
+
+    async def _connected(self, line: L) -> L:
+        if self._closed:
+            raise Unavailable("the connection to the engine was closed")
         async with asyncio.timeout(CONNECT_TIMEOUT_S):
-            make = asyncio.get_running_loop().create_unix_connection
-            _, line = await make(lambda: _Line(self._settings.body_max_bytes), self._path)
+            await asyncio.get_running_loop().create_unix_connection(lambda: line, self._path)
         self._lines.add(line)
         return line
 
@@ -142,6 +166,57 @@ class _Line(asyncio.Protocol):
     def _fail(self, error: FunswarmError | Exception) -> None:
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(error)
+
+
+class _Stream(_Line):
+    """One connection, for one answer that comes bit by bit."""
+
+    def __init__(
+        self, body_max_bytes: int, accepted: Callable[[], None], take: Callable[[bytes], None], idle_max_s: float
+    ) -> None:
+        super().__init__(body_max_bytes)
+        self._accepted = accepted
+        self._take = take
+        self._idle_max_s = idle_max_s
+        self._is_good = False
+        self._idle: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        self._wait_for_more()
+
+    def data_received(self, data: bytes) -> None:
+        self._wait_for_more()
+        super().data_received(data)
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+            asyncio.get_running_loop().call_later(PAUSE_S, self._read_on)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        super().connection_lost(exc)
+
+    def on_headers_complete(self) -> None:
+        self._is_good = self._parser.get_status_code() < 300
+        if self._is_good:
+            self._accepted()
+
+    def on_body(self, part: bytes) -> None:
+        if self._is_good:
+            self._take(part)
+        else:
+            super().on_body(part)
+
+    def _wait_for_more(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+        silent = Unavailable(f"{self._what}: the engine was silent for too long")
+        self._idle = asyncio.get_running_loop().call_later(self._idle_max_s, self._fail, silent)
+
+    def _read_on(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
 
 
 def _message(request: Request) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import queue
+from collections.abc import Callable
 from typing import Any, Self, cast
 
 import pytest
@@ -10,7 +11,7 @@ import urllib3
 from urllib3 import BaseHTTPResponse
 
 from funswarm.errors import Unavailable
-from services.engine.events import HINTS_MAX, EventStream, Hint, understood_hint
+from services.engine.events import HINTS_MAX, EventStream, Hint, LocalStream, ThreadedStream, understood_hint
 from tests.waiting import until
 
 KINDS = frozenset({"service", "node"})
@@ -56,7 +57,7 @@ def a_stream(*fed: bytes | Exception) -> tuple[EventStream, FakeResponse]:
     response = FakeResponse()
     for data in fed:
         response.fed.put(data)
-    return EventStream(lambda: cast("BaseHTTPResponse", response), ("service", "node"), 60.0), response
+    return ThreadedStream(lambda: cast("BaseHTTPResponse", response), ("service", "node"), 60.0), response
 
 
 async def reason_of(stream: EventStream) -> str:
@@ -134,7 +135,7 @@ async def test_an_engine_that_is_away_is_told_by_opening():
     def away() -> BaseHTTPResponse:
         raise Unavailable("the engine is away")
 
-    stream = EventStream(away, ("service",), 60.0)
+    stream = ThreadedStream(away, ("service",), 60.0)
     with pytest.raises(Unavailable, match="is away"):
         await stream.opened()
     assert "the engine is away" == await reason_of(stream)
@@ -143,7 +144,7 @@ async def test_an_engine_that_is_away_is_told_by_opening():
 async def test_a_stream_that_does_not_open_in_time_is_closed():
     gate: queue.Queue[Any] = queue.Queue()
     response = FakeResponse()
-    stream = EventStream(gate.get, ("service",), 0.01)
+    stream = ThreadedStream(gate.get, ("service",), 0.01)
     with pytest.raises(Unavailable, match="opened no event stream"):
         await stream.opened()
     gate.put(response)
@@ -169,3 +170,50 @@ def test_a_task_s_container_hints_at_its_service():
 
 def test_a_container_of_no_service_is_no_hint():
     assert understood_hint(container({"name": "alone"}), frozenset({"container"})) is None
+
+
+async def a_local_stream(*bits: bytes) -> LocalStream:
+    async def follow(accepted: Callable[[], None], take: Callable[[bytes], None]) -> None:
+        accepted()
+        for bit in bits:
+            take(bit)
+
+    stream = LocalStream(follow, ("service", "node"), 60.0)
+    await stream.opened()
+    return stream
+
+
+async def test_on_the_event_loop_too_hints_come_however_the_bytes_are_cut():
+    body = line() + b"\n" + line(Action="remove")
+    stream = await a_local_stream(body[:5], body[5:90], body[90:])
+    assert ["update", "remove"] == [(await anext(stream)).action, (await anext(stream)).action]
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [(b"", "ended its event stream"), (b"garbage\n", "not understood"), (b"x" * (2 << 20), "not understood")],
+)
+async def test_on_the_event_loop_too_a_stream_ends_with_its_reason_after_all_hints(last, expected):
+    stream = await a_local_stream(line(), last)
+    assert HINT == await anext(stream)
+    assert expected in await reason_of(stream)
+
+
+async def test_on_the_event_loop_too_a_closed_stream_simply_ends():
+    async def follow(accepted: Callable[[], None], _: Callable[[bytes], None]) -> None:
+        accepted()
+        await asyncio.Event().wait()
+
+    stream = LocalStream(follow, ("service",), 60.0)
+    await stream.opened()
+    asyncio.get_running_loop().call_soon(stream.close)
+    assert [] == [hint async for hint in stream]
+    await until(stream._task.done, "it reads no more")
+
+
+async def test_on_the_event_loop_too_an_engine_that_is_away_is_told_by_opening():
+    async def follow(_: Callable[[], None], __: Callable[[bytes], None]) -> None:
+        raise Unavailable("the engine is away")
+
+    with pytest.raises(Unavailable, match="is away"):
+        await LocalStream(follow, ("service",), 60.0).opened()

@@ -15,6 +15,9 @@ CHUNKED = b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n{  \r
 LAST = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\n{}"
 HALF = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n{"
 HANG_UP = b""
+STREAM = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\na\n\r\n2\r\nb\n\r\n"
+END = b"0\r\n\r\n"
+REFUSED = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 2\r\n\r\n{}"
 GET = Request("read it", "GET", "/it", 60.0)
 
 
@@ -25,9 +28,11 @@ class Peer:
         self.answers = answers
         self.asked: list[bytes] = []
         self.lines = 0
+        self.last: asyncio.StreamWriter | None = None
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.lines += 1
+        self.last = writer
         while self.answers:
             try:
                 self.asked.append(await reader.readuntil(b"\r\n\r\n"))
@@ -151,3 +156,51 @@ async def test_after_the_end_nothing_is_asked(peer):
 )
 def test_a_unix_socket_is_known_by_its_address(host, path):
     assert path == socket_path(EngineSettings(host))
+
+
+async def followed(local: Local, request: Request = GET) -> tuple[Answer, list[bytes | None]]:
+    """The answer, and what came: None for that it was accepted, then its bits."""
+    came: list[bytes | None] = []
+    answer = await local.follow(request, lambda: came.append(None), came.append)
+    return answer, came
+
+
+async def test_a_streams_bits_come_once_it_is_accepted(peer):
+    local, _ = await peer(STREAM + END)
+    assert (Answer(200, b""), [None, b"a\n", b"b\n"]) == await followed(local)
+
+
+async def test_a_refused_stream_is_an_answer(peer):
+    local, _ = await peer(REFUSED)
+    assert (Answer(503, b"{}"), []) == await followed(local)
+
+
+async def test_a_stream_that_is_silent_is_an_engine_that_is_away(peer):
+    local, _ = await peer(STREAM, OK)
+    with pytest.raises(Unavailable, match="silent for too long"):
+        await followed(local, Request("read it", "GET", "/it", 0.05))
+
+
+async def test_a_stream_that_is_cut_off_is_an_engine_that_is_away(peer):
+    local, _ = await peer(HALF)
+    with pytest.raises(Unavailable, match="cut off"):
+        await followed(local)
+
+
+async def test_closing_ends_a_stream(peer):
+    local, _ = await peer(STREAM, OK)
+    with pytest.raises(Unavailable, match="closed"):
+        await local.follow(GET, local.close, lambda _: None)
+
+
+async def test_a_stream_that_comes_bit_by_bit_is_read_to_its_end(peer):
+    local, server = await peer(STREAM, OK)
+    came: list[bytes] = []
+
+    def take(bit: bytes) -> None:
+        came.append(bit)
+        if bit == b"b\n":
+            server.last.write(b"2\r\nc\n\r\n" + END)
+
+    await local.follow(GET, lambda: None, take)
+    assert [b"a\n", b"b\n", b"c\n"] == came
