@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-STEP_S: Final = 0.025
-STEPS_MAX: Final = 10
+STEP_S: Final = 0.05
+STEPS_MAX: Final = 5
 FEW: Final = 4  # of fewer in a step, waiting on would not make a batch
 
 

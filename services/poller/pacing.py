@@ -3,6 +3,7 @@
 * `Due`: an ordered set of keys to be worked off, each at most at the rate of its token bucket.
 * `ListPace`: when the next full list is due, so that lists take a fixed share of time.
 * `Moving`: the services whose tasks are polled, and which of them are due.
+* `Turns`: when to do next what costs as much for many as for one.
 * `Backoff`: waits between attempts.
 """
 
@@ -17,6 +18,8 @@ from services.poller.known import Key
 BURST: Final = 20.0
 RATE_PER_S: Final = 10.0
 GAP_MAX_S: Final = 5.0
+TURNS: Final = 8.0
+TURNS_PER_S: Final = 25.0
 
 
 class Due:
@@ -82,6 +85,23 @@ class Due:
 
     def __len__(self) -> int:
         return len(self._first) + len(self._tasks) + len(self._held)
+
+
+@dataclass(slots=True)
+class Turns:
+    """Turns at what costs about as much for many as for one: `TURNS` at once, `TURNS_PER_S` in the long run.
+
+    So what comes after quiet goes at once, and what comes in a burst goes together.
+    """
+
+    left: float = TURNS
+    as_of: float = 0.0
+
+    def wait_s(self, now: float) -> float:
+        """Take the next turn: how long until then, 0 now."""
+        self.left = min(TURNS, self.left + (now - self.as_of) * TURNS_PER_S) - 1
+        self.as_of = now
+        return max(0.0, -self.left / TURNS_PER_S)
 
 
 @dataclass(slots=True)

@@ -29,7 +29,7 @@ from services.poller.known import Key, Known
 from services.poller.metrics import Metrics
 from services.poller.motion import is_settled
 from services.poller.outgoing import cut, outgoing, traceparent_of
-from services.poller.pacing import Backoff, Due
+from services.poller.pacing import Backoff, Due, Turns
 from services.poller.restore import SEQUENCE_HEADER
 from services.poller.view import View
 from services.poller.waking import Waking
@@ -70,6 +70,7 @@ class Publisher:
         self._since: Final = datetime.now(UTC)
         self._too_large: Final[set[Key]] = set()  # published as stubs
         self._owed: Final = Due()
+        self._turns: Final = Turns()
         self._woken: Final = Waking()
         self._behind: Final = behind  # keys whose value in the bucket is yet to follow the event of this sequence
         self._behind_woken: Final = Waking()
@@ -89,16 +90,14 @@ class Publisher:
             Superseded: another poller wrote: this one is no longer the active one.
         """
         while True:
+            while (wait_s := self._owed.wait_s(time.monotonic())) != 0:
+                await self._woken.wait(wait_s)
+            await asyncio.sleep(self._turns.wait_s(time.monotonic()))
             keys = self._owed.take(KEYS_MAX, time.monotonic())
-            if not keys:
-                await self._woken.wait(self._owed.wait_s(time.monotonic()))
-                continue
             now = datetime.now(UTC)
             events = [event for key in keys for event in self._differences(key, now)]
             if events:
                 await self._publish(journal, events)
-            else:
-                await asyncio.sleep(0)  # others have their turn
 
     async def run_states(self, bucket: StateBucket) -> None:
         """Write the states behind the events, in their order, for ever; what was overtaken is written once.

@@ -14,15 +14,12 @@ from funswarm.errors import FunswarmError, PermanentError
 from services.poller.engine_link import EngineLink
 from services.poller.known import Key
 from services.poller.lists import Lists
-from services.poller.pacing import Cost, Due
+from services.poller.pacing import Cost, Due, Turns
 from services.poller.view import View
 from services.poller.waking import Waking
 
 PARALLEL: Final = 4
 MANY: Final = 50  # services in one read: their ids are in its URL
-GATHER_S: Final = (
-    0.01  # for others, while something is being read: each read costs the engine and us more than an object
-)
 
 _log = structlog.get_logger()
 
@@ -37,7 +34,7 @@ class Reader:
         self._wanted: Final = Due()
         self._woken: Final = Waking()
         self._free: Final = asyncio.Semaphore(PARALLEL)
-        self._under_way = 0
+        self._turns: Final = Turns()  # each read costs the engine and us more than an object
         self._cost: Final = Cost(0.002)
 
     def want(self, key: Key) -> None:
@@ -50,10 +47,8 @@ class Reader:
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._something()
-                if self._under_way:
-                    await asyncio.sleep(GATHER_S)
+                await asyncio.sleep(self._turns.wait_s(time.monotonic()))
                 await self._free.acquire()
-                self._under_way += 1
                 bulk = self._bulk()
                 is_bulk = len(self._wanted) > bulk
                 keys = self._wanted.take(bulk if is_bulk else MANY, time.monotonic())
@@ -88,7 +83,6 @@ class Reader:
             self._link.failed(error)
             self._lists.request("read failed")
         finally:
-            self._under_way -= 1
             self._free.release()
 
     async def _read_services(self, ids: list[str]) -> None:

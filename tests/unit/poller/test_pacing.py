@@ -4,7 +4,7 @@ from itertools import pairwise
 
 import pytest
 
-from services.poller.pacing import BURST, FASTEST, SLOWER, Backoff, Due, ListPace, Moving
+from services.poller.pacing import BURST, FASTEST, SLOWER, TURNS, TURNS_PER_S, Backoff, Due, ListPace, Moving, Turns
 
 WEB = ("service", "web")
 TASK = ("task", "t1")
@@ -232,3 +232,22 @@ def test_a_dropped_service_is_no_longer_polled():
     moving.drop("unknown")
 
     assert (0, (0, [])) == (len(moving), moving.due(1001.0, (0,)))
+
+
+def test_turns_after_quiet_are_at_once():
+    turns = Turns()
+    assert [0.0] * int(TURNS) == [turns.wait_s(100.0) for _ in range(int(TURNS))]
+
+
+def test_turns_in_a_burst_come_at_their_rate():
+    turns, now = Turns(), 100.0
+    for _ in range(int(TURNS) + int(TURNS_PER_S)):
+        now += turns.wait_s(now)
+    assert 101.0 == pytest.approx(now)
+
+
+def test_after_a_burst_and_quiet_the_next_turn_is_at_once():
+    turns = Turns()
+    for _ in range(100):
+        turns.wait_s(100.0)
+    assert 0.0 == turns.wait_s(100.0 + 100 / TURNS_PER_S)
