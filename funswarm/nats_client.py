@@ -38,17 +38,19 @@ def written(headers: dict[str, Any]) -> bytes:
             name = name.strip()  # noqa: PLW2901
             if not name:
                 continue
-            _check(name)
+            if not _is_sound(name):
+                raise errors.BadHeaderError(name)
         text = value.strip()
         lines.append(f"{name}: {text if text.isprintable() else text.translate(_LINE_BREAKS)}")
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def _check(name: str) -> None:
+def _is_sound(name: str) -> bool:
     if not _NAME.fullmatch(name):
-        raise errors.BadHeaderError(name)
+        return False
     if len(_sound) < _NAMES_MAX:
         _sound.add(name)
+    return True
 
 
 def read(raw: bytes) -> dict[str, str]:
@@ -56,9 +58,13 @@ def read(raw: bytes) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in raw.decode("utf-8", "replace").split("\r\n"):
         name, colon, value = line.partition(":")
-        name = name.strip(_SPACE)
-        if colon and name.isascii() and name.split() in ([], [name]):
-            headers[name] = value.strip(_SPACE)
+        if not colon:
+            continue
+        if name not in _sound:
+            name = name.strip(_SPACE)
+            if not _is_sound(name) and not (name.isascii() and name.split() in ([], [name])):
+                continue
+        headers[name] = value.strip(_SPACE)
     return headers
 
 
