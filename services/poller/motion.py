@@ -24,6 +24,7 @@ QUIET_S: Final = 0.25  # Swarm acts on a write within so long
 BATCH: Final = 8
 READ_MAX: Final = 50  # tasks: their ids are in the question's URL
 PARALLEL: Final = 2
+LIST_WEIGHT: Final = 3  # a list of all keeps a thread of ours busy, too, and much of it is no news
 
 
 class TaskPolls:
@@ -76,17 +77,18 @@ class TaskPolls:
             if not due:
                 await lane.woken.wait(self._moving.wait_s(time.monotonic(), lane.tiers))
                 continue
-            began_at = time.monotonic()
+            began_at, weight = time.monotonic(), 1
             try:
-                await self._poll_all(due, lane)
+                weight = await self._poll_all(due, lane)
                 backoff.reset()
             except FunswarmError as error:
                 self._link.failed(error)
                 await asyncio.sleep(backoff.wait_s())
             now = time.monotonic()
-            self._moving.spent(tier, now - began_at, now)
+            self._moving.spent(tier, (now - began_at) * weight, now)
 
-    async def _poll_all(self, service_ids: list[str], lane: "_Lane") -> None:
+    async def _poll_all(self, service_ids: list[str], lane: "_Lane") -> int:
+        """Poll these, or the first of them; how many times its duration it counts."""
         gone = [service_id for service_id in service_ids if self._view.service(service_id) is None]
         if gone:
             await self._poll_gone(gone)
@@ -95,11 +97,12 @@ class TaskPolls:
             await self._lists.only("task")
             for service_id in service_ids:
                 self._polled(service_id)
-            return
+            return LIST_WEIGHT
         polls = [self._poll(service_id, lane) for service_id in service_ids[:BATCH]]
         for failure in await asyncio.gather(*polls, return_exceptions=True):
             if isinstance(failure, BaseException):
                 raise failure
+        return 1
 
     async def _poll(self, service_id: str, lane: "_Lane") -> None:
         async with lane.free:
@@ -148,6 +151,9 @@ class TaskPolls:
     def _polled(self, service_id: str) -> None:
         service = self._known.get(("service", service_id))
         tasks = self._view.tasks_of(service_id)
+        if not tasks and self._view.service(service_id) is None:
+            self._moving.drop(service_id)
+            return
         settled = is_settled(service) if isinstance(service, ServiceState) else not tasks
         busy = _progresses(service) or any(map(is_on_its_way, tasks))
         quiet_s = self._moving.polled(service_id, time.monotonic(), settled=settled, busy=busy)
@@ -175,8 +181,8 @@ def is_on_its_way(task: TaskState) -> bool:
 
 
 def _wants_none(service: ServiceState | None) -> bool:
-    """Whether there is nothing to wait for: no task is wanted."""
-    return service is not None and service.mode == "replicated" and service.replicas == 0
+    """Whether there is nothing to wait for: no task is wanted, or the service is gone."""
+    return service is None or (service.mode == "replicated" and service.replicas == 0)
 
 
 def _progresses(service: AnyState | None) -> bool:

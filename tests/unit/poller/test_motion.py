@@ -1,9 +1,14 @@
 """Which tasks are about to change: their services are polled most often."""
 
+from typing import Any
+
 import pytest
 
 from funswarm.state import TaskState
-from services.poller.motion import is_on_its_way
+from services.poller.known import Known
+from services.poller.motion import TaskPolls, is_on_its_way
+from services.poller.view import View
+from tests.builders import a_service
 
 
 def task(state: str, desired_state: str, error: str | None = None) -> TaskState:
@@ -45,3 +50,20 @@ def test_a_task_that_is_where_it_is_to_be_or_has_ended_is_not_on_its_way(state, 
 
 def test_a_task_that_no_node_takes_is_not_on_its_way():
     assert not is_on_its_way(task("pending", "running", "no suitable node (scheduling constraints not satisfied)"))
+
+
+@pytest.fixture
+def polls():
+    """Of a Swarm that has the service `web`, without tasks; engine and lists are not asked."""
+    nobody: Any = None
+    return TaskPolls(nobody, View(lambda _: None, Known([a_service("web")])), Known(), nobody, lambda _: None)
+
+
+def test_a_service_whose_tasks_may_come_is_in_motion(polls):
+    polls.touch("service-web")
+    assert 1 == len(polls)
+
+
+def test_a_service_that_is_gone_with_its_tasks_is_not_in_motion(polls):
+    polls.touch("service-gone")
+    assert 0 == len(polls)
