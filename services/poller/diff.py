@@ -17,6 +17,7 @@ SETTLED_TASKS: Final = frozenset({"running", "complete", "failed", "rejected", "
 """A task first seen in one of these has passed what subscribers wait for: they are told as if they had been there."""
 
 _BOOKKEEPING: Final = frozenset({"revision", "version", "updated_at"})  # every event has its own: no news in `changes`
+_ABSENT: Final = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,7 @@ def _steps(before: AnyState, after: AnyState) -> Iterator[tuple[str, AnyState]]:
         if after.drained and not before.drained:
             derived.append(("drained", {"drained": True}))
             facts = facts.model_copy(update={"drained": False})
-    if _revised(facts, before.revision) != before:
+    if facts.__dict__ | {"revision": before.revision} != before.__dict__:
         moved = isinstance(before, TaskState) and isinstance(after, TaskState) and after.state != before.state
         yield (after.state if moved and isinstance(after, TaskState) else "updated"), facts
     for action, fields in derived:
@@ -167,18 +168,20 @@ def went_back(service: ServiceState) -> bool:
 
 def changes(before: AnyState, after: AnyState) -> tuple[Change, ...]:
     """The differences by path, nested objects walked, lists as wholes; without the bookkeeping of each event."""
-    fields = set(type(after).model_fields) - _BOOKKEEPING
-    differing = {field for field in fields if getattr(before, field) != getattr(after, field)}
-    old = before.model_dump(mode="json", include=differing)
-    new = after.model_dump(mode="json", include=differing)
-    return tuple(_walk(old, new, ""))
+    old, new = before.__dict__, after.__dict__
+    differing = {field for field in new.keys() - _BOOKKEEPING if old[field] != new[field]}
+    models = {field for field in differing if not isinstance(new[field], dict)}  # what is a dict is JSON as it is
+    return tuple(_walk(_json(before, models, differing), _json(after, models, differing), ""))
+
+
+def _json(state: AnyState, models: set[str], fields: set[str]) -> dict[str, Any]:
+    return {field: state.__dict__[field] for field in fields} | state.model_dump(mode="json", include=models)
 
 
 def _walk(old: dict[str, Any], new: dict[str, Any], prefix: str) -> Iterator[Change]:
-    for key in sorted(old.keys() | new.keys()):
+    differing = [key for key in old.keys() | new.keys() if old.get(key, _ABSENT) != new.get(key, _ABSENT)]
+    for key in sorted(differing):
         left, right = old.get(key), new.get(key)
-        if left == right and (key in old) == (key in new):
-            continue
         path = f"{prefix}{key}"
         if isinstance(left, dict) and isinstance(right, dict):
             yield from _walk(left, right, f"{path}.")
