@@ -25,6 +25,7 @@ from services.files import Unreadable, WatchedFile
 from services.settings import PREFIX
 
 VARIABLE: Final = f"{PREFIX}HTTP_TOKENS_FILE"
+TROUBLE: Final = f"{VARIABLE} cannot be used as it is now, so the tokens of before hold on: this copy's log says why"
 CHALLENGE: Final = 'Bearer realm="funswarm"'
 
 _CALLER: Final = "funswarm.caller"
@@ -112,6 +113,12 @@ class Access:
                 return denied
         scope[_CALLER] = caller
         return None
+
+    def trouble(self) -> str | None:
+        """What is wrong with the file, by a look at it; nothing of its text, which may be a secret at a wrong place."""
+        if self._file is not None:
+            self._current(self._file)
+        return TROUBLE if self._complaint else None
 
     def _current(self, file: WatchedFile) -> tuple[Token, ...]:
         """The tokens, read again where the file has changed; those of before where it cannot be used any more."""

@@ -50,6 +50,7 @@ def build(
         Failed: the file of the tokens cannot be used.
     """
     access = Access(settings.tokens_file)
+    figures.tells_of_tokens(lambda: access.trouble() is not None)
     app = FastAPI(
         title="Funswarm",
         version=operating.VERSION,

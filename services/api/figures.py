@@ -1,5 +1,6 @@
 """The api's own metrics, in a registry of their own."""
 
+from collections.abc import Callable
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -22,6 +23,9 @@ class Figures:
         self._denied = Counter(
             "funswarm_http_denied", "Requests without a token that may do this", ["reason"], registry=self._registry
         )
+        self._tokens = Gauge(
+            "funswarm_http_tokens_trouble", "1 while the tokens' file cannot be used", registry=self._registry
+        )
         streams = Gauge("funswarm_api_event_streams", "Open streams of events", registry=self._registry)
         streams.set_function(lambda: self.open_streams)
 
@@ -33,6 +37,10 @@ class Figures:
     def denied(self, reason: str) -> None:
         """One request that was not let in: `unauthenticated`, `role` or `namespace`."""
         self._denied.labels(reason).inc()
+
+    def tells_of_tokens(self, is_wrong: Callable[[], bool]) -> None:
+        """From now on: whether the tokens' file cannot be used, asked whenever the figures are."""
+        self._tokens.set_function(is_wrong)
 
     def text(self) -> str:
         return generate_latest(self._registry).decode()

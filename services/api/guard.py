@@ -54,6 +54,10 @@ class Guard:
         self.denials = Denials()
         self._open = 0
 
+    def trouble(self) -> str | None:
+        """What is wrong here; None: nothing."""
+        return self._access.trouble()
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)

@@ -131,15 +131,18 @@ async def _learn_of_simulator(client: Client, app: Guard) -> None:
         await asyncio.sleep(SIMULATOR_INTERVAL_S if parts else RETRY_S)
 
 
+def health_of(app: Guard, started_at: datetime) -> PartHealth:
+    """How this copy is."""
+    trouble = app.trouble()
+    return PartHealth(
+        part=PART, instance=instance(), version=VERSION, started_at=started_at, active=True, ok=trouble is None,
+        reason=trouble, simulator=app.simulator,
+    )  # fmt: skip
+
+
 async def _answer_for_parts(nats: NatsSettings, figures: Figures, app: Guard, proxies: Proxies) -> None:
     """This copy's health and figures, what it denied, and what is wrong with labels, as long as the process lives."""
     started_at = datetime.now(UTC)
-
-    def health() -> PartHealth:
-        return PartHealth(
-            part=PART, instance=instance(), version=VERSION, started_at=started_at, active=True, ok=True,
-            simulator=app.simulator,
-        )  # fmt: skip
 
     while True:
         try:
@@ -151,7 +154,9 @@ async def _answer_for_parts(nats: NatsSettings, figures: Figures, app: Guard, pr
         try:
             async with contextlib.AsyncExitStack() as stack:
                 stack.push_async_callback(bus.close)
-                await answer_for(bus, stack, instance(), health, lambda: figures.text().encode())
+                await answer_for(
+                    bus, stack, instance(), lambda: health_of(app, started_at), lambda: figures.text().encode()
+                )
                 for writing in (app.denials.run(bus), proxies.tell(bus)):
                     stack.callback(asyncio.create_task(writing).cancel)
                 await bus.watch()
