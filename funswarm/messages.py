@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny
 
 from funswarm.state import AnyState, Condition, NodeState, Port, Published, ServiceState, TaskState, Value
 
@@ -49,8 +49,8 @@ class Event(Published):
     name: str
     object_id: str
     version: int
-    before: AnyState | None
-    after: AnyState | None
+    before: SerializeAsAny[AnyState] | None  # without it, finding the kind takes longer than writing
+    after: SerializeAsAny[AnyState] | None
     changes: tuple[Change, ...] = ()
     command: str | None = None
     cut: bool = False
