@@ -19,6 +19,7 @@ from nats.aio.client import Client as Nats
 from nats.aio.msg import Msg
 
 from funswarm.access import Access
+from funswarm.answering import wait_for_answer
 from funswarm.errors import PermanentError, Unavailable
 from funswarm.inbox import Inbox, subscribe_straight
 from funswarm.nats_client import NatsClient
@@ -46,6 +47,7 @@ class Link:
         self._last_error: str | None = None
         self._waiting: dict[str, tuple[str, asyncio.Future[Msg]]] = {}  # reply token -> (subject, answer)
         self._denied: dict[str, str] = {}  # subject in lower case -> what was denied
+        self._asked = 0
         self._replies = ""
         self._available = asyncio.Event()
 
@@ -87,13 +89,13 @@ class Link:
             PermanentError: NATS does not permit it.
         """
         await self.open()
-        token = secrets.token_hex(8)
+        self._asked += 1
+        token = str(self._asked)
         answer: asyncio.Future[Msg] = asyncio.get_running_loop().create_future()
         self._waiting[token] = (subject, answer)
         try:
             await self._publish(subject, body, self._replies + token, headers)
-            async with asyncio.timeout(timeout_s):
-                message = await answer
+            message = await wait_for_answer(answer, timeout_s)
         except TimeoutError as error:
             self._check_permitted(self._replies + "*")
             raise Unavailable(f"no answer on {subject} within {timeout_s:g} s") from error
