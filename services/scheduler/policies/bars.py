@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from funswarm.holds import Hold
-from funswarm.messages import ResultStatus
 from funswarm.state import ServiceState
 from services.scheduler.policies.asked import Asked
 from services.scheduler.policies.contract import Ask, Policy, Situation
+from services.scheduler.policies.record import succeeded
 from services.scheduler.raw_service import ROLLING
 
 BACK_OFF_S: Final = 10.0
@@ -74,7 +74,7 @@ def done_before(policy: str, ask: Ask[Any], situation: Situation[Any, Any]) -> B
     until = sent.at + timedelta(seconds=min(BACK_OFF_MAX_S, BACK_OFF_S * 2 ** min(sent.attempt, _DOUBLINGS_MAX)))
     if situation.now >= until:
         return None
-    if result is None or result.status is ResultStatus.SUCCEEDED:
+    if result is None or succeeded(result):
         return Bar(f"it was done, as {sent.command.id}, and changed nothing", until, silent=True)
     return Bar(f"{result.status.value} before: {result.reason}", until)
 

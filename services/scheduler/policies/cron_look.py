@@ -19,7 +19,7 @@ from funswarm.timetable import Timetable
 from services.scheduler.policies.contract import UNNAMED, Ask, Said, Sent, Situation, Verdict
 from services.scheduler.policies.cron_memory import Memory, Retry, Run, back_off, force_of, key_of, mark_of, token_of
 from services.scheduler.policies.cron_outcome import GRACE, End, Scene, all_ended, end_of
-from services.scheduler.policies.record import underway, unseen
+from services.scheduler.policies.record import succeeded, underway, unseen
 from services.scheduler.raw_service import ROLLING
 
 ANY_VERSION: Final = Expect(absent=False)  # a run writes whatever version there is, in the gates of the safe write
@@ -62,7 +62,7 @@ class Look:
         run, result = self._memory.run, self._result()
         if run is None or run.applied:
             return None
-        written = result is not None and result.status is ResultStatus.SUCCEEDED
+        written = succeeded(result)
         if force_of(self._service) == run.token or (written and not unseen(result, self._service, self._now)):
             applied = run.model_copy(update={"applied": True, "iteration": self._service.job_iteration})
             self._memory = self._memory.model_copy(update={"run": applied, "mark": mark_of(self._service)})
@@ -98,7 +98,7 @@ class Look:
         run, timeout_s, result = self._memory.run, self._job.timeout, self._situation.result
         if run is None or timeout_s is None or (stop := self._stop_of(run)) is None:
             return None
-        if result is not None and result.status is ResultStatus.SUCCEEDED:
+        if succeeded(result):
             return self._end(run, End(CronOutcome.FAILED, f"it took longer than {timeout_s:g} s, and was stopped"))
         return self._rest() if underway(stop, result, self._now) else None
 

@@ -11,7 +11,7 @@ from typing import Annotated, Final
 from pydantic import Field, StringConstraints
 
 from funswarm.commands import BATCH_MAX, BatchCommand, BatchItem
-from funswarm.messages import Problem, ResultStatus
+from funswarm.messages import Problem
 from funswarm.spec import REPLICAS_MAX
 from funswarm.state import ConditionStatus, ServiceState, Value
 from funswarm.units import Duration
@@ -19,7 +19,7 @@ from services.scheduler.policies.capacity import why_not
 from services.scheduler.policies.contract import UNNAMED, Ask, Parsed, Policy, Said, Situation, Verdict, World
 from services.scheduler.policies.depends_on import STACK, stopped_by_command
 from services.scheduler.policies.labels import read
-from services.scheduler.policies.record import underway
+from services.scheduler.policies.record import succeeded, underway
 
 TOLD_S: Final = 5.0  # so long it may take until all that a batch wrote is told
 
@@ -123,7 +123,7 @@ def _begun(
     claims = f"its group {settings.of} is starting"
     if sent is not None and underway(sent, result, now):
         return Verdict(memory, claims=claims)
-    done_at = result.finished_at if result is not None and result.status is ResultStatus.SUCCEEDED else None
+    done_at = result.finished_at if succeeded(result) else None
     until = began_at + timedelta(seconds=settings.timeout)
     is_stop = sent is not None and sent.at >= until
     running = [(service, 0) for service, _ in members if service.replicas]

@@ -19,7 +19,7 @@ import structlog
 
 from funswarm.commands import Command, CreateCommand, Expect, RemoveCommand, RollbackCommand, UpdateCommand
 from funswarm.errors import FunswarmError
-from funswarm.messages import Change, Problem, Result, ResultStatus
+from funswarm.messages import Change, Problem, Result
 from funswarm.records import CommandRecord
 from funswarm.spec import ServicePatch
 from funswarm.state import ServiceState
@@ -36,7 +36,7 @@ from services.scheduler.policies.keep_memory import (
     without_refused,
 )
 from services.scheduler.policies.labels import read
-from services.scheduler.policies.record import shows_not_yet
+from services.scheduler.policies.record import shows_not_yet, succeeded
 from services.scheduler.spec_changes import spec_changes
 
 BACK_OFF_S: Final = 5.0
@@ -74,7 +74,7 @@ class Keep(Policy[Settings, Memory]):
     # What it learns.
     def done(self, command: Command, result: Result) -> None:
         name = result.service_name
-        if name is None or command.dry_run or result.status is not ResultStatus.SUCCEEDED or not result.changed:
+        if name is None or command.dry_run or not succeeded(result) or not result.changed:
             return
         if isinstance(command, RollbackCommand) and command.requested_by == f"policy/{self.name}":
             return  # back to what is kept

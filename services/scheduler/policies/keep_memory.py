@@ -6,12 +6,12 @@ from typing import Any, Final, NamedTuple
 from pydantic import Field
 
 from funswarm.commands import Command, RollbackCommand
-from funswarm.messages import Result, ResultStatus
+from funswarm.messages import Result
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL, ServiceState, Value
 from funswarm.units import Duration
 from services.scheduler.policies.contract import Sent, Situation
 from services.scheduler.policies.origin import Origin, after
-from services.scheduler.policies.record import OWN_PREFIX
+from services.scheduler.policies.record import OWN_PREFIX, succeeded
 
 PATCH: Final = "patch"  # among what was tried
 _ABSENT: Final = object()
@@ -72,7 +72,7 @@ def without_refused(memory: Memory, sent: Sent | None, result: Result | None) ->
 
     To decide by, not to be kept: as long as `sent` is the last command, it is left out each time.
     """
-    if sent is None or (result is not None and result.status is ResultStatus.SUCCEEDED):
+    if sent is None or succeeded(result):
         return memory
     last = memory.tried[-1] if memory.tried else PATCH
     rolled_back = last != PATCH and not last.startswith(OWN_PREFIX)

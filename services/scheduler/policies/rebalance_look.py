@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from funswarm.commands import UpdateCommand
-from funswarm.messages import ResultStatus
 from funswarm.spec import REPLICAS_MAX, ServicePatch
 from funswarm.state import ServiceState, TaskState
 from services.scheduler import waves
@@ -18,7 +17,7 @@ from services.scheduler.placement import demand_of
 from services.scheduler.policies import surges
 from services.scheduler.policies.contract import UNNAMED, Ask, Said, Situation, Verdict
 from services.scheduler.policies.rebalance_memory import BASE_LABEL, NOW_LABEL, Memory, Settings, Surge
-from services.scheduler.policies.record import moment, shows_not_yet
+from services.scheduler.policies.record import moment, shows_not_yet, succeeded
 from services.scheduler.raw_service import ROLLING
 
 TURN_S: Final = 5.0
@@ -82,7 +81,7 @@ class Look:
     def _was_not_done(self) -> bool:
         """Whether our last command, which has ended, was not done as far as we know."""
         sent, result = self._situation.sent, self._situation.result
-        return sent is not None and (result is None or result.status is not ResultStatus.SUCCEEDED)
+        return sent is not None and not succeeded(result)
 
     def _is_marked(self, surge: Surge) -> bool:
         """Whether the service is as the surge left it."""

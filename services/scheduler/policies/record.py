@@ -4,7 +4,7 @@ One value for all policies of a service, so that whatever one evaluation changes
 """
 
 from datetime import datetime, timedelta
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
 
 from pydantic import ValidationError
 
@@ -57,6 +57,11 @@ class Record(Value):
         return Record(service=self.service, service_id=service_id, memories=kept)
 
 
+def succeeded(result: Result | None) -> TypeGuard[Result]:
+    """Whether the command is known to have been done; None: it has not ended, as far as is known."""
+    return result is not None and result.status is ResultStatus.SUCCEEDED
+
+
 def underway(sent: Sent, result: Result | None, now: datetime) -> bool:
     """Whether the command may be waiting to be done still."""
     return result is None and now < sent.until + timedelta(seconds=ENDED_S)
@@ -84,7 +89,7 @@ def hand_of(service: ServiceState, record: Record, results: dict[str, Result]) -
     """Who else wrote the service after the last command of a policy that did; None: nobody, as far as can be seen."""
     for sent in sorted(record.sent.values(), key=lambda one: one.at, reverse=True):
         result = results.get(sent.command.id)
-        if result is None or result.status is not ResultStatus.SUCCEEDED or not result.changed:
+        if not succeeded(result) or not result.changed:
             continue
         if isinstance(sent.command, RollbackCommand):
             return None  # it brings back the label of whoever wrote what is there again

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 
 from funswarm.commands import ScaleCommand
-from funswarm.messages import Problem, ResultStatus
+from funswarm.messages import Problem
 from funswarm.state import COMMAND_LABEL, ServiceState, Value
 from funswarm.units import flag
 from funswarm.waking import ALIASES, NAME, PREFIX, SABLIER, WakeSettings, enabled
 from services.scheduler.policies.autoscale import settings as autoscaling
 from services.scheduler.policies.contract import UNNAMED, Ask, Direction, Parsed, Policy, Said, Situation, Verdict
 from services.scheduler.policies.labels import read
-from services.scheduler.policies.record import shows_not_yet
+from services.scheduler.policies.record import shows_not_yet, succeeded
 from services.scheduler.policies.wake_reason import Awake, Open, Wanted
 from services.scheduler.policies.wake_sessions import OpenSessions
 
@@ -95,7 +95,7 @@ class _Look:
         memory, result = situation.memory, situation.result
         if memory is None or memory.phase != "back":
             return memory
-        done = result is not None and result.status is ResultStatus.SUCCEEDED
+        done = succeeded(result)
         if done or self._replicas > self._settings.idle_replicas:
             return memory.model_copy(update={"phase": "other"})
         return Memory(phase="off")
