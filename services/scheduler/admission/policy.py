@@ -50,6 +50,7 @@ Patterns = tuple[Pattern, ...]
 Repository = Annotated[str, Field(min_length=1, max_length=512), AfterValidator(images.pattern)]
 Capability = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_capability)]
 HostPath = Annotated[str, Field(min_length=1, max_length=4096), AfterValidator(_host_path)]
+AnyCase = Annotated[Patterns, AfterValidator(lambda patterns: tuple(one.casefold() for one in patterns))]
 Count = Annotated[int, Field(ge=0)]
 
 
@@ -93,7 +94,7 @@ class Resources(Section):
 class Labels(Section):
     """`reserved`: nobody sets, changes or takes away labels of such keys. `required`: key -> a pattern of its value."""
 
-    reserved: Patterns = ("funswarm.command", "funswarm.traceparent", "funswarm.protected", "com.docker.*")
+    reserved: AnyCase = ("funswarm.command", "funswarm.traceparent", "funswarm.protected", "com.docker.*")
     required: dict[Pattern, Pattern] = {}
 
 
@@ -108,12 +109,13 @@ class Protected(Section):
     labels: Patterns = ("funswarm.protected",)
     secrets: Patterns = (
         "funswarm-nats-passwords", "funswarm-poller-password", "funswarm-scheduler-password", "funswarm-api-password",
-        "funswarm-notifier-password", "funswarm-agent-password", "funswarm-http-tokens",
+        "funswarm-notifier-password", "funswarm-agent-password", "funswarm-http-tokens", "funswarm-traefik-token",
+        "funswarm-nats-ca", "funswarm-nats-certificate", "funswarm-nats-key", "funswarm-http-certificate",
     )  # fmt: skip
     configs: Patterns = ("funswarm-nats-*",)
     volumes: Patterns = ("funswarm_nats",)
     networks: Patterns = ("fun-swarm",)
-    hosts: Patterns = ("nats", "poller", "scheduler", "notifier", "api", "funswarm_*")
+    hosts: AnyCase = ("nats", "poller", "scheduler", "notifier", "api", "funswarm_*")
 
 
 class Quota(Section):

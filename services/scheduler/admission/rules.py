@@ -108,7 +108,10 @@ def needs_networks(case: Case) -> bool:
     old = {str(one.get("Target")) for one in services.attachments(before)}
     new = {str(one.get("Target")) for one in services.attachments(case.after)}
     unknown = new - set(case.networks) - LOCAL_NETWORKS
-    return bool(unknown - old) or bool(unknown and case.before and kept_parts(before) != kept_parts(case.after))
+    if not unknown or unknown - old or not before:
+        return bool(unknown)
+    renamed = container(before).get("Hostname") != container(case.after).get("Hostname")
+    return renamed or kept_parts(before) != kept_parts(case.after)
 
 
 def quota_namespace(policy: Policy, case: Case) -> str | None:

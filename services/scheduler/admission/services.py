@@ -1,8 +1,9 @@
 """What a service may do as a whole: networks, ports, labels, files, numbers. Pure."""
 
 import math
+import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from funswarm.state import COMMAND_LABEL, TRACE_LABEL
 from services.scheduler.admission import mounts
@@ -12,6 +13,10 @@ from services.scheduler.names import LOCAL_NETWORKS
 from services.scheduler.raw_service import mode, replicas
 
 Json = dict[str, Any]
+
+_SERVICE_NAME: Final = re.compile(r"\{\{\s*\.Service\.Name\s*\}\}")
+_NOBODYS: Final = re.compile(r"(?:\{\{\s*\.(?:Node\.(?:ID|Hostname)|Task\.(?:ID|Name|Slot)|Service\.ID)\s*\}\}[-._]?)+")
+_ENDPOINT_SYSCTLS: Final = "com.docker.network.endpoint.sysctls"  # of a container's interface, from engine 28 on
 
 
 def attachments(spec: Json) -> list[Json]:
@@ -29,13 +34,23 @@ def networks(policy: Policy, spec: Json, known: Mapping[str, str]) -> Iterator[F
             way_out = "use an overlay network; `host_network` of the policy allows the host's"
             yield found("host-network", target, f"{what} is not allowed", way_out)
         if name is not None and matches(name, policy.protected.networks):
-            yield from _hosts(policy, str(spec.get("Name") or ""), one, name)
+            yield from _hosts(policy, spec, one, name)
+        given = str(part(one, "DriverOpts").get(_ENDPOINT_SYSCTLS) or "")
+        for key in (text.partition("=")[0].strip() for text in given.split(",") if given):
+            if not matches(key, policy.sysctls):
+                way_out = "leave it out, or list it under `sysctls` of the policy"
+                yield found("sysctls", [target, given], f"the sysctl {key!r} of a network is not allowed", way_out)
 
 
-def _hosts(policy: Policy, service: str, attachment: Json, network: str) -> Iterator[Finding]:
-    for host in (service, *map(str, entries(attachment.get("Aliases")))):
+def _hosts(policy: Policy, spec: Json, attachment: Json, network: str) -> Iterator[Finding]:
+    """The engine finds a container by its host name, too (measured on 20.10), and fills in its templates before."""
+    service = str(spec.get("Name") or "")
+    hostname = _SERVICE_NAME.sub(service, str(container(spec).get("Hostname") or ""))
+    if _NOBODYS.fullmatch(hostname):  # who writes the service does not choose what that becomes
+        hostname = ""
+    for host in (service, hostname, *map(str, entries(attachment.get("Aliases")))):
         plain = host.strip().rstrip(".").casefold()
-        if matches(plain.removeprefix("tasks."), policy.protected.hosts):
+        if mounts.may_be(plain.removeprefix("tasks."), policy.protected.hosts):
             what = f"others would be found as {host!r} in the network {network!r}, which is Funswarm's own"
             yield found("protected-hosts", [attachment.get("Target"), host], what, "use another name or network")
 

@@ -24,7 +24,7 @@ isolation: [default]
 modes: [replicated]
 replicas_max: 10
 resources: {cpus_max: 2, memory_max: 1G, pids_max: 100}
-labels: {required: {team: "?*"}, reserved: ["funswarm.*", "com.docker.*", "traefik.*"]}
+labels: {required: {team: "?*"}, reserved: ["funswarm.*", "com.docker.*", "traefik.*", "example.Owner"]}
 protected: {secrets: ["funswarm-*"], configs: ["funswarm-*"]}
 """
 
@@ -63,6 +63,10 @@ def _volume(name: str = "v", driver: str | None = "local", **options: str) -> Js
 
 def _network(target: str, **fields: Any) -> Json:
     return {"TaskTemplate": {"Networks": [{"Target": target, **fields}]}}
+
+
+def _named(hostname: str) -> Json:
+    return {"TaskTemplate": {"ContainerSpec": {"Hostname": hostname}, "Networks": [{"Target": "n1"}]}}
 
 
 def _privileges(**fields: Any) -> Json:
@@ -183,6 +187,15 @@ CORPUS: Final[list[tuple[str, str, Json]]] = [
     ("NATS's name with capitals", "protected-hosts", _network("n1", Aliases=["NATS"])),
     ("NATS's name with a dot", "protected-hosts", _network("n1", Aliases=["nats."])),
     ("the name of NATS's tasks", "protected-hosts", _network("n1", Aliases=["tasks.nats"])),
+    ("NATS's name as host name", "protected-hosts", _named("nats")),
+    ("NATS's name as host name, with capitals", "protected-hosts", _named("Nats")),
+    ("NATS's name by a template", "protected-hosts", _named('{{index .Service.Labels "x"}}')),
+    ("NATS's name by half a template", "protected-hosts", _named("na{{.Service.Labels.x}}")),
+    ("NATS's name by the service's", "protected-hosts", {"Name": "na", **_named("{{ .Service.Name }}ts")}),
+    ("a sysctl by an option of a network", "sysctls", _network(
+        "n2", DriverOpts={"com.docker.network.endpoint.sysctls": "net.ipv4.conf.IFNAME.route_localnet=1"})),
+    ("a sysctl behind one that is allowed, by an option of a network", "sysctls", _network("n2", DriverOpts={
+        "com.docker.network.endpoint.sysctls": "net.ipv4.tcp_syncookies=1, net.ipv4.conf.IFNAME.rp_filter=0"})),
     ("a port of the nodes", "host-ports", {"EndpointSpec": {"Ports": [{"TargetPort": 1, "PublishMode": "host"}]}}),
     ("a port in capitals", "host-ports", {"EndpointSpec": {"Ports": [{"TargetPort": 1, "PublishMode": "HOST"}]}}),
     # What is no container.
@@ -250,6 +263,7 @@ CORPUS: Final[list[tuple[str, str, Json]]] = [
 LABELS: Final[list[tuple[str, Json]]] = [  # these are no findings of a spec, but differences
     ("the command's id of another command", {"Labels": {"funswarm.command.x": "c9"}}),
     ("Funswarm's own", {"Labels": {"funswarm.scale.max": "9"}}),
+    ("one that the policy writes with capitals", {"Labels": {"example.Owner": "me"}}),
     ("another stack", {"Labels": {"com.docker.stack.namespace": "other"}}),
     ("a reserved one in capitals", {"Labels": {"Com.Docker.stack.namespace": "other"}}),
     ("another's routes", {"Labels": {"traefik.http.routers.x.rule": "Host(`bank.example`)"}}),

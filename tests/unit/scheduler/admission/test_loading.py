@@ -80,9 +80,13 @@ def test_broken_toml_is_said():
         parse("a = ", toml=True)
 
 
+def _example() -> str:
+    (example,) = re.finditer(r"```yaml\n(?P<yaml>.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return str(example["yaml"])
+
+
 def test_the_page_shows_every_field_and_is_a_policy():
-    (example,) = re.findall(r"```yaml\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
-    shown = parse(example)
+    shown = parse(_example())
     assert list(Policy.model_fields) == [name for name in Policy.model_fields if name in shown.model_fields_set]
     for name, part in shown:
         if isinstance(part, BaseModel):
@@ -98,7 +102,14 @@ def test_the_stack_is_protected_without_a_file():
     stack, protected = yaml.safe_load(STACK.read_text(encoding="utf-8")), Policy().protected
     assert set(protected.services) == {f"funswarm_{name}" for name in stack["services"]}
     assert ["true"] * 5 == [one["deploy"]["labels"]["funswarm.protected"] for one in stack["services"].values()]
-    names = [one["name"].replace("${FUNSWARM_SECRETS:-funswarm}", "funswarm") for one in stack["secrets"].values()]
+
+
+@pytest.mark.parametrize("file", ["stack.yml", "stack.agent.yml", "stack.traefik.yml", "services/stack-tls.yml"])
+@pytest.mark.parametrize("policy", ["none", "of the page"])
+def test_the_secrets_of_the_stacks_are_protected(file, policy):
+    secrets = yaml.safe_load((STACK.parent / file).read_text(encoding="utf-8"))["secrets"].values()
+    names = [one["name"].replace("${FUNSWARM_SECRETS:-funswarm}", "funswarm") for one in secrets]
+    protected = (Policy() if policy == "none" else parse(_example())).protected
     assert [] == [name for name in names if not matches(name, protected.secrets)]
 
 

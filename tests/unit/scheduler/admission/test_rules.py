@@ -129,6 +129,20 @@ def test_a_service_may_not_take_a_name_of_ours_in_our_network():
     assert ["protected-hosts"] == _rules(None, None, spec, networks={"n1": "fun-swarm"})
 
 
+@pytest.mark.parametrize(
+    "text", ["web", "{{.Node.Hostname}}", "{{.Node.Hostname}}-{{.Task.Slot}}", "{{.Service.Name}}.x"]
+)
+def test_a_host_name_that_is_none_of_ours_is_free_in_our_network(text):
+    spec = laid_over(_web(Hostname=text), {"TaskTemplate": {"Networks": [{"Target": "n1"}]}})
+    assert [] == _rules(None, None, spec, networks={"n1": "fun-swarm"})
+
+
+def test_networks_are_asked_for_where_the_host_name_is_another():
+    one = laid_over(_web(), {"TaskTemplate": {"Networks": [{"Target": "n1"}]}})
+    other = laid_over(one, {"TaskTemplate": {"ContainerSpec": {"Hostname": "nats"}}})
+    assert needs_networks(Case("update", one, other))
+
+
 def test_networks_are_asked_for_only_where_one_is_new_or_other_code_would_get_it():
     one = laid_over(_web(), {"TaskTemplate": {"Networks": [{"Target": "n1"}]}})
     other = laid_over(one, {"TaskTemplate": {"ContainerSpec": {"Env": ["A=1"]}}})
