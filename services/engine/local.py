@@ -211,8 +211,10 @@ class _Stream(_Line):
     def _wait_for_more(self) -> None:
         if self._idle is not None:
             self._idle.cancel()
-        silent = Unavailable(f"{self._what}: the engine was silent for too long")
-        self._idle = asyncio.get_running_loop().call_later(self._idle_max_s, self._fail, silent)
+        self._idle = asyncio.get_running_loop().call_later(self._idle_max_s, self._silent)
+
+    def _silent(self) -> None:
+        self._fail(Unavailable(f"{self._what}: the engine was silent for too long"))
 
     def _read_on(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
