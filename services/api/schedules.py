@@ -1,5 +1,6 @@
 """The routes for schedules: commands that are to be done later, or again and again."""
 
+from contextlib import suppress
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Body, Path, Response
@@ -8,11 +9,11 @@ from pydantic import ValidationError
 
 from funswarm.client import Client
 from funswarm.commands import BatchCommand, Command
-from funswarm.errors import InvalidRequest
+from funswarm.errors import InvalidRequest, UnknownSchedule
 from funswarm.explain import explain
 from funswarm.schedules import NAME, Cancelled, Plan, Schedule, Scheduled
 from funswarm.state import Value
-from services.api.access import Asking, check_verbs
+from services.api.access import Asking, Caller, check_verbs
 from services.api.documented import PROBLEMS
 from services.api.queries import gives, lists
 from services.redaction import redacted_command
@@ -43,6 +44,11 @@ def routes(client: Client) -> APIRouter:
     """/v1/schedules."""
     router = APIRouter(prefix="/v1/schedules", tags=["schedules"])
 
+    async def cancellable(name: str, caller: Caller) -> None:
+        """Refuse who may not do what is scheduled."""
+        scheduled = await client.scheduled(name, namespaces=caller.namespaces)
+        check_verbs(caller, _verbs(scheduled.schedule.command))
+
     @router.get("", responses=lists(ScheduledPage), response_model=None)
     async def list_schedules(caller: Asking) -> Response:
         """All schedules that are to fire still. Environments and the like are left out of their commands."""
@@ -61,14 +67,15 @@ def routes(client: Client) -> APIRouter:
             asked = Schedule.model_validate({"name": name, **plan.model_dump()})
         except ValidationError as error:
             raise InvalidRequest(explain(error)) from error
+        with suppress(UnknownSchedule):  # what is replaced is cancelled, too
+            await cancellable(name, caller)
         scheduled = await client.schedule(asked, requested_by=caller.name, namespaces=caller.namespaces)
         return JSONResponse(_shown(scheduled))
 
     @router.delete("/{name}", responses={**gives(Cancelled), **PROBLEMS}, response_model=None)
     async def cancel_schedule(name: Name, caller: Asking) -> Response:
         """Cancel a schedule: once this is answered it does not fire any more. `underway`: one that did before."""
-        scheduled = await client.scheduled(name, namespaces=caller.namespaces)
-        check_verbs(caller, _verbs(scheduled.schedule.command))
+        await cancellable(name, caller)
         return JSONResponse((await client.cancel(name, namespaces=caller.namespaces)).model_dump(mode="json"))
 
     return router

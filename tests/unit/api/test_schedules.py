@@ -121,6 +121,13 @@ async def test_a_schedule_for_admins_is_cancelled_by_admins_only(http, client):
     assert ["nightly"] == list(client.kept)
 
 
+async def test_a_schedule_for_admins_is_replaced_by_admins_only(http, client):
+    await http.put("/v1/schedules/nightly", json={"command": DRAIN, "every": "1h"})
+    body = {"command": SCALE, "every": "1h"}
+    assert 403 == (await http.put("/v1/schedules/nightly", json=body, headers=as_("operator"))).status_code
+    assert "drain" == client.kept["nightly"].command.verb
+
+
 async def test_namespaces_go_with_what_is_put_and_listed(http, client):
     await http.put("/v1/schedules/nightly", json={"command": SCALE, "every": "1h"}, headers=as_("shop"))
     await http.get("/v1/schedules", headers=as_("shop"))
