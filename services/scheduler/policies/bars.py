@@ -43,6 +43,15 @@ def paused(policy: str, ask: Ask[Any], asked: Asked) -> Bar | None:
     return None
 
 
+def stopped(policy: str, holds: Iterable[Hold], asked: Asked, now: datetime) -> bool:
+    """Whether a hold, a pause or a dry run lets nothing begin, whatever it is."""
+    return (
+        any(hold.stops(policy, now) for hold in holds)
+        or len(asked.paused.get(policy, ())) == 2
+        or policy in asked.dry_run
+    )
+
+
 def left_to_hand(policy: Policy[Any, Any], situation: Situation[Any, Any]) -> Bar | None:
     """Somebody else wrote the service a short while ago."""
     hand = situation.hand

@@ -80,6 +80,7 @@ class Situation(Generic[S, M]):
     `Policy.leave`.
     `sent`, `result`: this policy's last command for the service, and how it ended; None: none, not yet.
     `hand`: who else wrote since. `observed`: what the policy's own `run` has learnt, see `Policy.observed`.
+    `stopped`: by a hold, a pause or a dry run, so that nothing that is asked for passes but what `finishes`.
     """
 
     now: datetime
@@ -92,6 +93,7 @@ class Situation(Generic[S, M]):
     result: Result | None = None
     hand: Hand | None = None
     observed: Any = None
+    stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -126,6 +126,7 @@ class _Evaluation:
 
     def _situation(self, policy: AnyPolicy, settings: Any, memory: Any) -> Situation[Any, Any]:
         sent, service = self._record.sent.get(policy.name), self._case.service
+        asked = self._case.entry.asked if self._case.entry is not None else NOTHING_ASKED
         return Situation(
             now=self._case.now,
             name=self._record.service,
@@ -137,6 +138,7 @@ class _Evaluation:
             result=None if sent is None else self._case.results.get(sent.command.id),
             hand=self._hand,
             observed=policy.observed(self._record.service),
+            stopped=bars.stopped(policy.name, self._case.holds, asked, self._case.now),
         )
 
     def _bar(self, policy: AnyPolicy, ask: Ask[Any], situation: Situation[Any, Any]) -> Bar | None:

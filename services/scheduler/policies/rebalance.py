@@ -12,7 +12,7 @@ from funswarm.state import ServiceState
 from services.scheduler import waves
 from services.scheduler.placement import demand_of
 from services.scheduler.policies.bars import done_before
-from services.scheduler.policies.contract import Parsed, Policy, Situation, Verdict
+from services.scheduler.policies.contract import Ask, Parsed, Policy, Situation, Verdict
 from services.scheduler.policies.daily import Daily
 from services.scheduler.policies.labels import read
 from services.scheduler.policies.rebalance_look import Look
@@ -58,9 +58,7 @@ class Rebalance(Policy[Settings, Memory]):
         begins = ask is not None and isinstance(ask.memory, Memory) and ask.memory.surge is not None
         if before is not None and before.surge is not None:
             self._turns[situation.name] = situation.now + timedelta(seconds=SURGE_S)
-        elif (
-            ask is not None and begins and done_before(NAME, ask, situation) is None
-        ):  # refused before, it is not its turn
+        elif ask is not None and begins and not self._is_barred(ask, situation):
             self._turns[situation.name] = situation.now + timedelta(seconds=ASKED_S)
         else:
             self._turns.pop(situation.name, None)
@@ -68,6 +66,11 @@ class Rebalance(Policy[Settings, Memory]):
 
     def topics(self, service: ServiceState, settings: Settings) -> frozenset[str]:  # noqa: ARG002
         return frozenset({NAME})
+
+    @staticmethod
+    def _is_barred(ask: Ask[Memory], situation: Situation[Settings, Memory]) -> bool:
+        """Held, or refused before, it is not its turn."""
+        return situation.stopped or done_before(NAME, ask, situation) is not None
 
     def _who_comes_first(self, situation: Situation[Settings, Memory]) -> str | None:
         """One of the others that are in the middle of a surge, where they are as many as may be; None: they are not."""

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from funswarm.holds import Hold
 from funswarm.messages import Result, ResultStatus
 from services.scheduler.policies.daily import daily
 from services.scheduler.policies.evaluate import evaluate
@@ -187,6 +188,24 @@ def test_one_whose_surge_was_refused_keeps_no_other_waiting():
     for second in (1, 6):
         plan = looked("web", second, plan.record)
     assert ("refused before: a quota", True) == (plan.decisions[0].limiter, looked("db", 7).command is not None)
+
+
+HELD = (Hold(service="web", until=NOW + timedelta(hours=1)),)
+
+
+@pytest.mark.parametrize(
+    ("labels", "holds"),
+    [({}, HELD), ({"funswarm.rebalance.pause": "true"}, ()), ({"funswarm.rebalance.dry-run": "true"}, ())],
+)
+def test_one_that_may_not_begin_keeps_no_other_waiting(labels, holds):
+    policy, nodes, wants = Rebalance(), [a_node(), a_node("beta")], {"funswarm.rebalance": "true", NOW_LABEL: "x"}
+
+    def looked(name, labels, holds):
+        tasks = [*nodes, *(a_task(name, slot) for slot in range(1, 5))]
+        return evaluate(a_case(a_service(name, replicas=4, labels=labels), (policy,), tasks=tasks, holds=holds))
+
+    stopped = looked("web", wants | labels, holds)
+    assert (None, True) == (stopped.command, looked("db", wants, ()).command is not None)
 
 
 @pytest.mark.parametrize(
