@@ -7,6 +7,7 @@ from typing import Final, Self
 
 from nats.aio.msg import Msg
 
+from funswarm.answering import wait_for_answer
 from funswarm.errors import FunswarmError, PermanentError, Unavailable
 
 STATUS: Final = "Status"  # the header of an answer that is none
@@ -116,7 +117,6 @@ class Answers:
             PermanentError: NATS refuses the question.
         """
         try:
-            async with asyncio.timeout(timeout_s):
-                await self._waiting.done
+            await wait_for_answer(self._waiting.done, timeout_s)
         except TimeoutError:
             raise NoAnswer(f"no answer from {self._waiting.subject} within {timeout_s:g} s") from None
