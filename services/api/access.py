@@ -6,8 +6,9 @@ that are bound to namespaces, until somebody decides otherwise here.
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final, Protocol
 
@@ -29,6 +30,7 @@ TROUBLE: Final = f"{VARIABLE} cannot be used as it is now, so the tokens of befo
 CHALLENGE: Final = 'Bearer realm="funswarm"'
 
 _CALLER: Final = "funswarm.caller"
+_ADMITTED: Final = "funswarm.admitted"
 _OPEN: Final = frozenset({"/", "/healthz", "/readyz", "/docs", "/openapi.json", "/favicon.ico"})  # nothing of the Swarm
 _OPEN_BELOW: Final = ("/docs/files/",)
 _READS: Final = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})  # what there is of these
@@ -101,7 +103,7 @@ class Access:
 
     def admit(self, scope: Scope, headers: Headers) -> Denied | None:
         """Lets the request through, and notes in its scope who asks; or says why not."""
-        caller = Caller()
+        caller, token = Caller(), None
         if self._file is not None and (needed := role_needed(scope["method"], scope["path"])) is not None:
             given = headers.get("authorization")
             text = _presented(given or "", scope["path"])
@@ -112,7 +114,12 @@ class Access:
             if denied := _denied(caller, needed, scope["method"], scope["path"]):
                 return denied
         scope[_CALLER] = caller
+        scope[_ADMITTED] = partial(self._knows, token)
         return None
+
+    def _knows(self, token: Token | None) -> bool:
+        """Whether the token is there still, as it was; None: none was needed."""
+        return token is None or self._file is None or token in self._current(self._file)
 
     def trouble(self) -> str | None:
         """What is wrong with the file, by a look at it; nothing of its text, which may be a secret at a wrong place."""
@@ -144,6 +151,12 @@ async def caller_of(request: Request) -> Caller:
 
 
 Asking = Annotated[Caller, Depends(caller_of)]
+
+
+def still_admitted(request: Request) -> Callable[[], bool]:
+    """Asks, as often as one likes, whether who was let in would be now: an answer may last longer than its token."""
+    admitted: Callable[[], bool] = request.scope[_ADMITTED]
+    return admitted
 
 
 def check_verbs(caller: Caller, verbs: Iterable[object]) -> None:

@@ -6,14 +6,16 @@ with the process.
 
 import asyncio
 import contextlib
+from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from starlette.types import Receive, Scope, Send
 
 from funswarm.client import Client
-from funswarm.errors import FunswarmError, InvalidRequest, Unavailable
-from services.api.access import Asking
+from funswarm.errors import FunswarmError, InvalidRequest, Refused, Unavailable
+from funswarm.messages import Code
+from services.api.access import Asking, still_admitted
 from services.api.documented import GONE, LISTING
 from services.api.figures import Figures
 from services.api.frames import ndjson, ndjson_alive, ndjson_failed, sse, sse_alive, sse_failed
@@ -68,17 +70,29 @@ def routes(client: Client, settings: ApiSettings, figures: Figures, stopping: as
             await feed.aclose()
             raise
         return EventStream(
-            feed, settings.keep_alive_s, figures, stopping, lines="json" in request.headers.get("accept", "")
+            feed,
+            settings.keep_alive_s,
+            figures,
+            stopping,
+            lines="json" in request.headers.get("accept", ""),
+            admitted=still_admitted(request),
         )
 
     return router
 
 
 class EventStream(Response):
-    """The endless body. It ends with its reader, and when `stopping` is set."""
+    """The endless body. It ends with its reader, when `stopping` is set, and when that one is not `admitted` any more."""
 
     def __init__(
-        self, feed: Feed, keep_alive_s: float, figures: Figures, stopping: asyncio.Event, *, lines: bool
+        self,
+        feed: Feed,
+        keep_alive_s: float,
+        figures: Figures,
+        stopping: asyncio.Event,
+        *,
+        lines: bool,
+        admitted: Callable[[], bool],
     ) -> None:
         media_type = NDJSON if lines else SSE
         super().__init__(headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"}, media_type=media_type)
@@ -88,6 +102,7 @@ class EventStream(Response):
         self._figures = figures
         self._stopping = stopping
         self._lines = lines
+        self._admitted = admitted
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's
         ends = {
@@ -118,6 +133,8 @@ class EventStream(Response):
             try:
                 while True:
                     item = await self._feed.next(self._keep_alive_s)
+                    if not self._admitted():
+                        raise Refused("the token was taken away or changed", Code.FORBIDDEN)
                     await _send(send, alive(self._feed.sequence) if item is None else frame(item))
             except FunswarmError as error:
                 await _send(send, failed(str(error)))

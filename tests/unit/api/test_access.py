@@ -8,6 +8,7 @@ from dataclasses import replace
 import httpx
 import pytest
 
+from funswarm.changes import Snapshotted
 from funswarm.errors import Failed
 from funswarm.messages import Health, Problem, ServiceSummary
 from funswarm.namespaces import STACK_LABEL
@@ -17,7 +18,7 @@ from services.api.app import build
 from services.api.figures import Figures
 from services.api.serving import health_of
 from tests.builders import a_service, a_task
-from tests.unit.api.fakes import NOW, SETTINGS, TOKENS, FakeClient, a_result, as_, no_proxies, token_lines
+from tests.unit.api.fakes import NOW, SETTINGS, TOKENS, FakeClient, FakeFeed, a_result, as_, no_proxies, token_lines
 
 SERVICES = (
     a_service("shop_web", id="s1"),
@@ -115,6 +116,26 @@ async def test_a_changed_file_counts_from_the_next_look_on(http, secured, monkey
     finally:
         secured[3].write_text(token_lines(*TOKENS))
         await http.get("/health", headers=as_("reader"))
+
+
+async def test_a_stream_ends_with_its_token(http, secured, client, monkeypatch):
+    monkeypatch.setattr("services.files.LOOK_S", 0.0)
+    monkeypatch.setattr(secured[1]._access._file, "_look_at", 0.0)
+
+    class Feed(FakeFeed):
+        async def next(self, timeout_s):
+            if len(self.items) == 1:
+                secured[3].write_text(token_lines("reader"))
+            return await super().next(timeout_s)
+
+    client.feed = Feed([Snapshotted(a_service("before")), Snapshotted(a_service("after"))])
+    try:
+        async with asyncio.timeout(60):
+            answer = await http.get("/v1/events", headers=as_("admin"))
+    finally:
+        secured[3].write_text(token_lines(*TOKENS))
+        await http.get("/health", headers=as_("reader"))
+    assert [True, True, False] == [text in answer.text for text in ("before", "the token was taken away", "after")]
 
 
 async def test_a_file_that_cannot_be_read_any_more_changes_nothing(http, secured, monkeypatch):
