@@ -82,7 +82,7 @@ def routes(client: Client, settings: ApiSettings, figures: Figures, stopping: as
 
 
 class EventStream(Response):
-    """The endless body. It ends with its reader, when `stopping` is set, and when that one is not `admitted` any more."""
+    """The endless body. It ends with its reader, when `stopping` is set, and when who reads is `admitted` no more."""
 
     def __init__(
         self,
