@@ -54,7 +54,10 @@ class NodeFacts:
 
 @dataclass(frozen=True, slots=True)
 class TaskFacts:
-    """A task that is wanted and has not ended; `node_id` empty: it waits for a node."""
+    """A task that is wanted and has not ended; `node_id` empty: it waits for a node.
+
+    `is_behind`: it is yet of another spec than its service, to which its rollout has not come yet.
+    """
 
     id: str
     service_id: str
@@ -62,6 +65,7 @@ class TaskFacts:
     node_id: str
     running: bool
     reserved: Amounts
+    is_behind: bool = False
 
 
 def node_facts(raw: Json) -> NodeFacts:
@@ -91,8 +95,11 @@ def node_facts(raw: Json) -> NodeFacts:
     )
 
 
-def task_facts(raw: Json) -> TaskFacts | None:
-    """A task, as the engine lists it; None for one that has ended, or is of no service."""
+def task_facts(raw: Json, rolls_on: Json | None = None) -> TaskFacts | None:
+    """A task, as the engine lists it; None for one that has ended, or is of no service.
+
+    `rolls_on`: a raw service whose rollout a write lets go on, so that it counts which of its tasks are behind.
+    """
     status = raw.get("Status") or {}
     if not raw.get("ServiceID") or status.get("State") in ENDED_STATES:
         return None
@@ -103,7 +110,17 @@ def task_facts(raw: Json) -> TaskFacts | None:
         node_id=raw.get("NodeID") or "",
         running=status.get("State") == "running",
         reserved=reserved(raw.get("Spec") or {}),
+        is_behind=rolls_on is not None and raw["ServiceID"] == rolls_on["ID"] and _is_behind(raw, rolls_on),
     )
+
+
+def _is_behind(task: Json, service: Json) -> bool:
+    apart: Json = {
+        "Placement": None,
+        "Runtime": None,
+    }  # a rollout leaves that alone; the engine tells it of services only
+    template, of_task = service["Spec"].get("TaskTemplate") or {}, task.get("Spec") or {}
+    return {**of_task, **apart} != {**template, **apart}
 
 
 def reserved(template: Json) -> Amounts:

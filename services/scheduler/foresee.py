@@ -205,7 +205,7 @@ class _Scene:
         return spread([*self._candidates.values()], self._demand, count)
 
     def _is_dirty(self, task: TaskFacts) -> bool:
-        return self._dirty_all or not meets(self._node(task), self._constraints)
+        return self._dirty_all or task.is_behind or not meets(self._node(task), self._constraints)
 
     def _node(self, task: TaskFacts) -> NodeFacts:
         return self._candidates[task.node_id].node

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from typing import Final
 
 from funswarm.commands import RebalanceCommand, SingleCommand
@@ -11,7 +12,7 @@ from services.scheduler.foresee import Swarm, foresee, foresee_drain, foresee_re
 from services.scheduler.plan import Action, Create, Remove, Situation, Write
 from services.scheduler.plan_node import DRAIN_LABEL, WriteNode
 from services.scheduler.ports import EngineCalls
-from services.scheduler.raw_service import Json
+from services.scheduler.raw_service import ROLLING, Json, held
 
 NOTHING_MOVES: Final = Preview(restarts_tasks=False, fits=True)
 
@@ -33,7 +34,8 @@ async def preview(engine: EngineCalls, command: SingleCommand, action: Action, s
         after = (service or {}).get("PreviousSpec") if rolls_back else action.spec
     if after is None or isinstance(action, Remove):
         return NOTHING_MOVES
-    swarm = await _swarm(engine, await _ports(engine) if host_ports(after) else {})
+    goes_on = isinstance(action, Write) and not action.held and service and held(service, ROLLING)  # paused ones, too
+    swarm = await _swarm(engine, await _ports(engine) if host_ports(after) else {}, service if goes_on else None)
     if isinstance(command, RebalanceCommand) and service is not None:
         return await asyncio.to_thread(foresee_rebalance, after, service["ID"], swarm)
     runs = isinstance(action, Create | Write)
@@ -50,9 +52,9 @@ async def _of_node(engine: EngineCalls, action: WriteNode) -> Preview:
     return await asyncio.to_thread(foresee_drain, action.node_id, specs, replace(swarm, nodes=nodes))
 
 
-async def _swarm(engine: EngineCalls, ports: dict[str, frozenset[Port]]) -> Swarm:
+async def _swarm(engine: EngineCalls, ports: dict[str, frozenset[Port]], rolls_on: Json | None = None) -> Swarm:
     nodes = await engine.picked("node", node_facts)
-    tasks = await engine.picked("task", task_facts, {"desired-state": WANTED})
+    tasks = await engine.picked("task", partial(task_facts, rolls_on=rolls_on), {"desired-state": WANTED})
     return Swarm(tuple(nodes), tuple(tasks), ports)
 
 

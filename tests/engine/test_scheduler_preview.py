@@ -37,6 +37,17 @@ async def test_whether_tasks_restart_is_foreseen(engine, attempt, changes):
         assert before <= ids(engine.until_running(engine.name, count))
 
 
+async def test_that_a_forced_scale_lets_a_paused_rollout_go_on_is_foreseen(engine, attempt):
+    pauses = {"Parallelism": 1, "Delay": 600 * SECOND_NS, "Monitor": 60 * SECOND_NS}  # before it comes to the second
+    before = running(engine, replicas=2, UpdateConfig=pauses)
+    await attempt("update", changes={"command": ["false"]})
+    engine.until_updated(engine.name, "paused")
+    foreseen = (await attempt("scale", "c2", replicas=3, force=True, dry_run=True)).preview
+    await attempt("scale", "c2", replicas=3, force=True)
+    engine.until(lambda: before.isdisjoint(ids(engine.running(engine.name))), "the tasks are replaced")
+    assert foreseen.restarts_tasks
+
+
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [

@@ -255,6 +255,15 @@ async def test_a_dry_run_says_whether_tasks_restart(verb, fields, restarts):
     assert (restarts, []) == (outcome.preview and outcome.preview.restarts_tasks, engine.writes)
 
 
+@pytest.mark.parametrize(("force", "restarts"), [(True, True), (False, False)])
+async def test_tasks_that_a_paused_rollout_left_behind_restart_with_what_is_forced(force, restarts):
+    engine = FakeEngine(service("paused", previous=spec(image="nginx:0")))
+    left = _tasks(1, template=spec(image="nginx:0")["TaskTemplate"])
+    engine.nodes, engine.tasks = {"one": _node("one")}, left
+    outcome = await _writer(engine).attempt(command("scale", replicas=5, force=force, dry_run=True), None)
+    assert restarts == (outcome.preview and outcome.preview.restarts_tasks)
+
+
 async def test_a_dry_run_of_a_creation_says_where_its_tasks_would_be():
     engine = FakeEngine()
     engine.nodes = {"one": _node("one")}
