@@ -16,9 +16,8 @@ from funswarm.tokens import Role
 from services.api.access import role_needed
 from services.api.app import build
 from services.api.figures import Figures
-from services.api.serving import health_of
 from tests.builders import a_service, a_task
-from tests.unit.api.fakes import NOW, SETTINGS, TOKENS, FakeClient, FakeFeed, a_result, as_, no_proxies, token_lines
+from tests.unit.api.fakes import SETTINGS, TOKENS, FakeClient, FakeFeed, a_result, as_, no_proxies, token_lines
 
 SERVICES = (
     a_service("shop_web", id="s1"),
@@ -147,23 +146,6 @@ async def test_a_file_that_cannot_be_read_any_more_changes_nothing(http, secured
     finally:
         secured[3].write_text(token_lines(*TOKENS))
         os.utime(secured[3], ns=(1, 1))
-
-
-def test_a_file_that_cannot_be_used_any_more_is_told_until_it_can(secured, monkeypatch):
-    app, figures, file = secured[1:]
-    monkeypatch.setattr("services.files.LOOK_S", 0.0)
-    monkeypatch.setattr(app._access._file, "_look_at", 0.0)
-    file.write_text("a secret")
-    try:
-        found = health_of(app, NOW)
-        assert (False, True) == (found.ok, "FUNSWARM_HTTP_TOKENS_FILE" in (found.reason or ""))
-        assert "secret" not in (found.reason or "")
-        assert "funswarm_http_tokens_trouble 1.0" in figures.text()
-    finally:
-        file.write_text(token_lines(*TOKENS))
-        os.utime(file, ns=(2, 2))
-    assert (True, None) == ((found := health_of(app, NOW)).ok, found.reason)
-    assert "funswarm_http_tokens_trouble 0.0" in figures.text()
 
 
 @pytest.mark.parametrize("text", [None, "", '{"name": "x"}'])

@@ -1,13 +1,16 @@
 """Where the api listens, and what is refused before a route is asked: a Host that is not ours, one request too many."""
 
 import asyncio
+import os
 
 import pytest
 
 from services.api import guard
 from services.api.hosts import is_known, known_hosts
+from services.api.serving import health_of
 from services.api.settings import ApiSettings
 from services.settings import Settings
+from tests.unit.api.fakes import NOW, TOKENS, token_lines
 
 
 @pytest.mark.parametrize(
@@ -78,3 +81,20 @@ async def test_one_request_too_many_is_503_with_when_to_come_again(waiting):
 
 async def test_who_is_busy_is_alive(waiting):
     assert 200 == (await waiting.get("/healthz")).status_code
+
+
+def test_a_file_that_cannot_be_used_any_more_is_told_until_it_can(guarded, monkeypatch):
+    app, figures, file = guarded.app, guarded.figures, guarded.file
+    monkeypatch.setattr("services.files.LOOK_S", 0.0)
+    monkeypatch.setattr(app._access._file, "_look_at", 0.0)
+    file.write_text("a secret")
+    try:
+        found = health_of(app, NOW)
+        assert (False, True) == (found.ok, "FUNSWARM_HTTP_TOKENS_FILE" in (found.reason or ""))
+        assert "secret" not in (found.reason or "")
+        assert "funswarm_http_tokens_trouble 1.0" in figures.text()
+    finally:
+        file.write_text(token_lines(*TOKENS))
+        os.utime(file, ns=(2, 2))
+    assert (True, None) == ((found := health_of(app, NOW)).ok, found.reason)
+    assert "funswarm_http_tokens_trouble 0.0" in figures.text()

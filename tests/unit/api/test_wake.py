@@ -144,12 +144,6 @@ async def test_a_request_opens_a_session(http, swarm, strategy):
     assert (200, "not-ready", [("web", 90.0)]) == (answer.status_code, answer.headers[STATUS], swarm.opened)
 
 
-@pytest.mark.parametrize("strategy", ["dynamic", "blocking", "poke"])
-async def test_head_opens_none(http, swarm, strategy):
-    answer = await http.head(f"/{strategy}?names=web&timeout=0s")
-    assert (405, []) == (answer.status_code, swarm.opened)
-
-
 async def test_it_lasts_five_minutes_where_nothing_is_said(http, swarm):
     await http.get("/poke?names=web&session_duration=")
     assert [("web", 300.0)] == swarm.opened
