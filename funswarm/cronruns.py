@@ -20,7 +20,7 @@ LAST: Final = "last"  # where the run is that had ended before
 class CronOutcome(StrEnum):
     """`replaced`: stopped by the next run. `stopped`: by somebody. `skipped`: another run was under way, or Swarm would
     not. `missed`: it came too late. `queued`: it waits for another run. `unknown`: its tasks were gone before they were
-    seen.
+    seen, or nobody told what became of its command; that it was not done may be told later.
     """
 
     RUNNING = "running"

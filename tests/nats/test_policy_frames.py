@@ -8,6 +8,7 @@ from funswarm.client import Client
 from funswarm.commands import Command
 from funswarm.errors import Unavailable
 from funswarm.gauges import Push
+from funswarm.messages import Result
 from services.bus.connection import Bus
 from services.bus.policies import PolicyBucket
 from services.scheduler.metrics import Metrics
@@ -19,7 +20,7 @@ from services.scheduler.policies.world import Known
 from services.scheduler.settings import SchedulerSettings
 from services.scheduler.store import NatsStore
 from tests.builders import a_service
-from tests.floors import Floor
+from tests.floors import Floor, a_result
 from tests.nats.test_policies import memory_of
 from tests.waiting import until
 
@@ -31,6 +32,7 @@ class Scheduler:
 
     def __init__(self, bus: Bus, client: Client, **policy) -> None:
         self.sent: list[Command] = []
+        self.results: dict[str, Result] = {}
         self.metrics = Metrics()
         policies = (type("Policy", (Floor,), policy)(),)
         world = Known(lambda service, draining: asked_of(service, policies, draining=draining))
@@ -57,7 +59,7 @@ class Scheduler:
         self.sent.append(command)
 
     async def _find(self, command_id):
-        return None
+        return self.results.get(command_id)
 
 
 async def test_two_that_decide_at_once_ask_for_one_command(bus, client):
@@ -170,3 +172,19 @@ async def test_before_the_services_are_known_it_says_of_none_that_it_is_not_auto
     finally:
         work.cancel()
         await asyncio.wait({work})
+
+
+async def test_a_result_that_it_was_not_told_of_is_found_after_the_deadline(bus, client, monkeypatch):
+    monkeypatch.setattr("services.scheduler.policies.evaluate.DEADLINE_S", -20.0)
+    scheduler = Scheduler(bus, client)
+    async with scheduler.at_work():
+        scheduler.sees(WEB)
+        await until(lambda: scheduler.sent, "the command")
+
+        def found() -> bool:
+            command = scheduler.sent[-1].id
+            scheduler.results[command] = a_result(command)
+            scheduler.frame.touch(["web"])
+            return command in scheduler.frame._book.results
+
+        await until(found, "the result")

@@ -14,11 +14,11 @@ from typing import Any, Final
 from funswarm.commands import Command, Expect, RunCommand, ScaleCommand
 from funswarm.cronjobs import RUNS_MAX, CronJob
 from funswarm.cronruns import INPUT, LAST, CronOutcome, CronRun
-from funswarm.messages import Result, ResultStatus
+from funswarm.messages import Result
 from funswarm.timetable import Timetable
 from services.scheduler.policies.contract import UNNAMED, Ask, Said, Sent, Situation, Verdict
 from services.scheduler.policies.cron_memory import Memory, Retry, Run, back_off, force_of, key_of, mark_of, token_of
-from services.scheduler.policies.cron_outcome import GRACE, End, Scene, all_ended, end_of
+from services.scheduler.policies.cron_outcome import GRACE, End, Scene, all_ended, end_of, not_done
 from services.scheduler.policies.record import succeeded, underway, unseen
 from services.scheduler.raw_service import ROLLING
 
@@ -51,7 +51,7 @@ class Look:
     def verdict(self) -> CronVerdict:
         if self._is_new:
             return self._rest(Said(f"follows its schedule; next: {self._next()}"))
-        ends = (self._applied, self._by_hand, self._stopped, self._ended, self._overdue)
+        ends = (self._applied, self._answered, self._by_hand, self._stopped, self._ended, self._overdue)
         steps = (*ends, self._due, self._waited, self._retried)
         found = next((verdict for step in steps if (verdict := step()) is not None), None)
         return found or self._parked() or self._rest()
@@ -68,12 +68,18 @@ class Look:
             self._memory = self._memory.model_copy(update={"run": applied, "mark": mark_of(self._service)})
             return None
         if result is not None and not written:
-            outcome = CronOutcome.SKIPPED if result.status is ResultStatus.REFUSED else CronOutcome.FAILED
-            return self._end(run, End(outcome, f"the run was {result.status.value}: {result.reason}"))
+            return self._end(run, not_done(result))
         sent = self._situation.sent
         if result is None and (sent is None or self._now > sent.until + UNANSWERED):
-            return self._end(run, End(CronOutcome.UNKNOWN, "nobody has told what became of its command"))
+            return self._end(run, not_done(None))
         return self._rest()
+
+    def _answered(self) -> CronVerdict | None:
+        """A run was given up, and now its command's result is known. What was done is seen by what it wrote instead."""
+        run, sent, result = self._memory.unanswered, self._situation.sent, self._situation.result
+        if run is None or sent is None or sent.key != run.key or result is None or succeeded(result):
+            return None
+        return self._end(run, not_done(result))
 
     def _by_hand(self) -> CronVerdict | None:
         """Somebody else has run it."""

@@ -7,6 +7,7 @@ from funswarm.cronjobs import CronJob
 from funswarm.cronruns import CronOutcome, CronRun
 from funswarm.state import ServiceState, Value
 
+NOT_TOLD: Final = "nobody has told what became of its command"
 TOKENS_PER_SLOT: Final = 16  # more than there are attempts
 
 
@@ -57,6 +58,15 @@ class Memory(Value):
     waiting: tuple[datetime, ...] = ()
     retry: Retry | None = None
     last: CronRun | None = None
+
+    @property
+    def unanswered(self) -> Run | None:
+        """The last run, where it was given up as nobody told what became of its command; None: it was not."""
+        last = self.last
+        if self.run is not None or last is None or last.reason != NOT_TOLD or last.slot is None:
+            return None
+        token, begun_at = token_of(last.slot, last.attempt), last.begun_at or last.slot
+        return Run(key=last.key, slot=last.slot, attempt=last.attempt, token=token, begun_at=begun_at)
 
     @classmethod
     def begun(cls, job: CronJob, service: ServiceState, now: datetime) -> "Memory":

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from funswarm.cronruns import CronOutcome, CronTask
+from funswarm.messages import Result, ResultStatus
 from funswarm.state import ENDED_STATES, NodeState, ServiceState, TaskState
-from services.scheduler.policies.cron_memory import Run
+from services.scheduler.policies.cron_memory import NOT_TOLD, Run
 from services.scheduler.policies.record import moment
 
 GRACE: Final = timedelta(seconds=3)  # within which Swarm makes a task in the place of a failed one, and on each node
@@ -30,6 +31,14 @@ class End:
     reason: str
     tasks: tuple[CronTask, ...] = ()
     seconds: float | None = None
+
+
+def not_done(result: Result | None) -> End:
+    """Of a run whose command was not done; None: as far as anybody has told."""
+    if result is None:
+        return End(CronOutcome.UNKNOWN, NOT_TOLD)
+    outcome = CronOutcome.SKIPPED if result.status is ResultStatus.REFUSED else CronOutcome.FAILED
+    return End(outcome, f"the run was {result.status.value}: {result.reason}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from services.scheduler.policies.contract import Policy, Sent
 from services.scheduler.policies.evaluate import Case, Plan, evaluate
 from services.scheduler.policies.follow import HoldBook, follow_tasks
 from services.scheduler.policies.queue import LookQueue
-from services.scheduler.policies.record import Record, underway
+from services.scheduler.policies.record import ENDED_S, Record, underway
 from services.scheduler.policies.telling import Telling
 from services.scheduler.policies.world import Known
 
@@ -35,6 +35,7 @@ RESYNC_S: Final = 300.0
 RESYNC_AT_ONCE: Final = 50  # services: all at once would keep those that are due waiting
 GONE_S: Final = 5.0
 FAULT_RETRY_S: Final = 60.0
+UNANSWERED_S: Final = 3600.0  # after its deadline: so long it is looked for the result of a command
 TROUBLE: Final = "policies"
 
 log = structlog.get_logger(__name__)
@@ -171,7 +172,7 @@ class Frame:
             return  # all are looked at when it is; another copy looks when we are not
         if self._has_just_gone(name):
             return
-        if name in self._unsure:
+        if name in self._unsure or self._is_unanswered(name):
             await self._make_sure(name)
         record = self._book.of(name)
         plan = self._evaluated(name, record)
@@ -238,6 +239,14 @@ class Frame:
                 await self._submit(sent.command)
                 self._telling.decided([_sent_again(policy, record, sent)])
         self._unsure.discard(name)
+
+    def _is_unanswered(self, name: str) -> bool:
+        """Whether a command should have ended by now, and nobody has told of it here."""
+        for sent in self._book.of(name).sent.values():
+            late_s = (self._now() - sent.until).total_seconds()
+            if sent.command.id not in self._book.results and ENDED_S <= late_s < UNANSWERED_S:
+                return True
+        return False
 
     # What goes on beside.
     async def _run_policy(self, policy: Policy[Any, Any]) -> None:

@@ -134,6 +134,32 @@ def test_a_run_of_which_nobody_tells_is_given_up():
     assert CronOutcome.UNKNOWN == outcome(story.look(minute(62, 1)))
 
 
+def given_up():
+    story = Story(job(labels={"schedule": "@hourly"}))
+    story.look(minute(60))
+    story.look(minute(62, 1))
+    return story
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"), [(ResultStatus.REFUSED, CronOutcome.SKIPPED), (ResultStatus.FAILED, CronOutcome.FAILED)]
+)
+def test_what_is_told_of_a_run_that_was_given_up_is_told_once(status, expected):
+    story = given_up()
+    story.answer(status, "too late")
+    verdict = story.look(minute(63))
+    assert (expected, "20261123T130000Z") == (outcome(verdict), told(verdict).key)
+    assert story.look(minute(64)).said is None
+
+
+def test_a_run_that_was_given_up_and_written_after_all_is_followed_by_what_it_wrote():
+    story = given_up()
+    story.answer(ResultStatus.SUCCEEDED)
+    assert story.look(minute(63)).said is None
+    story.apply(task("running", token=story.sent.command.token))
+    assert CronOutcome.RUNNING == outcome(story.look(minute(64)))
+
+
 def test_a_run_that_a_restored_swarm_knows_nothing_of_is_given_up():
     story = Story(job(labels={"schedule": "@hourly"}))
     story.look(minute(60))
