@@ -64,7 +64,7 @@ class Inbox:
         self._waiting[reply] = waiting
         return Answers(self, reply, waiting)
 
-    async def arrived(self, message: Msg) -> None:
+    def arrived(self, message: Msg) -> None:
         """Hand an answer to who waits for it; late ones are dropped."""
         waiting = self._waiting.get(message.subject)
         if waiting is not None and not waiting.done.done() and waiting.feed(message):

@@ -117,7 +117,7 @@ class Deliveries:
         """
         await self._replace()
         self._reply = self._link.inbox.new_subject()
-        self._inbox = await self._link.subscribe(self._reply, self._arrived)
+        self._inbox = await self._link.subscribe_straight(self._reply, self._arrived)
         self._tasks = [asyncio.create_task(run) for run in (self._pull(), self._keep(), self._removal.run())]
 
     async def close(self) -> None:
@@ -146,7 +146,7 @@ class Deliveries:
         """Tell NATS about a delivery."""
         await self._link.send(delivery._reply, what)  # noqa: SLF001
 
-    async def _arrived(self, message: Msg) -> None:
+    def _arrived(self, message: Msg) -> None:
         self._heard_at = time.monotonic()
         code = status(message)
         if code is not None:

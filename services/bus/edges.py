@@ -14,6 +14,7 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from funswarm.errors import PermanentError, Unavailable
+from funswarm.inbox import subscribe_straight
 
 _log = logging.getLogger(__name__)
 
@@ -34,10 +35,28 @@ async def subscribed(
         except Exception:  # noqa: BLE001  one bad message does not end the subscription
             _log.exception("a message on %s could not be handled", subject)
 
+    return await _begun(client, subject, client.subscribe(subject, queue=queue, cb=guarded), guarded)
+
+
+async def subscribed_straight(client: Client, subject: str, take: Callable[[Msg], None]) -> Subscription:
+    """Has each message handed to `take` as it is read, without nats-py's queue and task; raises as `subscribed`."""
+
+    def guarded(message: Msg) -> None:
+        try:
+            take(message)
+        except Exception:  # noqa: BLE001  else nats-py would read no more
+            _log.exception("a message on %s could not be handled", subject)
+
+    return await _begun(client, subject, subscribe_straight(client, subject, guarded), guarded)
+
+
+async def _begun(
+    client: Client, subject: str, beginning: Awaitable[Subscription], handler: Callable[[Msg], object]
+) -> Subscription:
     try:
-        return await client.subscribe(subject, queue=queue, cb=guarded)
+        return await beginning
     except OSError as error:
-        left = [one for one in client._subs.values() if one._cb is guarded]  # noqa: SLF001
+        left = [one for one in client._subs.values() if handler in (one._cb, getattr(one._future, "set_result", None))]  # noqa: SLF001
         await asyncio.gather(*map(unsubscribe, left))
         raise Unavailable(f"cannot subscribe to {subject}: {error}") from error
     except nats.errors.Error as error:

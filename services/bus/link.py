@@ -24,7 +24,7 @@ from funswarm.access import Access
 from funswarm.errors import PermanentError, Unavailable
 from funswarm.nats_client import NatsClient
 from services.bus.answers import NO_RESPONDERS, Feed, Inbox, NobodyAnswers, Unfit, status
-from services.bus.edges import end_client, subscribed, unsubscribe, useless
+from services.bus.edges import end_client, subscribed, subscribed_straight, unsubscribe, useless
 
 _CLOSE_TIMEOUT_S: Final = 3.0
 _BARRIER_TIMEOUT_S: Final = 5.0
@@ -73,7 +73,7 @@ class Link:
             if self._client.is_connected:  # not where NATS went away in the middle: then it is tried again
                 self._up.set()
             inbox = f"{self.inbox.prefix}.*"
-            await self.persist(lambda: self.subscribe(inbox, self.inbox.arrived), end - time.monotonic())
+            await self.persist(lambda: self.subscribe_straight(inbox, self.inbox.arrived), end - time.monotonic())
         except BaseException:
             connecting.cancel()
             await asyncio.wait({connecting}, timeout=_CLOSE_TIMEOUT_S)
@@ -200,9 +200,16 @@ class Link:
             Unavailable: not connected.
             PermanentError: NATS refuses it.
         """
+        return await self._in_effect(subject, lambda: subscribed(self._client, subject, handler, queue))
+
+    async def subscribe_straight(self, subject: str, take: Callable[[Msg], None]) -> Subscription:
+        """As `subscribe`; `take` is called as a message is read, so it must be quick."""
+        return await self._in_effect(subject, lambda: subscribed_straight(self._client, subject, take))
+
+    async def _in_effect(self, subject: str, begin: Callable[[], Awaitable[Subscription]]) -> Subscription:
         if not self.connected:
             raise self._away()
-        subscription = await subscribed(self._client, subject, handler, queue)
+        subscription = await begin()
         try:
             await self.barrier()
         except BaseException:
