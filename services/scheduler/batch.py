@@ -102,6 +102,14 @@ def batch_result(
     )  # fmt: skip
 
 
+def not_begun(result: Result) -> Result:
+    """The result of a batch that its check refused: what was well was not done either."""
+    bad = ", ".join(item.name for item in result.items if not _is_well(item))
+    told = {"status": ResultStatus.REFUSED, "code": Code.DEPENDENCY, "reason": _short(f"not done: {bad} was refused")}
+    items = [item.model_copy(update=told) if _is_well(item) else item for item in result.items]
+    return result.model_copy(update={"items": tuple(items)})
+
+
 def _first_code(bad: Sequence[BatchItemResult]) -> Code | None:
     """Of what failed by itself."""
     codes = [item.code or Code.INTERNAL for item in bad]

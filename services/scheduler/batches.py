@@ -14,7 +14,7 @@ from funswarm.commands import BatchCommand, BatchItem, SingleCommand
 from funswarm.errors import PermanentError, Refused
 from funswarm.messages import BatchItemResult, Change, Code, Result, ResultStatus
 from funswarm.outcome import is_pending
-from services.scheduler.batch import batch_result, is_excused, refused, standing
+from services.scheduler.batch import batch_result, is_excused, not_begun, refused, standing
 from services.scheduler.lanes import deadline
 from services.scheduler.plan import Intent
 from services.scheduler.ports import Store
@@ -58,8 +58,10 @@ class Batches:
         if batch.id not in self._progress:
             if batch.dry_run or await self._store.intent(batch.id) is None:
                 result = batch_result(batch, await self._check(batch), accepted_at, datetime.now(UTC))
-                if batch.dry_run or result.status is not ResultStatus.SUCCEEDED:
+                if batch.dry_run:
                     return result
+                if result.status is not ResultStatus.SUCCEEDED:
+                    return not_begun(result)
                 await self._store.note(batch.id, BEGUN)
             self._progress[batch.id] = _Progress()
             self._batch_of |= {single.id: batch.id for single in batch.singles().values()}

@@ -67,7 +67,7 @@ async def test_what_depends_on_a_service_begins_when_that_has_converged(started)
 
 async def test_nothing_is_done_where_one_is_refused_and_each_reason_is_told(started):
     result = await batch(started, create("db"), scale("web"), create("x", networks=["none-such"]))
-    expected = {"db": "succeeded", "web": "unknown-service", "x": "invalid"}
+    expected = {"db": "dependency-failed", "web": "unknown-service", "x": "invalid"}
     assert (ResultStatus.REFUSED, expected, False) == (result.status, ends(result), result.changed)
     assert "there is no network 'none-such'" in (result.reason or "")
     assert (None, None) == (started.service("db"), await started.client.result("b1-db"))
@@ -75,7 +75,7 @@ async def test_nothing_is_done_where_one_is_refused_and_each_reason_is_told(star
 
 async def test_nothing_is_done_where_two_would_publish_one_port(started):
     result = await batch(started, create("db", ports=["8000:80"]), create("web", "db", ports=["8000:80"]))
-    assert (ResultStatus.REFUSED, {"db": "succeeded", "web": "conflict"}) == (result.status, ends(result))
+    assert (ResultStatus.REFUSED, {"db": "dependency-failed", "web": "conflict"}) == (result.status, ends(result))
     assert {} == started.cluster.store.services
 
 
@@ -207,5 +207,5 @@ async def test_nothing_is_done_where_admission_refuses_one(started):
     socket = [{"type": "bind", "source": "/var/run/docker.sock", "target": "/docker.sock"}]
     result = await batch(started, create("db"), create("spy", mounts=socket))
     assert (ResultStatus.REFUSED, Code.ADMISSION) == (result.status, result.code)
-    assert {"db": "succeeded", "spy": "admission-refused"} == ends(result)
+    assert {"db": "dependency-failed", "spy": "admission-refused"} == ends(result)
     assert started.service("db") is None
