@@ -193,6 +193,8 @@ def ports(found: Iterable[Port]) -> str:
 def _part_state(part: PartHealth) -> Text:
     if not part.ok:
         return Text(f"not ok: {part.reason or 'no reason given'}", style="red")
+    if part.active and part.reason:
+        return Text(f"active, but {part.reason}", style="yellow")
     return Text("active" if part.active else "standby", style="green" if part.active else "")
 
 

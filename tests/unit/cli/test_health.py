@@ -1,6 +1,8 @@
 """`funswarm health`: what is wrong with labels is shown, and is no ill health."""
 
-from funswarm.messages import Health, Problem
+from datetime import UTC, datetime
+
+from funswarm.messages import Health, PartHealth, Problem
 
 
 def test_problems_with_labels_are_shown(cli):
@@ -14,3 +16,12 @@ def test_problems_with_labels_are_shown(cli):
 
 def test_without_problems_nothing_is_said_of_them(cli):
     assert "PROBLEM" not in cli.run("health").stdout
+
+
+def test_trouble_that_a_part_can_work_with_is_shown(cli):
+    at = datetime(2026, 11, 23, tzinfo=UTC)
+    api = PartHealth(
+        part="api", instance="a", version="1", started_at=at, active=True, ok=True, reason="old tokens hold"
+    )
+    cli.answers["health"] = Health(ok=True, parts=(api,))
+    assert "active, but old tokens hold" in cli.run("health", env={"COLUMNS": "200"}).stdout
