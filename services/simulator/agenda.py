@@ -53,13 +53,17 @@ class Agenda:
         self._running_at: float | None = None
         self._sequence = itertools.count()
 
-    def after(self, delay_s: float, action: Action) -> None:
-        """Have `action` run in `delay_s` seconds.
+    def now(self) -> float:
+        """Seconds since 1970. The time stands still while actions run.
 
-        Actions that run together count from one time: what they begin together stays together, as the tasks that one
-        look at a service makes, which Swarm's scheduler places as one batch.
+        So what they begin together stays together, as the tasks that one look at a service makes, which Swarm's
+        scheduler places as one batch; and what is due some time after a moment that they noted is not due before it.
         """
-        due = (self.clock.now() if self._running_at is None else self._running_at) + delay_s
+        return self.clock.now() if self._running_at is None else self._running_at
+
+    def after(self, delay_s: float, action: Action) -> None:
+        """Have `action` run in `delay_s` seconds."""
+        due = self.now() + delay_s
         earliest = not self._heap or due < self._heap[0][0]
         heapq.heappush(self._heap, (due, next(self._sequence), action))
         if earliest:

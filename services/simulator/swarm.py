@@ -89,7 +89,7 @@ class Swarm:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.settings = settings
         self.agenda = Agenda(clock)
-        self.store = Store(clock)
+        self.store = Store(self.agenda)
         self.updates: dict[str, Update] = {}
         self.starts: dict[str, Start] = {}
         self.replaced_by: dict[str, str] = {}
@@ -106,7 +106,7 @@ class Swarm:
 
     def now(self) -> float:
         """The time in seconds since 1970."""
-        return self.agenda.clock.now()
+        return self.agenda.now()
 
     def touch(self, service_id: str, *, whole: bool = False) -> None:
         """Have a service looked at soon. `whole`: as after a write, not just because a task of it has moved."""
