@@ -1,11 +1,11 @@
-"""What nats-py leaves to its user at the edges: a subscription that fails halfway, the end of a connection, and why one
-cannot come about. I/O by nats-py; `useless` is pure.
+"""What nats-py leaves to its user at the edges: a subscription that fails halfway, a message that it does not take, the
+end of a connection, and why one cannot come about. I/O by nats-py; `useless` is pure.
 """
 
 import asyncio
 import logging
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 
 import nats.errors
@@ -15,6 +15,7 @@ from nats.aio.subscription import Subscription
 
 from funswarm.errors import PermanentError, Unavailable
 from funswarm.inbox import subscribe_straight
+from services.bus.answers import Unfit
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +62,24 @@ async def _begun(
         raise Unavailable(f"cannot subscribe to {subject}: {error}") from error
     except nats.errors.Error as error:
         raise PermanentError(f"cannot subscribe to {subject}: {error}") from error
+
+
+async def published(client: Client, subject: str, body: bytes, reply: str, headers: Mapping[str, str] | None) -> None:
+    """Hands a message to nats-py to be written.
+
+    Raises:
+        Unavailable: the connection gets lost.
+        Unfit: too large, or a subject or header that NATS does not allow.
+    """
+    size = len(body) + sum(len(name) + len(value.encode()) + 4 for name, value in (headers or {}).items()) + 16
+    if size > client.max_payload:  # NATS counts the headers too, and closes the connection
+        raise Unfit(f"{subject}: {size} bytes are more than the {client.max_payload} that NATS takes")
+    try:
+        await client.publish(subject, body, reply=reply, headers=dict(headers) if headers else None)
+    except (nats.errors.BadSubjectError, nats.errors.BadHeaderError) as error:
+        raise Unfit(f"cannot send to {subject!r}: {error}") from error
+    except (nats.errors.Error, OSError) as error:
+        raise Unavailable(f"cannot send to {subject}: {error}") from error
 
 
 async def unsubscribe(subscription: Subscription) -> None:

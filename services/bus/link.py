@@ -23,8 +23,8 @@ from nats.aio.subscription import Subscription
 from funswarm.access import Access
 from funswarm.errors import PermanentError, Unavailable
 from funswarm.nats_client import NatsClient
-from services.bus.answers import NO_RESPONDERS, Feed, Inbox, NobodyAnswers, Unfit, status
-from services.bus.edges import end_client, subscribed, subscribed_straight, unsubscribe, useless
+from services.bus.answers import NO_RESPONDERS, Feed, Inbox, NobodyAnswers, status
+from services.bus.edges import end_client, published, subscribed, subscribed_straight, unsubscribe, useless
 
 _CLOSE_TIMEOUT_S: Final = 3.0
 _BARRIER_TIMEOUT_S: Final = 5.0
@@ -151,17 +151,9 @@ class Link:
         """
         if not self.connected:
             raise self._away()
-        size = len(body) + sum(len(name) + len(value.encode()) + 4 for name, value in (headers or {}).items()) + 16
-        if size > self._client.max_payload:  # NATS counts the headers too, and closes the connection
-            raise Unfit(f"{subject}: {size} bytes are more than the {self._client.max_payload} that NATS takes")
-        try:
-            await self._client.publish(subject, body, reply=reply, headers=dict(headers) if headers else None)
-            if self._client.pending_data_size > _PENDING_BYTES:
-                await self._written()
-        except (nats.errors.BadSubjectError, nats.errors.BadHeaderError) as error:
-            raise Unfit(f"cannot send to {subject!r}: {error}") from error
-        except (nats.errors.Error, OSError) as error:
-            raise Unavailable(f"cannot send to {subject}: {error}") from error
+        await published(self._client, subject, body, reply, headers)
+        if self._client.pending_data_size > _PENDING_BYTES:
+            await self._written()
 
     async def request(
         self, subject: str, body: bytes = b"", timeout_s: float = 5.0, headers: Mapping[str, str] | None = None
