@@ -2,10 +2,11 @@
 
 import asyncio
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 
 from funswarm.changes import Item, SnapshotBegin, SnapshotEnd, Snapshotted
 from funswarm.client import Client
-from funswarm.commands import Command
+from funswarm.commands import Command, ScaleCommand
 from funswarm.errors import Unavailable
 from funswarm.gauges import Push
 from funswarm.messages import Result
@@ -13,7 +14,9 @@ from services.bus.connection import Bus
 from services.bus.policies import PolicyBucket
 from services.scheduler.metrics import Metrics
 from services.scheduler.policies.asked import asked_of
+from services.scheduler.policies.contract import Sent
 from services.scheduler.policies.frame import Frame
+from services.scheduler.policies.record import Record
 from services.scheduler.policies.start import frame_of
 from services.scheduler.policies.telling import Telling
 from services.scheduler.policies.world import Known
@@ -188,3 +191,18 @@ async def test_a_result_that_it_was_not_told_of_is_found_after_the_deadline(bus,
             return command in scheduler.frame._book.results
 
         await until(found, "the result")
+
+
+async def test_while_one_command_is_not_answered_another_is_not_sent_again(bus, client):
+    at = datetime.now(UTC)
+    command = ScaleCommand(id="policy-unanswered", target="web", replicas=1)
+    sent = {"shelf": Sent(key="1", command=command, at=at, until=at - timedelta(seconds=20))}
+    record = Record(service="web", service_id=WEB.id, sent=sent)
+    await PolicyBucket(bus).keep("web", record.model_dump_json().encode(), 0)
+    scheduler = Scheduler(bus, client)
+    async with scheduler.at_work():
+        scheduler.sees(WEB)
+        await until(lambda: scheduler.sent, "the command")
+        scheduler.frame.touch(["web"])
+        await until(lambda: _looked(bus, 1), "another look")
+    assert 1 == len(scheduler.sent)

@@ -172,8 +172,10 @@ class Frame:
             return  # all are looked at when it is; another copy looks when we are not
         if self._has_just_gone(name):
             return
-        if name in self._unsure or self._is_unanswered(name):
+        if name in self._unsure:
             await self._make_sure(name)
+        elif self._is_unanswered(name):
+            await self._learn(name)
         record = self._book.of(name)
         plan = self._evaluated(name, record)
         if plan.command is not None and await self._holds.changed(name, plan.policy):
@@ -231,14 +233,19 @@ class Frame:
 
     async def _make_sure(self, name: str) -> None:
         """Learn how what was sent for a service has ended, and send what has not: it may never have been."""
-        record, results = self._book.of(name), self._book.results
+        await self._learn(name)
+        record = self._book.of(name)
         for policy, sent in record.sent.items():
-            if sent.command.id not in results and (result := await self._find(sent.command.id)) is not None:
-                self._book.ended(result)
-            if underway(sent, results.get(sent.command.id), self._now()) and self._is_active():
+            if underway(sent, self._book.results.get(sent.command.id), self._now()) and self._is_active():
                 await self._submit(sent.command)
                 self._telling.decided([_sent_again(policy, record, sent)])
         self._unsure.discard(name)
+
+    async def _learn(self, name: str) -> None:
+        """Learn how what was sent for a service has ended; nothing is sent."""
+        for sent in self._book.of(name).sent.values():
+            if sent.command.id not in self._book.results and (result := await self._find(sent.command.id)) is not None:
+                self._book.ended(result)
 
     def _is_unanswered(self, name: str) -> bool:
         """Whether a command should have ended by now, and nobody has told of it here."""
