@@ -95,6 +95,23 @@ async def _looked(bus: Bus, least: int) -> int:
     return looked if looked >= least else 0
 
 
+async def test_a_service_that_went_while_nobody_looked_is_forgotten_though_its_memory_is_read_before_the_services(
+    bus, client
+):
+    first, second = Scheduler(bus, client), Scheduler(bus, client)
+    async with first.at_work():
+        first.sees(WEB)
+        await until(lambda: first.sent, "its memory, and the command that follows")
+    async with second.at_work():
+        await until(lambda: "web" in second.frame._book and not second.frame._queue, "the first look")
+        second.sees()
+
+        async def forgotten() -> bool:
+            return not await PolicyBucket(bus).memories()
+
+        await until(forgotten, "its end", 60)
+
+
 async def test_where_the_bucket_is_gone_that_is_told(own_bus):
     scheduler = Scheduler(own_bus, Client(own_bus.settings.url))
     await own_bus.request(f"$JS.API.STREAM.DELETE.KV_{own_bus.subjects.policies_bucket}", b"", 60)

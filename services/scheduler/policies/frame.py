@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import structlog
 
-from funswarm.changes import Changes, Item
+from funswarm.changes import Changes, Item, SnapshotEnd
 from funswarm.commands import Command
 from funswarm.decisions import Decision, DecisionOutcome
 from funswarm.errors import FunswarmError, TemporaryError
@@ -90,6 +90,8 @@ class Frame:
     def take(self, item: Item) -> None:
         """The next of the feed of services."""
         touched = self._world.take(item)
+        if isinstance(item, SnapshotEnd):
+            touched |= set(self._book.services())  # also those that are gone: until now nobody could tell
         if touched:
             self._telling.labels_changed(touched)
             self.touch(touched)
